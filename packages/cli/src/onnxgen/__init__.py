@@ -1,0 +1,125 @@
+"""ONNX in, readable PyTorch out.
+
+The three functions here import what they need when they are called: naming this package costs nothing,
+`convert` needs no torch, the other two do.
+"""
+
+from __future__ import annotations
+
+import errno
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+    import torch
+    from codegen_torch.report import Report
+
+__all__ = ["convert", "load_model", "load_weights"]
+__version__ = "0.1.0"
+
+
+def convert(
+    path: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str],
+    *,
+    name: str | None = None,
+    weights: str = "msgpack",
+    force: bool = False,
+    trace: str | os.PathLike[str] | None = None,
+    progress: Callable[[str, int, int], None] | None = None,
+) -> Report:
+    """Writes ``model.py`` and the weights file of an ONNX model into a folder.
+
+    Args:
+        path: The ``.onnx`` file. Weights it keeps in other files are found beside it.
+        out_dir: The folder, made where it is missing.
+        name: The class name of the model; by default taken from the file.
+        weights: The format of the weights file, ``"msgpack"``.
+        force: Overwrite files of these names even if onnxgen did not write them.
+        trace: A folder for the graph's text after each stage.
+        progress: Called with a stage's name, the work done in it and its total.
+
+    Returns:
+        What was written: files, class name, counts, notes.
+
+    Raises:
+        onnx_proto.OnnxError: The file is not a valid ONNX model.
+        codegen_torch.errors.UnsupportedError: The model holds what cannot be converted exactly.
+        codegen_torch.errors.ConversionError: Anything else that stops a conversion.
+        OSError: A file cannot be read or written, or would be overwritten without ``force``.
+    """
+    import codegen_torch
+
+    out_dir = Path(out_dir)
+    if not force:
+        _refuse_to_overwrite(out_dir, ("model.py", f"weights.{weights}"))
+    return codegen_torch.convert(
+        Path(path),
+        out_dir,
+        name=name,
+        weights=weights,
+        force=force,
+        trace=None if trace is None else Path(trace),
+        progress=progress,
+    )
+
+
+def _refuse_to_overwrite(folder: Path, names: tuple[str, ...]) -> None:
+    from codegen_torch.package import written_by_us
+
+    for path in (folder / name for name in names):
+        if path.exists() and not written_by_us(path):
+            raise FileExistsError(
+                errno.EEXIST,
+                "onnxgen did not write this file; use --force to overwrite it, or another folder",
+                str(path),
+            )
+
+
+def load_model(
+    path: str | os.PathLike[str],
+    out_dir: str | os.PathLike[str] | None = None,
+    *,
+    name: str | None = None,
+    force: bool = False,
+    device: torch.device | str | None = None,
+    dtype: torch.dtype | None = None,
+) -> torch.nn.Module:
+    """Converts an ONNX model, imports what came out and returns the module, loaded and in eval mode.
+
+    Args:
+        path: The ``.onnx`` file.
+        out_dir: Where to keep the source and the weights; by default they go once they are loaded.
+        name: The class name of the model; by default taken from the file.
+        force: As for `convert`.
+        device: Where the module's tensors shall live; the CPU by default.
+        dtype: What its floating-point tensors shall be; by default what the file says.
+
+    Raises:
+        ModuleNotFoundError: torch is not installed.
+        Exception: What `convert` raises.
+    """
+    from onnxgen.loading import import_model
+
+    if out_dir is not None:
+        convert(path, out_dir, name=name, force=force)
+        return import_model(Path(out_dir)).load_model(device=device, dtype=dtype)
+    with tempfile.TemporaryDirectory(prefix="onnxgen-") as folder:
+        convert(path, folder, name=name)
+        return import_model(Path(folder)).load_model(device=device, dtype=dtype)
+
+
+def load_weights(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
+    """Reads a weights file that `convert` wrote: the tensors by their ``state_dict`` keys.
+
+    Raises:
+        ModuleNotFoundError: torch is not installed.
+        ValueError: The file is not a weights file of ours.
+    """
+    from codegen_torch.runtime import weights
+
+    return weights.load_weights(Path(path))

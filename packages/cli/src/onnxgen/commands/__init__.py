@@ -1,0 +1,39 @@
+"""The commands of ``onnxgen``, one module each."""
+
+from pathlib import Path
+
+import click
+
+from onnxgen import __version__
+from onnxgen.commands.convert import convert
+
+
+class PathMeansConvert(click.Group):
+    """A group of commands in which ``onnxgen MODEL.onnx`` means ``onnxgen convert MODEL.onnx``."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Puts ``convert`` before arguments that begin with a path or with an option of its own."""
+        if args and self._begins_conversion(ctx, args[0]):
+            args = ["convert", *args]
+        return super().parse_args(ctx, args)
+
+    def _begins_conversion(self, ctx: click.Context, first: str) -> bool:
+        if first in self.commands:
+            return False
+        if first.startswith("-"):
+            return not any(first in parameter.opts for parameter in self.get_params(ctx))
+        # A bare word that is no file is a misspelt command.
+        path = Path(first)
+        return bool(path.suffix) or len(path.parts) > 1 or path.exists()
+
+
+@click.group(cls=PathMeansConvert, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="onnxgen")
+def cli() -> None:
+    """Turns ONNX models into readable PyTorch source.
+
+    onnxgen MODEL.onnx means onnxgen convert MODEL.onnx.
+    """
+
+
+cli.add_command(convert)
