@@ -6,7 +6,6 @@ The three functions here import what they need when they are called: naming this
 
 from __future__ import annotations
 
-import errno
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -49,35 +48,21 @@ def convert(
     Raises:
         onnx_proto.OnnxError: The file is not a valid ONNX model.
         codegen_torch.errors.UnsupportedError: The model holds what cannot be converted exactly.
-        codegen_torch.errors.ConversionError: Anything else that stops a conversion.
-        OSError: A file cannot be read or written, or would be overwritten without ``force``.
+        codegen_torch.errors.ConversionError: Anything else that stops a conversion; without ``force``, a file that
+            would be overwritten and is not ours.
+        OSError: A file cannot be read or written.
     """
     import codegen_torch
 
-    out_dir = Path(out_dir)
-    if not force:
-        _refuse_to_overwrite(out_dir, ("model.py", f"weights.{weights}"))
     return codegen_torch.convert(
         Path(path),
-        out_dir,
+        Path(out_dir),
         name=name,
         weights=weights,
         force=force,
         trace=None if trace is None else Path(trace),
         progress=progress,
     )
-
-
-def _refuse_to_overwrite(folder: Path, names: tuple[str, ...]) -> None:
-    from codegen_torch.package import written_by_us
-
-    for path in (folder / name for name in names):
-        if path.exists() and not written_by_us(path):
-            raise FileExistsError(
-                errno.EEXIST,
-                "onnxgen did not write this file; use --force to overwrite it, or another folder",
-                str(path),
-            )
 
 
 def load_model(
