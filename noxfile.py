@@ -1,0 +1,258 @@
+"""What this repository can do with itself; `nox -l` lists it, `nox` alone runs what must hold before a change goes in.
+
+Two kinds of environments:
+
+- Where isolation is the point (tests, alone, notorch, oldest) a session has its own, made anew, holding a package as
+  anyone would install it, what it declares, and its test group.
+- Where it is not, sessions share one that is kept, because installing torch costs 900 MB and half a minute.
+"""
+
+import hashlib
+import json
+import sys
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+import nox
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+nox.needs_version = ">=2025.2.9"
+nox.options.default_venv_backend = "virtualenv"
+nox.options.error_on_missing_interpreters = True
+nox.options.sessions = [
+    "lint",
+    "proto_check",
+    "alone",
+    "tests",
+    "notorch",
+    "typecheck",
+    "integration",
+    "conformance",
+    "oldest",
+    "build",
+]
+
+ROOT = Path(__file__).parent
+CONSTRAINTS = ROOT / "constraints.txt"
+PROJECTS = {
+    package: nox.project.load_toml(ROOT / "packages" / package / "pyproject.toml")
+    for package in ("onnx-proto", "dataflow-ir", "codegen-torch", "cli")
+}
+PACKAGE_OF = {project["project"]["name"]: package for package, project in PROJECTS.items()}
+DIGITS = ROOT / "packages" / "cli" / "examples" / "digits.onnx"
+
+# What whole models are exported from and compared with.
+MODELS = ("onnx", "onnxruntime", "onnxscript", "transformers")
+
+every_package = nox.parametrize("package", list(PROJECTS), ids=list(PROJECTS))
+
+
+@nox.session(venv_backend="none")
+def demo(session: nox.Session) -> None:
+    """Convert digits.onnx, or the model after --, show the source, run it."""
+    session.run(torch_env(session) / "python", "packages/cli/examples/demo.py", *session.posargs, external=True)
+
+
+@nox.session(reuse_venv=True, tags=["fast"])
+def lint(session: nox.Session) -> None:
+    """Check the style of every file, generated goldens included."""
+    session.install("-c", CONSTRAINTS, "ruff")
+    session.run("ruff", "format", "--check", ".")
+    session.run("ruff", "check", ".")
+
+
+@nox.session(venv_backend="none")
+@every_package
+def typecheck(session: nox.Session, package: str) -> None:
+    """Run mypy, strict, over a package."""
+    imported_by_tests = (requirement for each in PROJECTS for requirement in test_group(each))
+    environment = torch_env(session, "mypy", *imported_by_tests)
+    session.chdir(ROOT / "packages" / package)
+    session.run(environment / "mypy", external=True)
+
+
+@nox.session(tags=["fast"])
+@every_package
+def tests(session: nox.Session, package: str) -> None:
+    """Test a package beside nothing but what it declares."""
+    session.install("-c", CONSTRAINTS, *with_siblings(package), *test_group(package))
+    run_tests(session, package)
+
+
+@nox.session
+def alone(session: nox.Session) -> None:
+    """Install dataflow-ir offline, see that it brings nothing, test it."""
+    package = ROOT / "packages" / "dataflow-ir"
+    session.install("-c", CONSTRAINTS, "hatchling")
+    before = installed(session)
+    session.install("--no-index", "--no-build-isolation", package)
+    brought = installed(session) - before
+    if brought != {"dataflow-ir"}:
+        session.error(f"installing dataflow-ir brought {sorted(brought)}")
+    session.install("-c", CONSTRAINTS, *test_group("dataflow-ir"))
+    run_tests(session, "dataflow-ir")
+
+
+@nox.session
+def notorch(session: nox.Session) -> None:
+    """Convert digits.onnx where there is no torch."""
+    session.install("-c", CONSTRAINTS, *with_siblings("cli"))
+    session.run("python", "-c", "import torch", success_codes=[1], silent=True)
+    with tempfile.TemporaryDirectory() as folder:
+        session.run("onnxgen", "convert", DIGITS, "-o", folder)
+        written = {path.name for path in Path(folder).iterdir()}
+        session.run("python", "-m", "py_compile", Path(folder) / "model.py")
+    if written != {"model.py", "weights.msgpack"}:
+        session.error(f"converting wrote {sorted(written)}")
+
+
+@nox.session(reuse_venv=True)
+def proto(session: nox.Session) -> None:
+    """Compile the ONNX schema anew; with -- --check, see that it was."""
+    compile_schema(session, *session.posargs)
+
+
+@nox.session(reuse_venv=True)
+def proto_check(session: nox.Session) -> None:
+    """See that the committed schema module is what the schema compiles to."""
+    compile_schema(session, "--check")
+
+
+@nox.session(venv_backend="none")
+def integration(session: nox.Session) -> None:
+    """Convert whole models and hold the results against the originals."""
+    run_models(session, "integration_tests", "--ignore=integration_tests/conformance", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def conformance(session: nox.Session) -> None:
+    """Run the ONNX suite, every operator against its reference."""
+    run_models(session, "integration_tests/conformance", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def full(session: nox.Session) -> None:
+    """Run integration and conformance at full length, nothing sampled."""
+    run_models(session, "integration_tests", "--full", *session.posargs)
+
+
+@nox.session
+@every_package
+def oldest(session: nox.Session, package: str) -> None:
+    """Test a package on the lowest versions that it declares, torch exempt."""
+    lowest = {
+        requirement.name: floor
+        for name in closure(package)
+        for requirement in direct_dependencies(name)
+        if requirement.name not in PACKAGE_OF and (floor := lowest_version(requirement))
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        constraints = Path(folder) / "constraints.txt"
+        others = (line for line in CONSTRAINTS.read_text().splitlines() if pinned_name(line) not in lowest)
+        constraints.write_text("\n".join([*others, *(f"{name}=={version}" for name, version in lowest.items())]))
+        session.install("-c", constraints, *with_siblings(package), *test_group(package))
+    run_tests(session, package)
+
+
+@nox.session(venv_backend="none")
+@every_package
+def build(session: nox.Session, package: str) -> None:
+    """Build a package's sdist and, from that, its wheel, and check both."""
+    environment = shared_env(session, "build", "build", "twine")
+    with tempfile.TemporaryDirectory() as folder:
+        session.run(
+            environment / "python", "-m", "build", "--outdir", folder, ROOT / "packages" / package, external=True
+        )
+        session.run(environment / "twine", "check", "--strict", *Path(folder).iterdir(), external=True)
+
+
+# Environments
+
+
+def shared_env(session: nox.Session, name: str, *requirements: str) -> Path:
+    """Returns the folder of programs of an environment that sessions share, with these requirements installed.
+
+    What a session asks for is installed on top of what others have asked for, once, until a pin or a package's
+    declarations change.
+    """
+    folder = session.cache_dir / name
+    programs = folder / "bin"
+    asked = json.dumps([requirements, CONSTRAINTS.read_text(), PROJECTS])
+    stamp = folder / "asked" / hashlib.sha256(asked.encode()).hexdigest()
+    if stamp.exists():
+        return programs
+    if not folder.exists():
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", folder, external=True)
+    session.run(programs / "python", "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, *requirements, external=True)
+    stamp.parent.mkdir(exist_ok=True)
+    stamp.touch()
+    return programs
+
+
+def torch_env(session: nox.Session, *requirements: str) -> Path:
+    """Returns the programs of the environment that holds torch and our packages, as they stand in the tree."""
+    ours = (part for package in PROJECTS for part in ("-e", str(ROOT / "packages" / package)))
+    return shared_env(session, "torch", "torch", *ours, *requirements)
+
+
+def with_siblings(package: str) -> list[Path]:
+    """Returns the folders of a package and of the siblings it stands on, which pip shall not look for elsewhere."""
+    return [ROOT / "packages" / name for name in closure(package)]
+
+
+def installed(session: nox.Session) -> set[str]:
+    """Returns the names of what is installed in a session's environment."""
+    listed = session.run("python", "-m", "pip", "list", "--format=json", silent=True)
+    return {canonicalize_name(entry["name"]) for entry in json.loads(listed)}
+
+
+# Steps that sessions share
+
+
+def run_tests(session: nox.Session, package: str) -> None:
+    """Runs a package's tests from its folder, in the session's own environment."""
+    session.chdir(ROOT / "packages" / package)
+    session.run("python", "-m", "pytest", *session.posargs)
+
+
+def run_models(session: nox.Session, *arguments: str) -> None:
+    """Runs tests that need torch and whole models."""
+    environment = torch_env(session, "hypothesis", "pytest", *MODELS)
+    session.run(environment / "python", "-m", "pytest", *arguments, external=True)
+
+
+def compile_schema(session: nox.Session, *arguments: str) -> None:
+    """Runs onnx-proto's compiler script beside the compiler of the pinned version."""
+    session.install("-c", CONSTRAINTS, "grpcio-tools")
+    session.run("python", "packages/onnx-proto/tools/compile_proto.py", *arguments)
+
+
+# What the packages declare
+
+
+def direct_dependencies(package: str) -> list[Requirement]:
+    """Returns what a package needs when it runs, extras aside."""
+    return [Requirement(text) for text in PROJECTS[package]["project"].get("dependencies", [])]
+
+
+def test_group(package: str) -> Iterable[str]:
+    """Returns what a package's tests need beside the package."""
+    return nox.project.dependency_groups(PROJECTS[package], "test")
+
+
+def closure(package: str) -> list[str]:
+    """Returns a package and the siblings below it, each once."""
+    siblings = [PACKAGE_OF[each.name] for each in direct_dependencies(package) if each.name in PACKAGE_OF]
+    return list(dict.fromkeys([package, *(below for sibling in siblings for below in closure(sibling))]))
+
+
+def lowest_version(requirement: Requirement) -> str | None:
+    """Returns the version behind a requirement's ``>=``."""
+    return next((each.version for each in requirement.specifier if each.operator == ">="), None)
+
+
+def pinned_name(line: str) -> str | None:
+    """Returns the name that a line of the constraints pins, if it pins one."""
+    return line.partition("==")[0] if "==" in line and not line.startswith("#") else None
