@@ -1,0 +1,123 @@
+"""Where the bytes of a tensor are, and how to read them: in memory, or a stretch of a file."""
+
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
+
+import numpy as np
+
+from onnx_proto.errors import FormatError
+
+Buffer: TypeAlias = bytes | bytearray | memoryview
+
+
+class Payload(Protocol):
+    """The bytes of one tensor of fixed-width elements: row-major, little-endian, elements below a byte packed."""
+
+    @property
+    def nbytes(self) -> int:
+        """Number of bytes, known without reading."""
+
+    def read(self) -> Buffer:
+        """All bytes, read-only; in memory ones without a copy."""
+
+    def chunks(self, size: int) -> Iterator[memoryview]:
+        """The bytes in order, in pieces of `size`; only the last may be shorter."""
+
+
+class InMemory(NamedTuple):
+    """Bytes in memory."""
+
+    data: Buffer
+
+    @property
+    def nbytes(self) -> int:
+        return len(self.data)
+
+    def read(self) -> Buffer:
+        return self.data
+
+    def chunks(self, size: int) -> Iterator[memoryview]:
+        view = memoryview(self.data)
+        for start in range(0, len(view), size):
+            yield view[start : start + size]
+
+
+class DataFile(Protocol):
+    """A file that can be opened again and again."""
+
+    def open(self) -> BinaryIO:
+        """Opens the file, unbuffered, positioned anywhere."""
+
+
+class InFile(NamedTuple):
+    """A stretch of a file, opened anew by each read, so that a model holds no file open."""
+
+    file: DataFile
+    offset: int
+    nbytes: int
+
+    def read(self) -> Buffer:
+        data = np.empty(self.nbytes, np.uint8)
+        with self.file.open() as opened:
+            read_into(opened, self.offset, memoryview(data))
+        return memoryview(data).toreadonly()
+
+    def chunks(self, size: int) -> Iterator[memoryview]:
+        with self.file.open() as opened:
+            for start in range(0, self.nbytes, size):
+                data = bytearray(min(size, self.nbytes - start))
+                read_into(opened, self.offset + start, memoryview(data))
+                yield memoryview(data).toreadonly()
+
+
+class ModelFile:
+    """The model's own file, which must not change between loading and reading."""
+
+    def __init__(self, path: Path) -> None:
+        """Notes the file's identity.
+
+        Raises:
+            FormatError: Not a regular file.
+            OSError: It cannot be read.
+        """
+        self.path = path
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            raise FormatError("not a regular file")
+        self.size = status.st_size
+        self._identity = _identity(status)
+
+    def open(self) -> BinaryIO:
+        try:
+            opened = self.path.open("rb", buffering=0)
+        except OSError as error:
+            raise FormatError(f"cannot be read any more: {error.strerror}", file=str(self.path)) from error
+        if _identity(os.fstat(opened.fileno())) != self._identity:
+            opened.close()
+            raise FormatError("the file has changed since it was loaded", file=str(self.path))
+        return opened
+
+
+def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+    return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
+
+
+def read_into(opened: BinaryIO, offset: int, buffer: memoryview) -> None:
+    """Fills `buffer` from `offset` on.
+
+    Raises:
+        FormatError: The file ends before, or the system fails to read it.
+    """
+    try:
+        opened.seek(offset)
+        filled = 0
+        while filled < len(buffer):
+            count = opened.readinto(buffer[filled:])  # type: ignore[attr-defined]
+            if not count:
+                raise FormatError(f"the file ends {len(buffer) - filled} bytes early, at byte {offset + filled}")
+            filled += count
+    except OSError as error:
+        raise FormatError(f"cannot be read at byte {offset}: {error.strerror}") from error
