@@ -1,0 +1,45 @@
+"""Closing cycles: forward cells are replaced by the nodes they stood for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dataflow_ir.node import Forward, Node
+
+
+class CycleError(ValueError):
+    """A cycle where there must be none.
+
+    Attributes:
+        path: The nodes of the cycle; each is an input of the one before, and the first of the last.
+    """
+
+    def __init__(self, message: str, path: Iterable[Node] = ()) -> None:
+        self.path = list(path)
+        ops = [str(v.op) for v in self.path]
+        if len(ops) > 12:
+            ops[6:-5] = [f"… {len(ops) - 11} more …"]
+        super().__init__(f"{message}: {' <- '.join([*ops, ops[0]])}" if ops else message)
+
+
+def tie(roots: Iterable[Node], finals: Mapping[Node, Node], clean: set[Node | None] | None = None) -> None:
+    """Replace, in place and in everything reachable from the roots, each forward cell by its node.
+
+    Args:
+        roots: Where to start.
+        finals: The node for each cell.
+        clean: Nodes known to reach no cell; they are not entered, and what has been seen is added.
+    """
+    seen = {None} if clean is None else clean
+    stack: list[Node | None] = list(roots)
+    while stack:
+        v = stack.pop()
+        if v is None or v in seen:
+            continue
+        seen.add(v)
+        inputs = v.inputs
+        for i in inputs:
+            if i.__class__ is Forward and i in finals:
+                inputs = v.inputs = tuple([finals.get(i, i) for i in inputs])
+                break
+        stack.extend(inputs)
