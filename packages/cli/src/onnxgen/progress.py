@@ -45,7 +45,7 @@ class Progress:
             self._close_stage()
             self._stage = stage
         if self._bar is None and self._is_due():
-            self._bar = self._open_bar()
+            self._bar = self._open_bar(stage)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], description=stage, completed=done, total=total or None)
 
@@ -58,7 +58,7 @@ class Progress:
     def _is_due(self) -> bool:
         return self._stream.isatty() and time.perf_counter() - self._began > self._patience
 
-    def _open_bar(self) -> bars.Progress:
+    def _open_bar(self, stage: str) -> bars.Progress:
         from rich import progress as bars
         from rich.console import Console
 
@@ -71,6 +71,6 @@ class Progress:
             console=Console(file=self._stream),
             transient=True,
         )
-        bar.add_task("")
+        bar.add_task(stage)
         bar.start()
         return bar

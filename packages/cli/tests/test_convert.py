@@ -1,0 +1,193 @@
+"""``onnxgen convert``, from the arguments to the files."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+from click.testing import CliRunner, Result
+from onnx import TensorProto, helper
+
+import onnxgen
+from onnxgen.commands import cli
+
+DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def one_node(path: Path, op: str, domain: str = "") -> Path:
+    """Writes a model of one node that takes and returns ``[2]`` floats."""
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2]) for name in "xy")
+    graph = helper.make_graph([helper.make_node(op, ["x"], ["y"], name="the_node", domain=domain)], "graph", [x], [y])
+    opsets = [helper.make_opsetid("", 20), *([helper.make_opsetid(domain, 1)] if domain else [])]
+    onnx.save(helper.make_model(graph, opset_imports=opsets, ir_version=10), path)
+    return path
+
+
+def test_writes_a_folder_called_like_the_model(here: Path) -> None:
+    result = run("convert", DIGITS)
+    assert result.exit_code == 0, result.output
+    assert names(here) == {"digits"}
+    assert names(here / "digits") == {"model.py", "weights.msgpack"}
+    assert result.stderr == ""
+    lines = result.stdout.splitlines()
+    assert lines[0].startswith(f"{DIGITS}: 26 nodes, converted in ")
+    assert "22 tensors, 51 818 parameters" in result.stdout
+    assert lines[-3:] == ["Load it:", "  from digits.model import load_model", "  model = load_model()"]
+
+
+def test_a_path_alone_means_convert(here: Path) -> None:
+    assert run(DIGITS).exit_code == 0
+    assert names(here / "digits") == {"model.py", "weights.msgpack"}
+
+
+def test_options_may_come_before_the_path(here: Path) -> None:
+    assert run("-q", "-o", "out", DIGITS).exit_code == 0
+    assert names(here / "out") == {"model.py", "weights.msgpack"}
+
+
+def test_quiet_says_nothing() -> None:
+    assert run("convert", "-q", DIGITS).output == ""
+
+
+def test_verbose_lists_the_stages() -> None:
+    assert "\nStages:\n" in run("convert", "-v", DIGITS).output
+
+
+def test_the_class_can_be_named(here: Path) -> None:
+    assert "class Reader" in run("convert", "--name", "Reader", DIGITS).output
+    assert "class Reader(nn.Module):" in (here / "digits" / "model.py").read_text()
+
+
+def test_the_trace_is_written(here: Path) -> None:
+    run("convert", "--trace", "trace", DIGITS)
+    texts = [path.read_text() for path in (here / "trace").iterdir()]
+    assert len(texts) > 2
+    assert all(texts)
+
+
+def test_converts_again_over_its_own_files(here: Path) -> None:
+    run("convert", DIGITS)
+    before = (here / "digits" / "model.py").read_bytes()
+    assert run("convert", DIGITS).exit_code == 0
+    assert (here / "digits" / "model.py").read_bytes() == before
+
+
+@pytest.mark.parametrize("name", ["model.py", "weights.msgpack"])
+def test_a_file_of_somebody_else_stays(here: Path, name: str) -> None:
+    (here / "digits").mkdir()
+    theirs = here / "digits" / name
+    theirs.write_text("mine")
+    result = run("convert", DIGITS)
+    assert result.exit_code == 1
+    assert name in result.stderr
+    assert "--force" in result.stderr
+    assert theirs.read_text() == "mine"
+    assert names(here / "digits") == {name}
+    assert run("convert", "--force", DIGITS).exit_code == 0
+    assert theirs.read_bytes() != b"mine"
+
+
+def test_a_missing_file(here: Path) -> None:
+    result = run("convert", "nowhere.onnx")
+    assert result.exit_code == 1
+    assert "nowhere.onnx" in result.stderr
+    assert "Traceback" not in result.stderr
+    assert names(here) == set()
+
+
+def test_a_file_that_is_no_model(here: Path) -> None:
+    (here / "noise.onnx").write_bytes(bytes(range(256)))
+    result = run("convert", "noise.onnx")
+    assert result.exit_code == 1
+    assert "noise.onnx" in result.stderr
+    assert "defect" not in result.stderr
+    assert names(here) == {"noise.onnx"}
+
+
+def test_a_folder_that_is_a_file(here: Path) -> None:
+    (here / "out").write_text("mine")
+    result = run("convert", DIGITS, "-o", "out")
+    assert result.exit_code == 1
+    assert "out" in result.stderr
+    assert "defect" not in result.stderr
+
+
+def test_an_unknown_operator(here: Path) -> None:
+    model = one_node(here / "strange.onnx", "Frobnicate", "com.example")
+    result = run("convert", model)
+    assert result.exit_code == 3
+    assert "Frobnicate" in result.stderr
+    assert "the_node" in result.stderr
+    assert names(here) == {"strange.onnx"}
+
+
+def test_debug_shows_where(here: Path) -> None:
+    model = one_node(here / "strange.onnx", "Frobnicate", "com.example")
+    result = run("convert", "--debug", model)
+    assert result.exit_code == 3
+    assert "Traceback" in result.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["convert"],
+        ["convert", "a.onnx", "b.onnx"],
+        ["convert", "-q", "-v", "a.onnx"],
+        ["convert", "--name", "not a name", "a.onnx"],
+        ["convert", "--name", "class", "a.onnx"],
+        ["convert", "--weights", "pickle", "a.onnx"],
+        ["convrt"],
+        ["--frobnicate"],
+    ],
+)
+def test_usage_errors(arguments: list[str], here: Path) -> None:
+    assert run(*arguments).exit_code == 2
+    assert names(here) == set()
+
+
+def test_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(onnxgen, "convert", interrupted)
+    result = run("convert", DIGITS)
+    assert result.exit_code == 130
+    assert result.stderr == "onnxgen: interrupted\n"
+
+
+def test_a_defect_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*_: object, **__: object) -> None:
+        raise IndexError("tuple index out of range")
+
+    monkeypatch.setattr(onnxgen, "convert", broken)
+    result = run("convert", DIGITS)
+    assert result.exit_code == 1
+    assert "IndexError: tuple index out of range" in result.stderr
+    assert "defect" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_converting_imports_neither_torch_nor_onnx(here: Path) -> None:
+    script = (
+        "import sys, onnxgen\n"
+        f"onnxgen.convert({str(DIGITS)!r}, 'out')\n"
+        "print(*{'torch', 'onnx', 'rich'} & sys.modules.keys())"
+    )
+    done = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True, cwd=here)
+    assert done.stdout == "\n"
