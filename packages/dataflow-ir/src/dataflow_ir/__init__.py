@@ -1,9 +1,10 @@
 """Expression graphs: build, walk, rewrite, print and evaluate them, cyclic ones too."""
 
 from dataflow_ir._gc import gc_paused
-from dataflow_ir.cycles import CycleError
+from dataflow_ir.cycles import CycleError, fix
 from dataflow_ir.nest import leaves, map_nest
-from dataflow_ir.node import CONST, INPUT, OUT, Forward, Node, const, fix, inp, node, out, thread
+from dataflow_ir.node import Forward, Node, const, inp, node, out, thread
+from dataflow_ir.ops import CALL, CONST, FUNCTION, INPUT, OUT
 from dataflow_ir.order import iscyclic, isreaching, sccs, topo, users
 from dataflow_ir.values import NO_ATTRS, FrozenDict, Opaque, typed
 from dataflow_ir.walk import (

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Hashable
+from collections.abc import Callable
 from enum import Enum
 from keyword import iskeyword
 from math import isfinite
@@ -24,7 +24,7 @@ def is_path(text: str) -> bool:
     return all(map(is_name, text.split(".")))
 
 
-def spell(value: Hashable) -> str:
+def spell(value: Any) -> str:
     """Return a value as Python text, the same for equal values in every process.
 
     Plain values (numbers, strings, bytes, tuples, frozensets, FrozenDicts, None, ...) are read back by
@@ -37,19 +37,19 @@ def spell(value: Hashable) -> str:
     if value is None or value is Ellipsis or kind is bool or kind is str or kind is bytes:
         return "..." if value is Ellipsis else repr(value)
     if kind is int:
-        return hex(value) if value.bit_length() > _LONG else repr(value)  # type: ignore[call-overload, attr-defined]
+        return hex(value) if value.bit_length() > _LONG else repr(value)
     if kind is float:
-        return repr(value) if isfinite(value) else f"float({repr(value)!r})"  # type: ignore[arg-type]
+        return repr(value) if isfinite(value) else f"float({repr(value)!r})"
     if kind is complex:
-        return f"complex({spell(value.real)}, {spell(value.imag)})"  # type: ignore[attr-defined]
+        return f"complex({spell(value.real)}, {spell(value.imag)})"
     if kind is tuple:
-        items = [spell(item) for item in value]  # type: ignore[attr-defined]
+        items = [spell(item) for item in value]
         return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
     if kind is frozenset:
-        items = sorted([spell(item) for item in value])  # type: ignore[attr-defined]
+        items = sorted([spell(item) for item in value])
         return f"frozenset({{{', '.join(items)}}})" if items else "frozenset()"
     if kind is FrozenDict:
-        return f"{{{', '.join(f'{name!r}: {spell(item)}' for name, item in value.items())}}}"  # type: ignore[attr-defined]
+        return f"{{{', '.join(f'{name!r}: {spell(item)}' for name, item in value.items())}}}"
     if isinstance(value, Enum):
         return f"{kind.__module__}.{kind.__qualname__}.{value.name}"
     if hasattr(value, "__qualname__"):

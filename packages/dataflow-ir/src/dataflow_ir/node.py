@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Mapping
-from typing import Any, Final
+from collections.abc import Hashable, Mapping
+from typing import Any
 
+from dataflow_ir.display import brief
+from dataflow_ir.ops import CONST, INPUT, OUT
 from dataflow_ir.values import NO_ATTRS, FrozenDict, typed
-
-CONST: Final = "const"
-INPUT: Final = "input"
-OUT: Final = "out"
 
 
 class Node:
@@ -50,7 +48,7 @@ class Node:
     ) -> None:
         self.op = op
         self.inputs = inputs if inputs.__class__ is tuple else tuple(inputs)
-        self.attrs = NO_ATTRS if not attrs else attrs if attrs.__class__ is FrozenDict else FrozenDict(attrs)  # type: ignore[assignment]
+        self.attrs = NO_ATTRS if not attrs else attrs if attrs.__class__ is FrozenDict else FrozenDict(attrs)
         self.meta = {} if meta is None else meta
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -63,12 +61,10 @@ class Node:
         return self.inputs[index]
 
     def __repr__(self) -> str:
-        from dataflow_ir.text import brief
-
         return brief(self)
 
     def __str__(self) -> str:
-        from dataflow_ir.text import excerpt
+        from dataflow_ir.text import excerpt  # noqa: PLC0415 - the text of graphs stands on nodes
 
         return excerpt(self)
 
@@ -168,24 +164,3 @@ def thread(target: Node, new: Node | None, at: int | None = None) -> Node:
         inputs[at] = new
     target.inputs = tuple(inputs)
     return target
-
-
-def fix(build: Callable[[Any], Node]) -> Node:
-    """Return the node that ``build`` makes when it is given that very node: a cycle by construction.
-
-    Raises:
-        ValueError: If ``build`` returns its argument, which would define nothing.
-
-    >>> x = inp("x")
-    >>> total = fix(lambda self: node("add", x, node("delay", self)))
-    >>> total.inputs[1].inputs[0] is total
-    True
-    """
-    from dataflow_ir.cycles import tie
-
-    cell = Forward()
-    result = build(cell)
-    if result is cell:
-        raise ValueError("fix: the function returned its argument, so the node is defined by nothing")
-    tie([result], {cell: result})
-    return result

@@ -146,14 +146,15 @@ def walk(g: G, pre: Visit | None = None, post: Visit | None = None, *, in_place:
     Raises:
         CycleError: If a cycle vanishes: each of its nodes was replaced by its own input.
     """
-    return _Walk(pre, post, in_place).run(g)
+    result: G = _Walk(pre, post, in_place).run(g)
+    return result
 
 
 class _Walk:
-    """The state of one walk.
+    """The state of one walk; on cycles it follows Tarjan's algorithm.
 
     ``body[v]`` is what ``pre`` put in the place of ``v`` (or a `Stop`), ``built[body]`` its result, and, while
-    its inputs are being walked, the int that says when it was entered: the index of Tarjan's algorithm.
+    its inputs are being walked, the int that says when it was entered.
     """
 
     def __init__(self, pre: Visit | None, post: Visit | None, in_place: bool) -> None:
@@ -181,59 +182,59 @@ class _Walk:
         return self.built[self.body[v] if self.pre else v]
 
     def visit(self, root: Node) -> None:
-        pre, post, in_place, loops = self.pre, self.post, self.in_place, self.loops
-        built = self.built
-        body = self.body
+        pre, post, loops = self.pre, self.post, self.loops
+        built, body = self.built, self.body
         stack: list[Any] = [root]  # a node to visit; or, below a None, a node whose inputs are finished
-        push = stack.append
-        pop = stack.pop
         while stack:
-            v = pop()
+            v = stack.pop()
             if v is None:
-                v = pop()
+                v = stack.pop()
             else:
                 if v in body:
                     continue
                 if pre:
-                    w = pre(v)
-                    if w is None:
-                        w = v
-                    elif w.__class__ is Stop:
-                        built[w] = v if w.node is None else w.node
-                    body[v] = w
-                    if w in built:
-                        continue
+                    w = body[v] = self.replacement(v, pre(v))
                     v = w
+                    if v in built:
+                        continue
                 built[v] = len(built)
-                inputs = v.inputs
-                if inputs:
-                    push(v)
-                    push(None)
-                    for i in reversed(inputs):
-                        if i not in body:
-                            push(i)
+                if v.inputs:
+                    stack += v, None
+                    stack += [i for i in reversed(v.inputs) if i not in body]
                     continue
-            inputs = v.inputs
+            new = tuple([built[body[i]] for i in v.inputs]) if pre else tuple([built[i] for i in v.inputs])
             u = v
-            if inputs:
-                new = tuple([built[body[i]] for i in inputs]) if pre else tuple([built[i] for i in inputs])
-                if new != inputs or loops:
-                    if loops or int in map(type, new):
-                        low = self.low(v)
-                        if low is not None:
-                            self.close(v, low)
-                            continue
-                    if in_place:
-                        v.inputs = new
-                    elif new != inputs:
-                        u = v.rebuild(new)
+            if new != v.inputs or loops:
+                u = self.change(v, new)
+                if u is None:
+                    continue
             if post:
                 w = post(u)
-                if w.__class__ is Stop:
-                    w = w.node
                 if w is not None:
-                    u = w
+                    u = w if w.__class__ is not Stop else u if w.node is None else w.node
             built[v] = u
+
+    def replacement(self, v: Node, answer: Any) -> Any:
+        """Return what ``pre`` answered: what to descend into, or a `Stop` whose node is the result."""
+        if answer is None:
+            return v
+        if answer.__class__ is Stop:
+            self.built[answer] = v if answer.node is None else answer.node
+        return answer
+
+    def change(self, v: Node, new: tuple[Any, ...]) -> Any:
+        """Return ``v`` with its inputs walked, or None if it is on an unfinished cycle, whose end decides."""
+        if self.loops or int in map(type, new):
+            low = self.low(v)
+            if low is not None:
+                self.close(v, low)
+                return None
+        if new == v.inputs:
+            return v
+        if self.in_place:
+            v.inputs = new
+            return v
+        return v.rebuild(new)
 
     def low(self, v: Node) -> int | None:
         """Return the index of the earliest node on the cycles that ``v`` is known to be on, None for none."""
@@ -270,8 +271,10 @@ class _Walk:
         w = self.post(u) if self.post else None
         if w.__class__ is Stop:
             w = w.node
-        self.loops[v] = _Member(low, kept and (w is None or w is u))
-        self.built[v] = u if w is None else w
+        if w is None:
+            w = u
+        self.loops[v] = _Member(low, kept and w is u)
+        self.built[v] = w
         if low == index:
             self.finish(low)
 
