@@ -1,0 +1,1 @@
+"""Data clean-up: ONNX to ONNX, one clean-up per file."""

@@ -1,0 +1,78 @@
+"""Which constants of a graph are trained: float tensors that flow into a weight's place."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from onnx_proto import DataType, Graph, Node, Tensor
+
+_FLOATS = frozenset({DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16})
+
+# The inputs of an operator that hold what training changes.
+_WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
+    "BatchNormalization": (1, 2),
+    "Conv": (1, 2),
+    "ConvTranspose": (1, 2),
+    "GRU": (1, 2, 3),
+    "Gather": (0,),
+    "Gemm": (1, 2),
+    "InstanceNormalization": (1, 2),
+    "LSTM": (1, 2, 3),
+    "LayerNormalization": (1, 2),
+    "MatMul": (0, 1),
+    "PRelu": (1,),
+    "RMSNormalization": (1,),
+    "RNN": (1, 2, 3),
+}
+# Here a tensor of several elements is a learned scale, shift or table as well.
+_ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Concat", "Expand"})
+# These only rearrange a weight on its way.
+_MOVEMENT = frozenset({"Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
+# What exporters call the constants they make themselves.
+_GENERATED = re.compile(r"(val_|onnx::|/|_?expand|clone|_to_copy|mul|div|sub|add|where|scalar_tensor|arange)[\w:./]*")
+# Names under which modules keep tensors that they do not train.
+_BUFFERS = re.compile(r"(.*\.)?(inv_freq|position_ids|running_mean|running_var|mask|masked_bias|attn_bias)")
+
+
+def trained_values(graph: Graph) -> frozenset[str]:
+    """The names of initializers, and of ConstantOfShape results, that are trained.
+
+    Trained is a float tensor that flows, perhaps rearranged, into the weight's place of an operator; and one of
+    several elements in arithmetic, unless its name tells that an exporter computed it or a module only kept it.
+    """
+    weights = _flow_backwards(graph, _WEIGHT_INPUTS)
+    arithmetic = _flow_backwards(graph, {op: () for op in _ARITHMETIC})
+    found: set[str] = set()
+    for tensor in graph.initializers:
+        if tensor.dtype not in _FLOATS or _BUFFERS.fullmatch(tensor.name):
+            continue
+        if tensor.name in weights:
+            found.add(tensor.name)
+        elif tensor.name in arithmetic and math.prod(tensor.shape) > 1 and not _GENERATED.fullmatch(tensor.name):
+            found.add(tensor.name)
+    for node in graph.nodes:
+        if node.op_type == "ConstantOfShape" and not node.domain and node.outputs[0] in weights | arithmetic:
+            if _is_float_fill(node) and node.inputs[0] in {tensor.name for tensor in graph.initializers}:
+                found.add(node.outputs[0])
+    return frozenset(found)
+
+
+def _is_float_fill(node: Node) -> bool:
+    value = node.attributes.get("value")
+    return value is None or (isinstance(value.value, Tensor) and value.value.dtype in _FLOATS)
+
+
+def _flow_backwards(graph: Graph, places: dict[str, tuple[int, ...]]) -> set[str]:
+    """The values that flow into one of the places, through movement only; no positions mean every input."""
+    reached: set[str] = set()
+    for node in reversed(graph.nodes):
+        if node.domain:
+            continue
+        if node.op_type in places:
+            positions = places[node.op_type] or range(len(node.inputs))
+            reached.update(node.inputs[position] for position in positions if position < len(node.inputs))
+        elif node.op_type in _MOVEMENT and node.outputs and node.outputs[0] in reached:
+            reached.add(node.inputs[0])
+    reached.discard("")
+    return reached

@@ -1,0 +1,1 @@
+"""Emission: regions become classes, expressions become lines."""

@@ -1,0 +1,1 @@
+"""Layers: rules that turn expressions into torch.nn modules, one family per file."""

@@ -1,0 +1,1 @@
+"""Lowering: ONNX nodes become expressions in torch's vocabulary."""

@@ -1,0 +1,190 @@
+"""Lowering: an ONNX graph becomes a dataflow graph of torch expressions."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from onnx_proto import Graph, Model, Node, Tensor, TensorType, ValueInfo
+
+import codegen_torch.ops  # noqa: F401  # registers the operators
+from codegen_torch.clean.trained import trained_values
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
+from codegen_torch.expr import Expr, Origin, UnknownRank, constant, graph_input, originating, weight
+from codegen_torch.facts import Fact
+from codegen_torch.lower.attributes import attribute_values
+from codegen_torch.lower.registry import Context, NotApplicable, definitions, ranges
+from codegen_torch.modules.scopes import scope_of
+from codegen_torch.symbols import FactError
+from codegen_torch.tensors import TensorRef
+
+KNOWN_ELEMENTS = 1 << 16
+"""Constants of at most this many elements are looked at during conversion; larger ones stay in the file."""
+
+
+@dataclass(slots=True)
+class Lowered:
+    """A model as expressions.
+
+    Attributes:
+        inputs: The graph's inputs, in order.
+        outputs: The graph's outputs by name, in order.
+        nodes: How many ONNX nodes they came from.
+    """
+
+    inputs: list[Expr]
+    outputs: dict[str, Expr]
+    nodes: int
+
+
+@dataclass(slots=True)
+class _Lowering:
+    source: str
+    opsets: Mapping[str, int]
+    trained: frozenset[str]
+    used: frozenset[str]
+    values: dict[str, Expr] = field(default_factory=dict)
+    obstacles: list[Obstacle] = field(default_factory=list)
+    broken: set[str] = field(default_factory=set)
+
+
+def lower(model: Model, source: str) -> Lowered:
+    """Turn a cleaned model into expressions.
+
+    Args:
+        model: The model, in topological order.
+        source: How errors call it.
+
+    Raises:
+        UnsupportedError: Operators, versions or features stand in the way; all of them are listed.
+        InvalidModelError: The model contradicts itself.
+    """
+    graph = model.graph
+    used = {name for node in graph.nodes for name in node.inputs} | {output.name for output in graph.outputs}
+    opsets = {opset.domain: opset.version for opset in model.opset_imports}
+    state = _Lowering(source, opsets, trained_values(graph), frozenset(used))
+    inputs = _lower_inputs(state, graph)
+    for tensor in graph.initializers:
+        state.values[tensor.name] = _lower_tensor(tensor, trained=tensor.name in state.trained)
+    for position, node in enumerate(graph.nodes):
+        _lower_node(state, node, position)
+    if state.obstacles:
+        raise UnsupportedError(source, state.obstacles)
+    for output in graph.outputs:
+        if output.name not in state.values:
+            raise InvalidModelError(f"{source}: output {output.name!r} is computed by no node")
+    outputs = {output.name: state.values[output.name] for output in graph.outputs}
+    return Lowered(inputs, outputs, len(graph.nodes))
+
+
+def _lower_inputs(state: _Lowering, graph: Graph) -> list[Expr]:
+    initialized = {tensor.name for tensor in graph.initializers}
+    inputs: list[Expr] = []
+    for value in graph.inputs:
+        if value.name in initialized:
+            continue  # old files list every weight as an input
+        expr = graph_input(value.name, input_fact(state.source, value))
+        state.values[value.name] = expr
+        inputs.append(expr)
+    return inputs
+
+
+def input_fact(source: str, value: ValueInfo) -> Fact:
+    """What the file states of an input. It is the contract of the model, so it is believed."""
+    if not isinstance(value.type, TensorType):
+        obstacle = Obstacle("graph input", 0, value.name, "only tensors are supported as inputs")
+        raise UnsupportedError(source, [obstacle])
+    dtype = DType.of_onnx(value.type.elem_type)
+    if dtype is None:
+        reason = f"the element type {value.type.elem_type.name} is not supported"
+        raise UnsupportedError(source, [Obstacle("graph input", 0, value.name, reason)])
+    if value.type.shape is None:
+        return Fact(dtype, None)
+    dims: list[int | Dim] = []
+    for axis, dim in enumerate(value.type.shape):
+        if isinstance(dim, int):
+            dims.append(dim)
+        else:
+            dims.append(Dim.symbol(dim if dim and dim.isidentifier() else f"{value.name}_dim{axis}"))
+    return Fact(dtype, tuple(dims))
+
+
+def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
+    ref = TensorRef.of_onnx(tensor)
+    with originating(Origin(name=tensor.name)):
+        if trained:
+            return weight(ref)
+        value: np.ndarray | None = None  # type: ignore[type-arg]
+        if ref.size <= KNOWN_ELEMENTS and ref.dtype is not DType.BFLOAT16:
+            value = tensor.numpy()
+        return constant(ref, value)
+
+
+def _lower_node(state: _Lowering, node: Node, position: int) -> None:
+    name = node.name or (node.outputs[0] if node.outputs else f"node {position}")
+    if any(value in state.broken for value in node.inputs):
+        state.broken.update(node.outputs)
+        _check_defined(state, node)
+        return
+    inputs: list[Expr | None] = []
+    for value in node.inputs:
+        if value and value not in state.values:
+            raise InvalidModelError(f"{state.source}: node {name!r} reads {value!r}, which nothing computes before it")
+        inputs.append(state.values[value] if value else None)
+    origin = Origin(position, scope_of(node), node.outputs[0] if node.outputs else "", (position,))
+    with originating(origin):
+        results = _apply(state, node, name, inputs)
+    if results is None:
+        state.broken.update(node.outputs)
+        return
+    for output, result in zip(node.outputs, results, strict=False):
+        if output:
+            state.values[output] = result
+            if result.op not in ("input", "weight", "constant") and result.origin is origin:
+                result.meta["origin"] = Origin(position, origin.scope, output, (position,))
+
+
+def _apply(state: _Lowering, node: Node, name: str, inputs: list[Expr | None]) -> tuple[Expr, ...] | None:
+    """The values of a node's outputs, or None after noting why there are none."""
+    op = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    version = state.opsets.get(node.domain)
+    if version is None:
+        raise InvalidModelError(f"{state.source}: node {name!r} is of domain {node.domain!r}, which is not imported")
+    candidates = definitions(node.domain, node.op_type, version)
+    if not candidates:
+        known = ranges(node.domain, node.op_type)
+        reason = f"only opsets {known} are supported" if known else "the operator is not supported"
+        state.obstacles.append(Obstacle(op, version, name, reason))
+        return None
+    used = tuple(bool(output) and output in state.used for output in node.outputs)
+    context = Context(used, version, trained=node.outputs[0] in state.trained)
+    reasons: list[str] = []
+    for definition in candidates:
+        try:
+            result = definition.apply(inputs, attribute_values(node), context)
+        except (NotApplicable, UnknownRank) as error:
+            reasons.append(str(error))
+            continue
+        except FactError as error:
+            raise InvalidModelError(f"{state.source}: node {name!r} ({op}) is {error}") from error
+        results = result if isinstance(result, tuple) else (result,)
+        wanted = [index for index, used in enumerate(context.outputs) if used]
+        if any(index >= len(results) or results[index] is None for index in wanted):
+            reasons.append("an output that is used is not supported")
+            continue
+        return results
+    state.obstacles.append(Obstacle(op, version, name, "; ".join(dict.fromkeys(reasons))))
+    return None
+
+
+def _check_defined(state: _Lowering, node: Node) -> None:
+    """Note an unknown operator even behind one that could not be converted, so that all are told at once."""
+    version = state.opsets.get(node.domain)
+    if version is not None and not definitions(node.domain, node.op_type, version):
+        op = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        known = ranges(node.domain, node.op_type)
+        reason = f"only opsets {known} are supported" if known else "the operator is not supported"
+        state.obstacles.append(Obstacle(op, version, node.name or node.outputs[0], reason))

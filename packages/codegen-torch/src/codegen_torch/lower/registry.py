@@ -1,0 +1,202 @@
+"""The operator registry: which function gives the meaning of an ONNX operator, and at which opsets.
+
+A definition's signature is its specification. Positional parameters are the operator's inputs, keyword-only ones
+its attributes with ONNX's defaults. Annotations say what an input must be:
+
+* ``Expr`` any tensor, ``Expr | None`` an optional one, ``*xs: Expr`` the rest;
+* ``Ints`` a tensor of rank 1 whose elements are host values: numbers, or sizes known when the model runs;
+* ``Int`` the same for a single number;
+* ``Const[Ints]``, ``Const[Floats]``, ``Const[int]``, ``Const[float]``, ``Const[bool]`` numbers that must be known at
+  conversion.
+
+Where an input is not what a definition needs, the next definition of the operator is tried.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Annotated, Any, TypeVar
+
+import numpy as np
+
+from codegen_torch.dims import Dim
+from codegen_torch.expr import Expr
+
+NEWEST = 28
+"""The newest opset of ONNX's own domain that open ranges reach."""
+
+T = TypeVar("T")
+Const = Annotated[T, "known at conversion"]
+Int = int | Dim | Expr
+Ints = Sequence[int | Dim | Expr]
+Floats = Sequence[float]
+Meaning = Callable[..., Any]
+
+_REGISTRY: dict[tuple[str, str], list[Definition]] = {}
+
+
+class NotApplicable(Exception):
+    """A definition does not apply to a node; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a definition may ask about the node it stands for, through a keyword parameter of this type.
+
+    Attributes:
+        outputs: For each output of the node, whether anybody uses it.
+        opset: The version of the operator's domain.
+        trained: Whether the first output is a weight that the graph makes itself (by ConstantOfShape).
+    """
+
+    outputs: tuple[bool, ...]
+    opset: int
+    trained: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Input:
+    """One input of a definition."""
+
+    name: str
+    annotation: str
+    optional: bool
+    variadic: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Definition:
+    """One meaning of an operator over a range of opsets."""
+
+    op_type: str
+    domain: str
+    since: int
+    until: int
+    meaning: Meaning
+    inputs: tuple[Input, ...]
+    attributes: Mapping[str, Any]
+    context: str | None
+
+    def apply(self, inputs: Sequence[Expr | None], attributes: Mapping[str, Any], context: Context) -> Any:
+        """Build the expressions that a node means.
+
+        Raises:
+            NotApplicable: An input or attribute is not what this definition takes.
+        """
+        arguments = self._inputs(inputs)
+        unknown = attributes.keys() - self.attributes.keys()
+        if unknown:
+            raise NotApplicable(f"attribute {sorted(unknown)[0]!r} is not supported")
+        missing = [n for n, d in self.attributes.items() if d is inspect.Parameter.empty and n not in attributes]
+        if missing:
+            raise NotApplicable(f"attribute {missing[0]!r} is missing")
+        keywords = dict(attributes)
+        if self.context is not None:
+            keywords[self.context] = context
+        return self.meaning(*arguments, **keywords)
+
+    def _inputs(self, inputs: Sequence[Expr | None]) -> list[Any]:
+        arguments: list[Any] = []
+        for position, parameter in enumerate(self.inputs):
+            if parameter.variadic:
+                arguments.extend(self._input(parameter, value) for value in inputs[position:])
+                return arguments
+            value = inputs[position] if position < len(inputs) else None
+            arguments.append(self._input(parameter, value))
+        if any(value is not None for value in inputs[len(self.inputs) :]):
+            raise NotApplicable(f"it has {len(inputs)} inputs, not at most {len(self.inputs)}")
+        return arguments
+
+    def _input(self, parameter: Input, value: Expr | None) -> Any:
+        if value is None:
+            if parameter.optional:
+                return None
+            raise NotApplicable(f"input {parameter.name!r} is missing")
+        annotation = parameter.annotation.removesuffix(" | None")
+        if annotation == "Expr":
+            return value
+        if annotation.startswith("Const["):
+            return _constant(parameter.name, annotation[6:-1], value)
+        return _host(parameter.name, annotation, value)
+
+
+def _constant(name: str, kind: str, value: Expr) -> Any:
+    known = value.fact.value
+    if known is None or not value.fact.is_constant:
+        raise NotApplicable(f"input {name!r} is only known when the model runs")
+    if kind == "Array":
+        return known
+    if kind in ("Ints", "Floats"):
+        return tuple(known.reshape(-1).tolist())
+    if known.size != 1:
+        raise NotApplicable(f"input {name!r} has {known.size} elements, not one")
+    return {"int": int, "float": float, "bool": bool}[kind](known.reshape(()).item())
+
+
+def _host(name: str, kind: str, value: Expr) -> Any:
+    known = value.fact.value
+    if kind == "Int":
+        if known is not None and known.size == 1:
+            return known.reshape(()).item()
+        if value.fact.size == 1 and value.dtype.is_int:
+            return value.item()
+        raise NotApplicable(f"input {name!r} is not one integer")
+    if known is not None and known.ndim == 1:
+        return tuple(known.tolist())
+    if value.dims is not None and len(value.dims) == 1 and isinstance(value.dims[0], int):
+        return tuple(value.select(0, position).item() for position in range(value.dims[0]))
+    raise NotApplicable(f"the number of elements of input {name!r} is only known when the model runs")
+
+
+def op(op_type: str, *, since: int, until: int = NEWEST, domain: str = "") -> Callable[[Meaning], Meaning]:
+    """Define what an ONNX operator means at a range of opsets.
+
+    Args:
+        op_type: The operator's name.
+        since: The first opset that this meaning holds at.
+        until: The last one.
+        domain: The operator's domain, empty for ONNX's own.
+    """
+
+    def register(meaning: Meaning) -> Meaning:
+        inputs: list[Input] = []
+        attributes: dict[str, Any] = {}
+        context = None
+        for parameter in inspect.signature(meaning).parameters.values():
+            annotation = str(parameter.annotation)
+            if parameter.kind is not inspect.Parameter.KEYWORD_ONLY:
+                variadic = parameter.kind is inspect.Parameter.VAR_POSITIONAL
+                optional = parameter.default is not inspect.Parameter.empty or annotation.endswith(" | None")
+                inputs.append(Input(parameter.name, annotation, optional, variadic))
+            elif annotation == "Context":
+                context = parameter.name
+            else:
+                attributes[parameter.name] = parameter.default
+        definition = Definition(op_type, domain, since, until, meaning, tuple(inputs), attributes, context)
+        _REGISTRY.setdefault((domain, op_type), []).append(definition)
+        return meaning
+
+    return register
+
+
+def definitions(domain: str, op_type: str, version: int) -> list[Definition]:
+    """The definitions of an operator at one opset, in the order they are tried."""
+    return [d for d in _REGISTRY.get((domain, op_type), ()) if d.since <= version <= d.until]
+
+
+def registered() -> dict[tuple[str, str], list[Definition]]:
+    """All definitions by domain and operator."""
+    return _REGISTRY
+
+
+def ranges(domain: str, op_type: str) -> str:
+    """The opsets at which an operator is defined, in words; empty for none."""
+    spans = sorted({(d.since, d.until) for d in _REGISTRY.get((domain, op_type), ())})
+    return ", ".join(f"{since} to {until}" for since, until in spans)
+
+
+def shortest_float32(value: float) -> float:
+    """The shortest decimal that is the same float32: ONNX's float attributes read as people wrote them."""
+    return float(str(np.float32(value)))

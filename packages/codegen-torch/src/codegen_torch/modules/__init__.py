@@ -1,0 +1,1 @@
+"""The module tree: nested regions, found by scopes."""

@@ -1,0 +1,78 @@
+"""Which module a node was in when its model was exported, as far as the file tells.
+
+torch's default exporter writes it into the node's metadata; its TorchScript exporter, tf2onnx and others write it
+into the node's name (``/encoder/layer.0/attention/query/MatMul``). What is read here only decides how the code is
+divided and named, never what it computes.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from onnx_proto import Node
+
+from codegen_torch.expr import Scope, Step
+
+_SCOPES = "pkg.torch.onnx.name_scopes"
+_CLASSES = "pkg.torch.onnx.class_hierarchy"
+_MAX_DEPTH = 64
+
+
+def scope_of(node: Node) -> Scope:
+    """The modules around a node, outermost first; empty if the file does not tell."""
+    return _from_metadata(node) or _from_name(node.name)
+
+
+def _from_metadata(node: Node) -> Scope:
+    paths, classes = (_strings(node.metadata.get(key, "")) for key in (_SCOPES, _CLASSES))
+    if not paths or paths[0] != "" or len(paths) > _MAX_DEPTH:
+        return ()
+    if len(classes) != len(paths):
+        classes = [""] * len(paths)
+    # The last entry names the operator itself.
+    return tuple(
+        Step(path, name.rsplit(".", 1)[-1] or None)
+        for path, name in zip(paths[1:-1], classes[1:-1], strict=True)
+    )
+
+
+def root_class(node: Node) -> str | None:
+    """The class of the whole model, if the node's metadata tells."""
+    paths, classes = (_strings(node.metadata.get(key, "")) for key in (_SCOPES, _CLASSES))
+    if not paths or paths[0] != "" or len(classes) != len(paths):
+        return None
+    return classes[0].rsplit(".", 1)[-1] or None
+
+
+def _strings(text: str) -> list[str]:
+    """A list of strings from its ``repr``, or nothing if the text is anything else."""
+    if not text.startswith("[") or len(text) > 100_000:
+        return []
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        return []
+    return value if isinstance(value, list) and all(isinstance(item, str) for item in value) else []
+
+
+def _from_name(name: str) -> Scope:
+    """``/layer1/layer1.0/conv1/Conv`` is the node Conv in ``layer1.0.conv1``.
+
+    A segment repeats the container it is in (``layer1/layer1.0``) where the container itself was called.
+    """
+    if not name.startswith("/"):
+        return ()
+    segments = name[1:].split("/")[:-1]
+    if len(segments) > _MAX_DEPTH or not all(re.fullmatch(r"[A-Za-z_][\w.]*", segment) for segment in segments):
+        return ()
+    steps: list[Step] = []
+    path, previous = "", ""
+    for segment in segments:
+        if previous and segment.startswith(f"{previous}."):
+            path += segment[len(previous) :]
+        else:
+            path = f"{path}.{segment}" if path else segment
+        previous = segment
+        steps.append(Step(path))
+    return tuple(steps)

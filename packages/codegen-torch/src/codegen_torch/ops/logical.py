@@ -1,0 +1,3 @@
+"""Comparisons and logic."""
+
+from __future__ import annotations

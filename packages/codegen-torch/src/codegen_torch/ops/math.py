@@ -1,0 +1,3 @@
+"""Arithmetic, elementwise functions and matrix products."""
+
+from __future__ import annotations

@@ -1,0 +1,1 @@
+"""Simplification: exact rewrites that make the graph smaller."""

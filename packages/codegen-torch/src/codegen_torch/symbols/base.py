@@ -1,0 +1,267 @@
+"""How a torch symbol is described: by one function that computes the facts of its result.
+
+The function's signature is the symbol's signature. Annotations say what each parameter takes:
+
+* ``Tensor`` a tensor; ``Tensor | None`` an optional one; ``Tensors`` a list of them;
+* ``Operand`` a tensor or a Python number (``x + 1``);
+* anything else is an attribute: ints, floats, strings, dtypes, or tuples of them, sizes and host values included.
+
+Positional parameters are printed by position, keyword-only ones by keyword, ``*sizes`` spread out. Parameters
+that hold their default are not printed.
+"""
+
+from __future__ import annotations
+
+import enum
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from codegen_torch.dims import Dim, Undecided
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, Slot, array, literal
+from codegen_torch.facts import Array, Fact, Facts
+
+FOLD_LIMIT = 1 << 16
+"""Constants of more elements are not folded but computed when the model runs."""
+SYMBOLIC_LIMIT = 64
+"""Tensors of more elements are not followed as shapes."""
+
+SYMBOLS: dict[str, Symbol] = {}
+
+
+class Kind(enum.Enum):
+    """What a parameter of a symbol takes."""
+
+    TENSOR = "tensor"
+    TENSORS = "tensors"
+    OPERAND = "operand"
+    ATTRIBUTE = "attribute"
+
+
+class FactError(Exception):
+    """The operands contradict each other: the file is invalid."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """One parameter of a symbol."""
+
+    name: str
+    kind: Kind
+    keyword: bool
+    spread: bool
+    default: Any
+
+    @property
+    def is_input(self) -> bool:
+        """Whether its argument is among the node's inputs."""
+        return self.kind is not Kind.ATTRIBUTE
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Symbol:
+    """A function, method, operator or layer of torch.
+
+    Attributes:
+        name: How it is written: ``F.softmax``, ``Tensor.reshape``, ``operator.add``, ``nn.Linear``.
+        rule: Computes the facts of the result from the facts of the operands.
+        fold: Computes the result from known operands in numpy, exactly; None where numpy may differ in a bit.
+        symbolic: Whether ``fold`` also takes object arrays of sizes.
+        effect: Whether two equal calls differ (random numbers): never shared, moved or folded.
+        creates: Whether the result's device is chosen here and not by an operand.
+    """
+
+    name: str
+    rule: Callable[..., Facts]
+    parameters: tuple[Parameter, ...]
+    fold: Callable[..., Any] | None = None
+    symbolic: bool = False
+    effect: bool = False
+    creates: bool = False
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        """Build the call: an expression, or a (nested) tuple of them where torch returns a tuple."""
+        arguments = self._bind(args, kwargs)
+        inputs: list[Expr | None] = []
+        attrs: dict[str, Any] = {}
+        host: list[tuple[str, Any]] = []
+        for parameter in self.parameters:
+            argument = arguments[parameter.name]
+            if parameter.kind is Kind.TENSORS:
+                inputs.extend(argument)
+            elif parameter.is_input:
+                inputs.append(argument if argument is None or isinstance(argument, Expr) else literal(argument))
+            elif parameter.spread or not _same(argument, parameter.default):
+                host.append((parameter.name, argument))
+        operands = tuple(inputs)
+        for name, argument in host:
+            attrs[name] = _attribute(argument, inputs)
+        expr = Expr(self.name, tuple(inputs), attrs)
+        facts = self.rule(*self._rule_arguments(operands), **self._rule_attributes(arguments))
+        if isinstance(facts, tuple):
+            expr.fact = facts  # type: ignore[assignment]
+            return project(expr, facts)
+        value = self._folded(operands, arguments, facts)
+        if value is not None and value.dtype != object and not facts.host and facts.dtype is not DType.STRING:
+            return array(value, facts.dtype)
+        expr.fact = facts if value is None else Fact(facts.dtype, facts.dims, value, facts.fill, facts.host)
+        return expr
+
+    def arguments(self, expr: Expr) -> dict[str, Any]:
+        """The arguments of a call by parameter: expressions, lists of them, attributes with their slots."""
+        result: dict[str, Any] = {}
+        index = 0
+        for parameter in self.parameters:
+            if parameter.kind is Kind.TENSORS:
+                result[parameter.name] = list(expr.inputs)
+            elif parameter.is_input:
+                result[parameter.name] = expr.inputs[index]
+                index += 1
+            else:
+                result[parameter.name] = expr.attrs.get(parameter.name, parameter.default)
+        return result
+
+    def _bind(self, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> dict[str, Any]:
+        bound: dict[str, Any] = {}
+        rest = list(args)
+        for parameter in self.parameters:
+            if parameter.spread:
+                bound[parameter.name] = tuple(rest)
+                rest = []
+            elif parameter.keyword or not rest:
+                bound[parameter.name] = kwargs.get(parameter.name, parameter.default)
+            else:
+                bound[parameter.name] = rest.pop(0)
+        unknown = kwargs.keys() - bound.keys()
+        missing = [name for name, value in bound.items() if value is inspect.Parameter.empty]
+        if rest or unknown or missing:
+            raise TypeError(f"{self.name}: too many {rest}, unknown {sorted(unknown)}, missing {missing}")
+        return bound
+
+    def _rule_arguments(self, operands: tuple[Expr | None, ...]) -> list[Any]:
+        facts = [None if operand is None else operand.fact for operand in operands]
+        if any(parameter.kind is Kind.TENSORS for parameter in self.parameters):
+            return [facts]
+        return facts
+
+    def _rule_attributes(self, arguments: dict[str, Any]) -> dict[str, Any]:
+        return {p.name: arguments[p.name] for p in self.parameters if not p.is_input}
+
+    def _folded(self, operands: tuple[Expr | None, ...], arguments: dict[str, Any], facts: Fact) -> Array | None:
+        """The elements of the result, where they are known before the model runs."""
+        if self.fold is None or facts.value is not None or self.effect:
+            return facts.value
+        values: list[Array | None] = []
+        for operand in operands:
+            if operand is None:
+                values.append(None)
+                continue
+            value = operand.fact.value
+            if value is None:
+                return None
+            if value.dtype == object and not (self.symbolic and value.size <= SYMBOLIC_LIMIT):
+                return None
+            values.append(value)
+        size = facts.size
+        if not isinstance(size, int) or size > FOLD_LIMIT:
+            return None
+        positional = [values] if any(p.kind is Kind.TENSORS for p in self.parameters) else values
+        try:
+            with np.errstate(all="ignore"):
+                result = np.asarray(self.fold(*positional, **self._rule_attributes(arguments)))
+        except Undecided:
+            return None
+        if result.dtype == object:
+            if result.size > SYMBOLIC_LIMIT:
+                return None
+            if all(isinstance(element, int | bool | np.integer | np.bool_) for element in result.flat):
+                result = result.astype(facts.dtype.numpy)
+            return result
+        return result.astype(facts.dtype.numpy, copy=False)
+
+
+def symbol(
+    name: str,
+    *,
+    fold: Callable[..., Any] | None = None,
+    symbolic: bool = False,
+    effect: bool = False,
+    creates: bool = False,
+) -> Callable[[Callable[..., Facts]], Callable[..., Facts]]:
+    """Register a torch symbol, described by the function that computes its facts."""
+
+    def register(rule: Callable[..., Facts]) -> Callable[..., Facts]:
+        parameters = tuple(
+            Parameter(
+                parameter.name,
+                _kind(str(parameter.annotation)),
+                parameter.kind is inspect.Parameter.KEYWORD_ONLY,
+                parameter.kind is inspect.Parameter.VAR_POSITIONAL,
+                parameter.default,
+            )
+            for parameter in inspect.signature(rule).parameters.values()
+        )
+        spread = {parameter.name for parameter in parameters if parameter.spread}
+
+        def keyword_rule(*facts: Any, **attributes: Any) -> Facts:
+            sizes = [size for key in spread for size in attributes.pop(key)]
+            ordered = [attributes.pop(p.name) for p in parameters if not p.is_input and not p.keyword and not p.spread]
+            return rule(*facts, *ordered, *sizes, **attributes)
+
+        if name in SYMBOLS:
+            raise ValueError(f"{name} is registered twice")
+        SYMBOLS[name] = Symbol(name, keyword_rule, parameters, fold, symbolic, effect, creates)
+        return rule
+
+    return register
+
+
+def project(expr: Expr, facts: tuple[Facts, ...]) -> tuple[Any, ...]:
+    """The parts of a tuple-valued expression, as a nest of tuples like its facts."""
+    parts: list[Any] = []
+    for index, fact in enumerate(facts):
+        part = Expr("operator.getitem", (expr,), {"index": index}, fact=fact)
+        parts.append(project(part, fact) if isinstance(fact, tuple) else part)
+    return tuple(parts)
+
+
+def _same(argument: Any, default: Any) -> bool:
+    """Whether an argument is the default: equal and of its type (1 is not True, 0.0 is not 0)."""
+    return argument is default or (type(argument) is type(default) and argument == default)
+
+
+def _kind(annotation: str) -> Kind:
+    return {"Tensor": Kind.TENSOR, "Tensor | None": Kind.TENSOR, "Tensors": Kind.TENSORS, "Operand": Kind.OPERAND}.get(
+        annotation, Kind.ATTRIBUTE
+    )
+
+
+def _attribute(value: Any, inputs: list[Expr | None]) -> Any:
+    """An attribute's value, hashable, with the host expressions in it moved to the inputs."""
+    if isinstance(value, Expr):
+        known = value.fact.value
+        if value.op == "literal":
+            return value.attrs["value"]
+        if known is not None and known.ndim == 0 and not isinstance(known.item(), Expr):
+            return known.item()
+        inputs.append(value)
+        return Slot(len(inputs) - 1)
+    if isinstance(value, list | tuple):
+        return tuple(_attribute(item, inputs) for item in value)
+    if isinstance(value, np.generic):
+        return value.item()
+    return value
+
+
+def size_of(value: Any) -> int | Dim:
+    """A host value as a size to reason with: what is known of it, else a fresh size."""
+    if isinstance(value, Expr):
+        known = value.fact.value
+        if known is not None and known.ndim == 0 and isinstance(known.item(), int | Dim):
+            return known.item()  # type: ignore[no-any-return]
+        return Dim.fresh()
+    return value  # type: ignore[no-any-return]

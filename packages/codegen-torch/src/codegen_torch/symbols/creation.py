@@ -1,0 +1,46 @@
+"""Symbols that make tensors from nothing but sizes and numbers. They take the device of their surroundings."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from codegen_torch.dims import Dim, Undecided
+from codegen_torch.dtypes import DType
+from codegen_torch.facts import Fact, Size
+from codegen_torch.symbols.base import FOLD_LIMIT, size_of, symbol
+
+Tensor = Operand = Fact
+
+
+@symbol("torch.full", creates=True)
+def full(size: tuple[Size, ...], fill_value: float, *, dtype: DType) -> Fact:
+    return Fact(dtype, tuple(size_of(dim) for dim in size), fill=fill_value)
+
+
+@symbol("torch.zeros", creates=True)
+def zeros(*size: Size, dtype: DType) -> Fact:
+    return Fact(dtype, tuple(size_of(dim) for dim in size), fill=0)
+
+
+@symbol("torch.ones", creates=True)
+def ones(*size: Size, dtype: DType) -> Fact:
+    return Fact(dtype, tuple(size_of(dim) for dim in size), fill=1)
+
+
+@symbol("torch.arange", creates=True)
+def arange(start: Size, stop: Size, step: Size = 1, *, dtype: DType) -> Fact:
+    """Integer ranges only: a float range's length depends on rounding."""
+    first, last, stride = size_of(start), size_of(stop), size_of(step)
+    if all(isinstance(bound, int) for bound in (first, last, stride)) and dtype.is_int:
+        count = len(range(first, last, stride))
+        value = np.arange(first, last, stride, dtype=dtype.numpy) if count <= FOLD_LIMIT else None
+        return Fact(dtype, (count,), value)
+    count = last - first
+    if stride != 1:
+        try:
+            count = -(-count // stride)
+        except Undecided:
+            count = Dim.fresh()
+    return Fact(dtype, (count,))
+
+

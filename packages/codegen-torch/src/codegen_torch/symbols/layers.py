@@ -1,0 +1,112 @@
+"""Layers: ``torch.nn`` modules whose weights are among their operands.
+
+``nn.Linear(x, weight, bias)`` stands for ``self.linear(x)`` with ``self.linear = nn.Linear(32, 64)``. The layers
+stage builds them from functional forms; emission takes the constructor's arguments from the weights' shapes.
+"""
+
+from __future__ import annotations
+
+from codegen_torch.dims import Dim
+from codegen_torch.facts import Fact, Facts
+from codegen_torch.symbols.base import SYMBOLS, symbol
+
+Tensor = Fact
+Tensors = list[Fact]
+Ints = int | tuple[int, ...]
+
+
+@symbol("nn.Linear")
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Facts:
+    return SYMBOLS["F.linear"].rule(x, weight, bias)
+
+
+@symbol("nn.Embedding")
+def embedding(indices: Tensor, weight: Tensor) -> Facts:
+    return SYMBOLS["F.embedding"].rule(indices, weight)
+
+
+@symbol("nn.LayerNorm")
+def layer_norm(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float = 1e-5
+) -> Facts:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("nn.RMSNorm")
+def rms_norm(x: Tensor, weight: Tensor | None = None, *, eps: float | None = None) -> Facts:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("nn.PReLU")
+def prelu(x: Tensor, weight: Tensor) -> Facts:
+    return Fact(x.dtype, x.dims)
+
+
+def _register(count: int) -> None:
+    @symbol(f"nn.Conv{count}d")
+    def conv(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: Ints = 1,
+        padding: Ints | str = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+    ) -> Facts:
+        return SYMBOLS[f"F.conv{count}d"].rule(
+            x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups
+        )
+
+    @symbol(f"nn.ConvTranspose{count}d")
+    def conv_transpose(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        output_padding: Ints = 0,
+        groups: int = 1,
+        dilation: Ints = 1,
+    ) -> Facts:
+        return SYMBOLS[f"F.conv_transpose{count}d"].rule(
+            x,
+            weight,
+            bias,
+            stride=stride,
+            padding=padding,
+            output_padding=output_padding,
+            groups=groups,
+            dilation=dilation,
+        )
+
+    @symbol(f"nn.BatchNorm{count}d")
+    def batch_norm(
+        x: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        weight: Tensor | None = None,
+        bias: Tensor | None = None,
+        *,
+        eps: float = 1e-5,
+    ) -> Facts:
+        return Fact(x.dtype, x.dims)
+
+
+for _count in (1, 2, 3):
+    _register(_count)
+
+
+@symbol("nn.LSTM")
+def lstm(tensors: Tensors, *, hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False) -> Facts:
+    """One layer, sequence first. Operands: x, the state's two tensors if ``state``, then the weights.
+
+    The weights are, for each direction, weight_ih, weight_hh and, with ``bias``, bias_ih and bias_hh.
+    The result is ``(output, (h, c))``.
+    """
+    x = tensors[0]
+    steps, batch = (Dim.fresh(), Dim.fresh()) if x.dims is None else x.dims[:2]
+    directions = 2 if bidirectional else 1
+    last = Fact(x.dtype, (directions, batch, hidden_size))
+    return (Fact(x.dtype, (steps, batch, directions * hidden_size)), (last, last))

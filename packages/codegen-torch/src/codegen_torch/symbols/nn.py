@@ -1,0 +1,222 @@
+"""Functional forms of layers: convolution, pooling, normalization, attention, interpolation."""
+
+from __future__ import annotations
+
+from codegen_torch.dims import Dim, Undecided, same
+from codegen_torch.facts import Fact, Size, broadcast
+from codegen_torch.symbols.base import FactError, size_of, symbol
+
+Tensor = Fact
+Ints = int | tuple[int, ...]
+
+
+def spread(value: int | tuple[int, ...], count: int) -> tuple[int, ...]:
+    """A number for each spatial dimension, from one for all of them or a tuple."""
+    return (value,) * count if isinstance(value, int) else value
+
+
+def window_output(size: Size, padding: Size, kernel: int, stride: int, dilation: int, ceil_mode: bool = False) -> Size:
+    """How often a window fits: ``(size + padding - dilation (kernel - 1) - 1) // stride + 1``.
+
+    With ``ceil_mode`` torch rounds up, but drops a last window that would start in the padding; that case is
+    left to the caller where it matters.
+    """
+    span = size + padding - dilation * (kernel - 1) - 1
+    return (-(-span // stride) if ceil_mode else span // stride) + 1
+
+
+@symbol("F.linear")
+def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Fact:
+    if x.dims is None or weight.dims is None:
+        return Fact(x.dtype, None)
+    if same(x.dims[-1], weight.dims[1]) is False:
+        raise FactError(f"a linear layer with weight {weight} on {x}")
+    return Fact(x.dtype, (*x.dims[:-1], weight.dims[0]))
+
+
+def _register_conv(count: int) -> None:
+    @symbol(f"F.conv{count}d")
+    def conv(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: Ints = 1,
+        padding: Ints | str = 0,
+        dilation: Ints = 1,
+        groups: int = 1,
+    ) -> Fact:
+        if weight.dims is None:
+            return Fact(x.dtype, None)
+        if len(weight.dims) != count + 2 or (x.dims is not None and len(x.dims) != count + 2):
+            raise FactError(f"a {count}-d convolution of {x} with {weight}")
+        if x.dims is None:
+            return Fact(x.dtype, None)
+        channels = weight.dims[1] * groups
+        if same(x.dims[1], channels) is False:
+            raise FactError(f"a convolution with weight {weight} and {groups} groups on {x}")
+        if isinstance(padding, str):
+            return Fact(x.dtype, (x.dims[0], weight.dims[0], *x.dims[2:]))
+        dims: list[Size] = [x.dims[0], weight.dims[0]]
+        settings = zip(spread(padding, count), spread(stride, count), spread(dilation, count), strict=True)
+        for size, kernel, (pad, step, gap) in zip(x.dims[2:], weight.dims[2:], settings, strict=True):
+            known = isinstance(kernel, int)
+            dims.append(window_output(size, 2 * pad, kernel, step, gap) if known else Dim.fresh())  # type: ignore[arg-type]
+        return Fact(x.dtype, tuple(dims))
+
+    @symbol(f"F.conv_transpose{count}d")
+    def conv_transpose(
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None = None,
+        *,
+        stride: Ints = 1,
+        padding: Ints = 0,
+        output_padding: Ints = 0,
+        groups: int = 1,
+        dilation: Ints = 1,
+    ) -> Fact:
+        if weight.dims is None or x.dims is None:
+            return Fact(x.dtype, None)
+        dims: list[Size] = [x.dims[0], weight.dims[1] * groups]
+        settings = zip(*(spread(v, count) for v in (padding, stride, output_padding, dilation)), strict=True)
+        for size, kernel, (pad, step, extra, gap) in zip(x.dims[2:], weight.dims[2:], settings, strict=True):
+            dims.append((size - 1) * step - 2 * pad + gap * (kernel - 1) + extra + 1)
+        return Fact(x.dtype, tuple(dims))
+
+    @symbol(f"F.max_pool{count}d")
+    def max_pool(
+        x: Tensor,
+        kernel_size: Ints,
+        *,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        dilation: Ints = 1,
+        ceil_mode: bool = False,
+    ) -> Fact:
+        return _pooled(x, count, kernel_size, stride, padding, dilation, ceil_mode)
+
+    @symbol(f"F.avg_pool{count}d")
+    def avg_pool(
+        x: Tensor,
+        kernel_size: Ints,
+        *,
+        stride: Ints | None = None,
+        padding: Ints = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> Fact:
+        return _pooled(x, count, kernel_size, stride, padding, 1, ceil_mode)
+
+    @symbol(f"F.adaptive_avg_pool{count}d")
+    def adaptive_avg_pool(x: Tensor, output_size: Ints) -> Fact:
+        return Fact(x.dtype, None if x.dims is None else (*x.dims[:-count], *spread(output_size, count)))
+
+
+def _pooled(
+    x: Fact, count: int, kernel: Ints, stride: Ints | None, padding: Ints, dilation: Ints, ceil_mode: bool
+) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    if len(x.dims) != count + 2:
+        raise FactError(f"{count}-d pooling of {x}")
+    settings = zip(
+        *(spread(v, count) for v in (kernel, kernel if stride is None else stride, padding, dilation)), strict=True
+    )
+    dims: list[Size] = list(x.dims[:2])
+    for size, (window, step, pad, gap) in zip(x.dims[2:], settings, strict=True):
+        length = window_output(size, 2 * pad, window, step, gap, ceil_mode)
+        if ceil_mode:
+            try:
+                if (length - 1) * step >= size + pad:  # the last window would start in the padding
+                    length = length - 1
+            except Undecided:
+                length = Dim.fresh()
+        dims.append(length)
+    return Fact(x.dtype, tuple(dims))
+
+
+for _count in (1, 2, 3):
+    _register_conv(_count)
+
+
+@symbol("F.batch_norm")
+def batch_norm(
+    x: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("F.layer_norm")
+def layer_norm(
+    x: Tensor,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    normalized_shape: tuple[int, ...],
+    eps: float = 1e-5,
+) -> Fact:
+    """Printed with torch's order: ``F.layer_norm(x, normalized_shape, weight, bias, eps)``."""
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("F.rms_norm")
+def rms_norm(
+    x: Tensor, weight: Tensor | None = None, *, normalized_shape: tuple[int, ...], eps: float | None = None
+) -> Fact:
+    """Printed with torch's order: ``F.rms_norm(x, normalized_shape, weight, eps)``."""
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("F.local_response_norm")
+def local_response_norm(x: Tensor, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("F.scaled_dot_product_attention")
+def scaled_dot_product_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attn_mask: Tensor | None = None,
+    *,
+    is_causal: bool = False,
+    scale: float | None = None,
+    enable_gqa: bool = False,
+) -> Fact:
+    if query.dims is None or value.dims is None:
+        return Fact(query.dtype, None)
+    batch = query.dims[:-2] if enable_gqa or key.dims is None else broadcast(query.dims[:-2], key.dims[:-2])
+    return Fact(query.dtype, (*(batch or ()), query.dims[-2], value.dims[-1]))
+
+
+@symbol("F.interpolate")
+def interpolate(
+    x: Tensor,
+    *,
+    size: tuple[Size, ...] | None = None,
+    scale_factor: float | tuple[float, ...] | None = None,
+    mode: str = "nearest",
+    align_corners: bool | None = None,
+) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    count = len(x.dims) - 2
+    if size is not None:
+        return Fact(x.dtype, (*x.dims[:2], *(size_of(length) for length in size)))
+    if scale_factor is None:
+        raise FactError("an interpolation without size or scale")
+    factors = (scale_factor,) * count if isinstance(scale_factor, float | int) else scale_factor
+    dims = list(x.dims[:2])
+    for length, factor in zip(x.dims[2:], factors, strict=True):
+        if float(factor).is_integer():
+            dims.append(length * int(factor))
+        else:
+            dims.append(int(length * factor) if isinstance(length, int) else Dim.fresh())
+    return Fact(x.dtype, tuple(dims))

@@ -1,0 +1,202 @@
+"""Symbols that rearrange elements: reshapes, transposes, broadcasts, joins."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from codegen_torch.dims import Dim, Undecided, divide, product, same
+from codegen_torch.facts import Fact, Size, broadcast
+from codegen_torch.symbols.base import FactError, size_of, symbol
+
+Tensor = Fact
+Tensors = list[Fact]
+
+
+def normal(axis: int, rank: int) -> int:
+    """An axis counted from the front.
+
+    Raises:
+        FactError: The tensor has no such axis.
+    """
+    if not -rank <= axis < rank:
+        raise FactError(f"axis {axis} of a tensor of rank {rank}")
+    return axis % rank
+
+
+def like(x: Fact, dims: tuple[Size, ...] | None) -> Fact:
+    """The facts of a tensor with the elements of ``x`` in another arrangement."""
+    return Fact(x.dtype, dims, fill=x.fill)
+
+
+def _shaped(function: Any) -> Any:
+    """A fold that needs every size as a number."""
+
+    def fold(x: Any, **attributes: Any) -> Any:
+        sizes = next(iter(attributes.values()))
+        if not all(isinstance(size, int) for size in sizes):
+            raise Undecided
+        return function(x, sizes)
+
+    return fold
+
+
+@symbol("Tensor.reshape", fold=_shaped(np.reshape), symbolic=True)
+def reshape(x: Tensor, *shape: Size) -> Fact:
+    sizes = [size_of(size) for size in shape]
+    if -1 in sizes:
+        rest = product(size for size in sizes if size != -1)
+        total = x.size
+        inferred = None if total is None or rest == 0 else divide(total, rest)
+        if inferred is None and isinstance(total, int) and isinstance(rest, int):
+            raise FactError(f"{x} cannot be reshaped to {shape}")
+        sizes[sizes.index(-1)] = Dim.fresh() if inferred is None else inferred
+    elif x.size is not None and same(x.size, product(sizes)) is False:
+        raise FactError(f"{x} cannot be reshaped to {shape}")
+    return like(x, tuple(sizes))
+
+
+@symbol("Tensor.flatten")
+def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Fact:
+    if x.dims is None:
+        return like(x, None)
+    if not x.dims:
+        return like(x, (1,))
+    start, end = normal(start_dim, len(x.dims)), normal(end_dim, len(x.dims))
+    return like(x, (*x.dims[:start], product(x.dims[start : end + 1]), *x.dims[end + 1 :]))
+
+
+@symbol("Tensor.unflatten")
+def unflatten(x: Tensor, dim: int, sizes: tuple[Size, ...]) -> Fact:
+    if x.dims is None:
+        return like(x, None)
+    axis = normal(dim, len(x.dims))
+    known = [size_of(size) for size in sizes]
+    if -1 in known:
+        inferred = divide(x.dims[axis], product(size for size in known if size != -1))
+        known[known.index(-1)] = Dim.fresh() if inferred is None else inferred
+    return like(x, (*x.dims[:axis], *known, *x.dims[axis + 1 :]))
+
+
+@symbol("Tensor.transpose", fold=lambda x, dim0, dim1: np.swapaxes(x, dim0, dim1))
+def transpose(x: Tensor, dim0: int, dim1: int) -> Fact:
+    if x.dims is None:
+        return like(x, None)
+    dims = list(x.dims)
+    first, second = normal(dim0, len(dims)), normal(dim1, len(dims))
+    dims[first], dims[second] = dims[second], dims[first]
+    return like(x, tuple(dims))
+
+
+@symbol("Tensor.permute", fold=lambda x, dims: np.transpose(x, dims))
+def permute(x: Tensor, *dims: int) -> Fact:
+    if x.dims is None:
+        return like(x, None)
+    if sorted(normal(axis, len(x.dims)) for axis in dims) != list(range(len(x.dims))):
+        raise FactError(f"a permutation {dims} of {x}")
+    return like(x, tuple(x.dims[axis] for axis in dims))
+
+
+@symbol("Tensor.unsqueeze", fold=lambda x, dim: np.expand_dims(x, dim), symbolic=True)
+def unsqueeze(x: Tensor, dim: int) -> Fact:
+    if x.dims is None:
+        return like(x, None)
+    axis = normal(dim, len(x.dims) + 1)
+    return like(x, (*x.dims[:axis], 1, *x.dims[axis:]))
+
+
+@symbol("Tensor.squeeze", fold=lambda x, dim: np.squeeze(x, dim), symbolic=True)
+def squeeze(x: Tensor, dim: int) -> Fact:
+    if x.dims is None:
+        return like(x, None)
+    axis = normal(dim, len(x.dims))
+    if same(x.dims[axis], 1) is False:
+        raise FactError(f"axis {dim} of {x} is not 1 and cannot be squeezed")
+    return like(x, (*x.dims[:axis], *x.dims[axis + 1 :]))
+
+
+@symbol("Tensor.expand", fold=_shaped(np.broadcast_to), symbolic=True)
+def expand(x: Tensor, *size: Size) -> Fact:
+    """torch's expand: -1 keeps a size, and no dimension shrinks."""
+    sizes = [size_of(dim) for dim in size]
+    if x.dims is None:
+        return like(x, tuple(Dim.fresh() if dim == -1 else dim for dim in sizes))
+    own = (*(1,) * (len(sizes) - len(x.dims)), *x.dims)
+    return like(x, tuple(mine if dim == -1 else dim for mine, dim in zip(own, sizes, strict=True)))
+
+
+@symbol("torch.broadcast_to")
+def broadcast_to(x: Tensor, size: tuple[Size, ...]) -> Fact:
+    return like(x, broadcast(x.dims, tuple(size_of(dim) for dim in size)))
+
+
+@symbol("torch.cat", fold=lambda tensors, dim: np.concatenate(tensors, dim), symbolic=True)
+def cat(tensors: Tensors, *, dim: int = 0) -> Fact:
+    first = tensors[0]
+    if any(tensor.dims is None for tensor in tensors) or first.dims is None:
+        return Fact(first.dtype, None)
+    axis = normal(dim, len(first.dims))
+    dims = list(first.dims)
+    for tensor in tensors[1:]:
+        assert tensor.dims is not None
+        if len(tensor.dims) != len(dims):
+            raise FactError(f"a concatenation of {first} and {tensor}")
+        for index, size in enumerate(tensor.dims):
+            if index == axis:
+                dims[axis] = dims[axis] + size
+            elif same(dims[index], size) is False:
+                raise FactError(f"a concatenation of {first} and {tensor} on axis {dim}")
+            elif isinstance(size, int):
+                dims[index] = size
+    return Fact(first.dtype, tuple(dims))
+
+
+@symbol("torch.stack", fold=lambda tensors, dim: np.stack(tensors, dim), symbolic=True)
+def stack(tensors: Tensors, *, dim: int = 0) -> Fact:
+    first = tensors[0]
+    if first.dims is None:
+        return Fact(first.dtype, None)
+    axis = normal(dim, len(first.dims) + 1)
+    return Fact(first.dtype, (*first.dims[:axis], len(tensors), *first.dims[axis:]))
+
+
+@symbol("Tensor.split")
+def split(x: Tensor, split_size: int | tuple[int, ...], *, dim: int = 0) -> tuple[Fact, ...]:
+    """Into pieces of one size (the last may be smaller), or of the sizes given."""
+    if x.dims is None:
+        if not isinstance(split_size, tuple):
+            raise FactError("a split of a tensor of unknown rank")
+        return tuple(Fact(x.dtype, None) for _ in split_size)
+    axis = normal(dim, len(x.dims))
+    sizes = split_size
+    if not isinstance(sizes, tuple):
+        total = x.dims[axis]
+        if not isinstance(total, int):
+            raise FactError("a split of a dimension of unknown size")
+        sizes = tuple(min(split_size, total - start) for start in range(0, total, split_size))  # type: ignore[operator,arg-type]
+    return tuple(like(x, (*x.dims[:axis], size_of(size), *x.dims[axis + 1 :])) for size in sizes)
+
+
+@symbol("Tensor.repeat")
+def repeat(x: Tensor, *repeats: Size) -> Fact:
+    if x.dims is None:
+        return like(x, tuple(Dim.fresh() for _ in repeats))
+    own = (*(1,) * (len(repeats) - len(x.dims)), *x.dims)
+    return like(x, tuple(mine * size_of(count) for mine, count in zip(own, repeats, strict=True)))
+
+
+@symbol("Tensor.contiguous")
+def contiguous(x: Tensor) -> Fact:
+    return x
+
+
+@symbol("F.pad")
+def pad(x: Tensor, pad: tuple[Size, ...], *, mode: str = "constant", value: float | None = None) -> Fact:
+    """torch's order: the last dimension's two sides first."""
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    dims = list(x.dims)
+    for index in range(len(pad) // 2):
+        dims[-1 - index] = dims[-1 - index] + size_of(pad[2 * index]) + size_of(pad[2 * index + 1])
+    return Fact(x.dtype, tuple(dims))
