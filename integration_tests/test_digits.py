@@ -7,11 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxgen
 import pytest
 import torch
 from onnx import numpy_helper
-
-import onnxgen
 
 EXAMPLES = Path(__file__).parent.parent / "packages" / "cli" / "examples"
 DIGITS = EXAMPLES / "digits.onnx"
