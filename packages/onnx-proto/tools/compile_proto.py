@@ -12,6 +12,8 @@ import tempfile
 from importlib import metadata
 from pathlib import Path
 
+from grpc_tools import protoc
+
 PINNED_COMPILER = "1.78.0"
 PACKAGE = Path(__file__).resolve().parent.parent
 PROTO = PACKAGE / "proto" / "onnxgen_onnx.proto"
@@ -20,8 +22,6 @@ GENERATED = PACKAGE / "src" / "onnx_proto" / "_generated"
 
 def compile_proto(out: Path) -> dict[str, str]:
     """Returns the generated files, name to text."""
-    from grpc_tools import protoc
-
     arguments = ["protoc", f"--proto_path={PROTO.parent}", f"--python_out={out}", f"--pyi_out={out}", PROTO.name]
     if protoc.main(arguments) != 0:
         sys.exit(f"{PROTO}: protoc failed")
@@ -29,6 +29,7 @@ def compile_proto(out: Path) -> dict[str, str]:
 
 
 def main() -> None:
+    """Runs the command line."""
     parser = argparse.ArgumentParser(description="Compile the ONNX schema.")
     parser.add_argument("--check", action="store_true", help="only check that the committed files are current")
     check = parser.parse_args().check
@@ -41,13 +42,11 @@ def main() -> None:
         files = compile_proto(Path(folder))
     committed = {path.name: path.read_text(encoding="utf-8") for path in GENERATED.glob("onnxgen_onnx_pb2.py*")}
     if files == committed:
-        print("generated files are current")
         return
     if check:
         sys.exit("generated files are stale; run this script without --check")
     for name, text in files.items():
         (GENERATED / name).write_text(text, encoding="utf-8")
-        print(f"wrote {GENERATED / name}")
 
 
 if __name__ == "__main__":

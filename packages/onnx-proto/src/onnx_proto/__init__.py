@@ -39,6 +39,7 @@ from onnx_proto.types import (
     TensorType,
     Type,
 )
+from onnx_proto.write import dumps, save
 
 __version__ = "0.1.0"
 
@@ -77,6 +78,8 @@ __all__ = [
     "Type",
     "UnsupportedTypeError",
     "ValueInfo",
+    "dumps",
     "load",
     "loads",
+    "save",
 ]

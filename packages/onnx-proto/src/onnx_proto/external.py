@@ -73,7 +73,9 @@ def _checked_location(location: str) -> str:
     if location.startswith(("/", "\\")) or Path(location).is_absolute() or (len(location) > 1 and location[1] == ":"):
         raise ExternalDataError(f"location {quoted(location)} is absolute, expected a path beneath the model's folder")
     if ".." in parts or ".." in location.split("\\"):
-        raise ExternalDataError(f'location {quoted(location)} contains "..", expected a path beneath the model\'s folder')
+        raise ExternalDataError(
+            f'location {quoted(location)} contains "..", expected a path beneath the model\'s folder'
+        )
     if "\0" in location:
         raise ExternalDataError(f"location {quoted(location)} contains a NUL character")
     return location

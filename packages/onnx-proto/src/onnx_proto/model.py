@@ -70,9 +70,10 @@ class Attribute:
     Attributes:
         name: Its name.
         type: The kind of `value`.
-        value: A Python value; lists are tuples. Strings are bytes in the file: they are decoded as UTF-8, and bytes that
-            are not UTF-8 become lone surrogates (``surrogateescape``), so ``value.encode(errors="surrogateescape")``
-            gives them back. Floats are exactly the file's float32 values. None if `ref_attr_name` is given.
+        value: A Python value; lists are tuples. Strings are bytes in the file: they are decoded as UTF-8, and bytes
+            that are not UTF-8 become lone surrogates (``surrogateescape``), so
+            ``value.encode(errors="surrogateescape")`` gives them back. Floats are exactly the file's float32
+            values. None if `ref_attr_name` is given.
         ref_attr_name: Inside a function: the function's attribute that gives the value; "" elsewhere.
         doc_string: Documentation.
     """

@@ -6,8 +6,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
 
-import numpy as np
-
 from onnx_proto.errors import FormatError
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
@@ -34,12 +32,15 @@ class InMemory(NamedTuple):
 
     @property
     def nbytes(self) -> int:
+        """Number of bytes."""
         return len(self.data)
 
     def read(self) -> Buffer:
+        """The bytes themselves."""
         return self.data
 
     def chunks(self, size: int) -> Iterator[memoryview]:
+        """Views of the bytes."""
         view = memoryview(self.data)
         for start in range(0, len(view), size):
             yield view[start : start + size]
@@ -60,12 +61,14 @@ class InFile(NamedTuple):
     nbytes: int
 
     def read(self) -> Buffer:
-        data = np.empty(self.nbytes, np.uint8)
+        """Reads the stretch."""
+        data = bytearray(self.nbytes)
         with self.file.open() as opened:
             read_into(opened, self.offset, memoryview(data))
         return memoryview(data).toreadonly()
 
     def chunks(self, size: int) -> Iterator[memoryview]:
+        """Reads piece by piece, each into memory of its own."""
         with self.file.open() as opened:
             for start in range(0, self.nbytes, size):
                 data = bytearray(min(size, self.nbytes - start))
@@ -91,6 +94,11 @@ class ModelFile:
         self._identity = _identity(status)
 
     def open(self) -> BinaryIO:
+        """Opens the file.
+
+        Raises:
+            FormatError: It is gone, or is not what it was.
+        """
         try:
             opened = self.path.open("rb", buffering=0)
         except OSError as error:

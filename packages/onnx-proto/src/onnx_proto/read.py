@@ -27,7 +27,8 @@ from onnx_proto.read_devices import device_configuration, node_device_configurat
 from onnx_proto.read_tensor import TensorReader, checked_shape
 from onnx_proto.read_types import read_type
 from onnx_proto.source import FileSource, MemorySource
-from onnx_proto.tensor import SparseTensor
+from onnx_proto.tensor import SparseTensor, Tensor
+from onnx_proto.types import Type
 from onnx_proto.wire import MAX_GRAPH_DEPTH, Light, skim
 
 _Proto = TypeVar("_Proto")
@@ -127,6 +128,22 @@ class _Reader:
     def __init__(self, tensors: TensorReader) -> None:
         self._tensor = tensors.tensor
         self._depth = 0
+        self._read_value: dict[AttributeType, Callable[[Any], AttributeValue]] = {
+            AttributeType.FLOAT: float,
+            AttributeType.INT: int,
+            AttributeType.STRING: _text,
+            AttributeType.TENSOR: self._tensor,
+            AttributeType.GRAPH: self._graph,
+            AttributeType.SPARSE_TENSOR: self._sparse_tensor,
+            AttributeType.TYPE_PROTO: _stated_type,
+            AttributeType.FLOATS: tuple,
+            AttributeType.INTS: tuple,
+            AttributeType.STRINGS: lambda values: tuple(map(_text, values)),
+            AttributeType.TENSORS: lambda protos: _each("tensors", protos, self._tensor),
+            AttributeType.GRAPHS: lambda protos: _each("graphs", protos, self._graph),
+            AttributeType.SPARSE_TENSORS: lambda protos: _each("sparse_tensors", protos, self._sparse_tensor),
+            AttributeType.TYPE_PROTOS: lambda protos: _each("type_protos", protos, _stated_type),
+        }
 
     def model(self, proto: pb.ModelProto, path: Path | None) -> Model:
         return Model(
@@ -165,7 +182,8 @@ class _Reader:
             metadata=_mapping(proto.metadata_props),
         )
         self._depth -= 1
-        _check_unique("initializer", [tensor.name for tensor in (*graph.initializers, *graph.sparse_initializers)])
+        initializers: tuple[Tensor | SparseTensor, ...] = (*graph.initializers, *graph.sparse_initializers)
+        _check_unique("initializer", [tensor.name for tensor in initializers])
         return graph
 
     def _node(self, proto: pb.NodeProto) -> Node:
@@ -204,39 +222,12 @@ class _Reader:
                 raise FormatError(f"both refers to attribute {quoted(proto.ref_attr_name)} and has a value")
             return Attribute(name, kind, None, proto.ref_attr_name, proto.doc_string)
         if given:
-            value = self._value(kind, given[0][1])
+            value = self._read_value[kind](given[0][1])
         elif kind in _UNWRITTEN:
             value = _UNWRITTEN[kind]
         else:
             raise FormatError(f"an attribute of type {kind.name} has no value")
         return Attribute(name, kind, value, "", proto.doc_string)
-
-    def _value(self, kind: AttributeType, value: Any) -> AttributeValue:
-        match kind:
-            case AttributeType.INT | AttributeType.FLOAT:
-                return value  # type: ignore[no-any-return]
-            case AttributeType.INTS | AttributeType.FLOATS:
-                return tuple(value)
-            case AttributeType.STRING:
-                return _text(value)
-            case AttributeType.STRINGS:
-                return tuple(map(_text, value))
-            case AttributeType.TENSOR:
-                return _one("t", value, self._tensor)
-            case AttributeType.TENSORS:
-                return _each("tensors", value, self._tensor)
-            case AttributeType.GRAPH:
-                return _one("g", value, self._graph)
-            case AttributeType.GRAPHS:
-                return _each("graphs", value, self._graph)
-            case AttributeType.SPARSE_TENSOR:
-                return _one("sparse_tensor", value, self._sparse_tensor)
-            case AttributeType.SPARSE_TENSORS:
-                return _each("sparse_tensors", value, self._sparse_tensor)
-            case AttributeType.TYPE_PROTO:
-                return _stated_type(value)
-            case AttributeType.TYPE_PROTOS:
-                return _each("type_protos", value, _stated_type)
 
     def _sparse_tensor(self, proto: pb.SparseTensorProto) -> SparseTensor:
         return SparseTensor(
@@ -282,7 +273,7 @@ def _one(field: str, proto: _Proto, convert: Callable[[_Proto], _Object]) -> _Ob
 def _each(field: str, protos: Iterable[Any], convert: Callable[[Any], _Object]) -> tuple[_Object, ...]:
     """Converts the messages in a repeated field, naming the field, the index and the name in errors."""
     objects: list[_Object] = []
-    proto = None
+    proto: Any = None
     try:
         for proto in protos:
             objects.append(convert(proto))
@@ -313,7 +304,7 @@ def _value_info(proto: pb.ValueInfoProto) -> ValueInfo:
     return ValueInfo(proto.name, stated, proto.doc_string, _mapping(proto.metadata_props))
 
 
-def _stated_type(proto: pb.TypeProto) -> Any:
+def _stated_type(proto: pb.TypeProto) -> Type:
     stated = read_type(proto)
     if stated is None:
         raise FormatError("the type is empty")

@@ -190,5 +190,3 @@ def _narrowed(array: "np.ndarray[Any, np.dtype[Any]]", dtype: DataType) -> bytes
     if bits == 6:
         return pack(array, dtype)
     return array.astype(f"<i{bits // 8}").tobytes()
-
-

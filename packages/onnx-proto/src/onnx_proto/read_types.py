@@ -53,5 +53,3 @@ def _dim(proto: pb.TensorShapeProto.Dimension) -> Dim:
 def _dim_denotations(proto: pb.TypeProto.Tensor | pb.TypeProto.SparseTensor) -> tuple[str, ...]:
     denotations = tuple(dim.denotation for dim in proto.shape.dim)
     return denotations if any(denotations) else ()
-
-

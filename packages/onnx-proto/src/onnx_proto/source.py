@@ -15,9 +15,11 @@ class MemorySource:
         self._view = memoryview(data)
 
     def read(self, start: int, end: int) -> memoryview:
+        """The bytes from `start` up to `end`."""
         return self._view[start:end]
 
     def payload(self, offset: int, length: int) -> Payload:
+        """A payload of `length` bytes that starts at `offset`."""
         return InMemory(self._view[offset : offset + length])
 
 
@@ -33,13 +35,17 @@ class FileSource:
         self._opened = self._file.open()
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self._opened.close()
 
     def read(self, start: int, end: int) -> bytearray:
+        """The bytes from `start` up to `end`."""
         data = bytearray(end - start)
         read_into(self._opened, start, memoryview(data))
         return data
 
     def payload(self, offset: int, length: int) -> Payload:
+        """A payload of `length` bytes that starts at `offset`."""
         return InFile(self._file, offset, length)

@@ -1,8 +1,8 @@
 """Lifts large payloads out of a serialized model, without reading them.
 
-Protobuf parses whole files into memory, and none above 2 GiB. A model's size is nearly all tensors, so this module walks
-the wire format only as far as large messages reach, copies everything else into a *light* serialization of the same
-model, and leaves a reference in place of each large payload. Protobuf then parses the light bytes.
+Protobuf parses whole files into memory, and none above 2 GiB. A model's size is nearly all tensors, so this module
+walks the wire format only as far as large messages reach, copies everything else into a *light* serialization of the
+same model, and leaves a reference in place of each large payload. Protobuf then parses the light bytes.
 
 The format: a message is a list of fields, each a varint tag (number and wire type) and a value; embedded messages,
 strings, bytes and packed numbers are a varint length and as many bytes.
