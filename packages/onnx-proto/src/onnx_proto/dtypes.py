@@ -45,7 +45,7 @@ class DataType(IntEnum):
     @property
     def bits(self) -> int:
         """Bits of one element in the file; 0 for UNDEFINED and STRING, which have no fixed width."""
-        return _FACTS[self].bits
+        return _BITS[self]
 
     @property
     def itemsize(self) -> int:
@@ -136,4 +136,5 @@ _FACTS: Final = {
     DataType.FLOAT6E3M2: _Fact(6, "float6_e3m2fn", "u1"),
 }
 
+_BITS: Final = {dtype: fact.bits for dtype, fact in _FACTS.items()}
 _BY_NAME: Final = {fact.label: dtype for dtype, fact in _FACTS.items()}

@@ -123,16 +123,16 @@ class ExternalFile:
             raise ExternalDataError(f"lies in {quoted(self.data.location)}, but the model was loaded without a folder")
         path = self.folders.base / self.data.location
         try:
-            opened = os.fdopen(_open_beneath(self.folders, path), "rb", buffering=0)
+            descriptor = _open_beneath(self.folders, path)
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symlinks
             reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
             raise ExternalDataError(f"cannot open the file: {reason}", file=str(path)) from error
         try:
-            self._check(os.fstat(opened.fileno()))
+            self._check(os.fstat(descriptor))
         except ExternalDataError as error:
-            opened.close()
+            os.close(descriptor)
             raise error.in_file(str(path)) from None
-        return opened
+        return os.fdopen(descriptor, "rb", buffering=0)
 
     def _check(self, status: os.stat_result) -> None:
         if not stat.S_ISREG(status.st_mode):

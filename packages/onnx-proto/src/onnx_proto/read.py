@@ -321,7 +321,7 @@ def _domain(domain: str) -> str:
 
 def _mapping(entries: Iterable[pb.StringStringEntryProto]) -> dict[str, str]:
     """A dictionary; of entries with the same key the last one counts."""
-    return {entry.key: entry.value for entry in entries}
+    return {entry.key: entry.value for entry in entries} if entries else {}
 
 
 def _text(value: bytes) -> str:

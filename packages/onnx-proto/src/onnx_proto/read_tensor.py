@@ -15,7 +15,7 @@ from onnx_proto.source import FileSource, MemorySource
 from onnx_proto.tensor import Strings, Tensor
 from onnx_proto.wire import REFERENCE_FIELD, Light
 
-_SEGMENT, _RAW_DATA = 3, 9
+_RAW_DATA: Final = 9
 # The fields that may hold elements, by number.
 _DATA_FIELDS: Final = {
     4: "float_data",
@@ -39,7 +39,9 @@ _TYPED_FIELD: Final = {
     DataType.UINT64: 11,
 }
 _INT32_DATA = 5
-_STORED_AS: Final = {4: "<f4", 5: "<i4", 7: "<i8", 10: "<f8", 11: "<u8"}
+_STORED_AS: Final = {
+    number: np.dtype(name) for number, name in ((4, "<f4"), (5, "<i4"), (7, "<i8"), (10, "<f8"), (11, "<u8"))
+}
 _UNKNOWN_TYPE = "data type {} is none that ONNX defines up to opset 28"
 _DATA_TYPES: Final = {dtype.value: dtype for dtype in DataType}
 
@@ -85,22 +87,22 @@ class TensorReader:
         if dtype is DataType.UNDEFINED:
             raise FormatError("the tensor has no data type")
         shape = checked_shape(tuple(proto.dims))
-        fields: dict[int, Any] = {field.number: value for field, value in proto.ListFields()}
-        if _SEGMENT in fields:
+        if proto.HasField("segment"):
             raise UnsupportedTypeError("the tensor is a segment of a larger one, which nothing can put together")
 
-        metadata = {entry.key: entry.value for entry in proto.metadata_props}
-        given = [number for number in fields if number in _DATA_FIELDS]
+        metadata = {entry.key: entry.value for entry in proto.metadata_props} if proto.metadata_props else {}
+        given = {field.number: value for field, value in proto.ListFields() if field.number in _DATA_FIELDS}
         if proto.data_location == pb.TensorProto.EXTERNAL:
-            return self._external(proto, dtype, shape, metadata, given)
+            return self._external(proto, dtype, shape, metadata, list(given))
         if proto.data_location != pb.TensorProto.DEFAULT:
             raise UnsupportedTypeError(f"data location {proto.data_location} is none that ONNX defines")
         if len(given) > 1:
-            raise FormatError(f"elements are given twice, by {_DATA_FIELDS[given[0]]} and {_DATA_FIELDS[given[1]]}")
+            first, second, *_ = given
+            raise FormatError(f"elements are given twice, by {_DATA_FIELDS[first]} and {_DATA_FIELDS[second]}")
 
         payload: Payload | Strings
         if given:
-            payload = self._payload(given[0], fields[given[0]], dtype, math.prod(shape))
+            payload = self._payload(*given.popitem(), dtype, math.prod(shape))
         elif math.prod(shape):
             raise FormatError(f"no elements are given for shape {list(shape)}")
         else:
