@@ -78,7 +78,7 @@ def write_msgpack(
     for name, tensor in tensors.items():
         if tensor.dtype is DType.STRING:
             raise ConversionError(f"tensor {name!r} holds strings, which a weights file cannot")
-    entries = _lay_out({name: Entry(ref.dtype, ref.shape, 0, ref.nbytes, 0) for name, ref in tensors.items()})
+    entries = _lay_out({name: (ref.dtype, ref.shape) for name, ref in tensors.items()})
     with Path(path).open("wb") as file:
         file.write(_header(entries))
         for name, entry in entries.items():
@@ -108,12 +108,14 @@ def is_weights_file(path: StrPath) -> bool:
         return file.read(len(_START)) == _START
 
 
-def _lay_out(unplaced: Mapping[str, Entry]) -> dict[str, Entry]:
+def _lay_out(tensors: Mapping[str, tuple[DType, tuple[int, ...]]]) -> dict[str, Entry]:
     """Give every tensor its place, one after another."""
-    end = len(_header(unplaced))  # the same wherever the tensors are: those integers have a fixed width
+    entries = {
+        name: Entry(dtype, shape, 0, math.prod(shape) * dtype.itemsize, 0) for name, (dtype, shape) in tensors.items()
+    }
+    end = len(_header(entries))  # the same wherever the tensors are: those integers have a fixed width
     blob = 1
-    entries = {}
-    for name, entry in unplaced.items():
+    for name, entry in entries.items():
         entries[name] = entry._replace(offset=_next_offset(end), blob=blob)
         blobs = list(_blobs(entries[name]))
         end = sum(blobs[-1])
@@ -200,7 +202,7 @@ def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
     found = {name: _checked_entry(name, fields, size) for name, fields in tensors.items()}
 
     # A file has but one right layout, so that what differs from it is wrong: order, overlap, alignment, repeated names.
-    right = _lay_out(found)
+    right = _lay_out({name: (entry.dtype, entry.shape) for name, entry in found.items()})
     for name, entry in right.items():
         if found[name] != entry:
             raise ValueError(f"tensor {name!r} is said to be at {found[name].offset}, but belongs at {entry.offset}")
@@ -222,7 +224,9 @@ def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
     return right
 
 
-def _checked_entry(name: str, fields: dict[str, Any], size: int) -> Entry:
+def _checked_entry(name: object, fields: Any, size: int) -> Entry:
+    if type(name) is not str or type(fields) is not dict:
+        raise ValueError(f"tensor {name!r} is not described by a map")
     dtype = DType(fields["dtype"])
     shape = tuple(fields["shape"])
     if dtype is DType.STRING or len(shape) > 64 or not all(type(dim) is int and dim >= 0 for dim in shape):

@@ -1,0 +1,147 @@
+import functools
+import os
+import subprocess
+import sys
+import textwrap
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from codegen_torch import weights
+from codegen_torch.dtypes import DType
+from codegen_torch.tensors import TensorRef
+from codegen_torch.weights import write_msgpack
+
+torch = pytest.importorskip("torch")
+runtime = pytest.importorskip("codegen_torch.runtime.weights")
+load_weights = runtime.load_weights
+
+FIXED = [dtype for dtype in DType if dtype is not DType.STRING]
+
+
+@st.composite
+def tensors(draw: st.DrawFn) -> TensorRef:
+    dtype = draw(st.sampled_from(FIXED))
+    shape = draw(hnp.array_shapes(min_dims=0, max_dims=3, min_side=0, max_side=9))
+    return TensorRef.of_array(draw(hnp.arrays(dtype.numpy, shape)), dtype)
+
+
+def check(path, model):
+    loaded = load_weights(path)
+    assert list(loaded) == list(model)
+    for name, tensor in loaded.items():
+        ref = model[name]
+        assert (tensor.dtype, tensor.shape) == (getattr(torch, ref.dtype.value), ref.shape)
+        assert tensor.is_contiguous()
+        assert tensor.untyped_storage().nbytes() == ref.nbytes
+        assert bytes(tensor.untyped_storage()) == b"".join(map(bytes, ref.chunks()))
+
+
+@given(st.dictionaries(st.text(max_size=20), tensors(), max_size=5), st.sampled_from([64, 128, 2**32 - 64]))
+def test_what_was_written_is_loaded(tmp_path_factory, model, part):
+    path = tmp_path_factory.mktemp("weights") / "w.msgpack"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(weights, "_BLOB_BYTES", part)
+        patch.setattr(runtime, "map_tensor", functools.partial(runtime.map_tensor, part=part))
+        write_msgpack(path, model)
+        check(path, model)
+
+
+def test_training_changes_memory_and_never_the_file(tmp_path):
+    path = tmp_path / "w"
+    write_msgpack(path, {"w": TensorRef.filled((1000,), DType.FLOAT32, 1.0)})
+    before = path.read_bytes()
+    weight = torch.nn.Parameter(load_weights(path)["w"])
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    weight.square().sum().backward()
+    optimizer.step()
+    assert (weight == 0).all()
+    assert path.read_bytes() == before
+    assert (load_weights(path)["w"] == 1).all()
+
+
+def test_tensors_outlive_the_file_and_each_other(tmp_path):
+    path = tmp_path / "w"
+    write_msgpack(path, {name: TensorRef.filled((5000,), DType.FLOAT32, 1.0) for name in "ab"})
+    kept = load_weights(path)["b"]
+    path.unlink()
+    assert kept.sum() == 5000
+
+
+def test_each_tensor_is_saved_for_itself(tmp_path):
+    write_msgpack(tmp_path / "w", {name: TensorRef.filled((5000,), DType.FLOAT32, 1.0) for name in "ab"})
+    loaded = load_weights(tmp_path / "w")
+    assert loaded["a"].untyped_storage().data_ptr() != loaded["b"].untyped_storage().data_ptr()
+    torch.save(loaded["a"], tmp_path / "a.pt")
+    assert (tmp_path / "a.pt").stat().st_size < 25_000
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_loading_takes_no_memory(tmp_path):
+    path = tmp_path / "w"
+    write_msgpack(path, {name: TensorRef.filled((1 << 23,), DType.FLOAT32, 1.0) for name in "abcd"})  # 128 MB
+    script = """
+        import sys
+        from codegen_torch.runtime.weights import load_weights
+
+        def resident():
+            with open("/proc/self/statm") as file:
+                return int(file.read().split()[1]) * 4096
+
+        before = resident()
+        loaded = load_weights(sys.argv[1])
+        print(resident() - before)
+        assert loaded["d"][-1] == 1
+    """
+    added = subprocess.check_output(
+        [sys.executable, "-c", textwrap.dedent(script), path],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+    )
+    assert int(added) < 4 << 20
+
+
+WRITTEN = {
+    "a": TensorRef.of_array(np.arange(5, dtype=np.float32)),
+    "b": TensorRef.of_array(np.arange(6, dtype=np.int64).reshape(2, 3)),
+}
+
+
+def test_every_truncation_is_noticed(tmp_path):
+    path = tmp_path / "w"
+    write_msgpack(path, WRITTEN)
+    raw = path.read_bytes()
+    for length in range(len(raw)):
+        path.write_bytes(raw[:length])
+        with pytest.raises(ValueError, match=r"is not a weights file|the weights file ends before [ab] does"):
+            load_weights(path)
+
+
+def test_a_missing_file_is_missing(tmp_path):
+    with pytest.raises(FileNotFoundError):
+        load_weights(tmp_path / "w")
+
+
+TAMPERED = {
+    "another format": (b"onnxgen-weights", b"onnxgen-weighty", "not a weights file of version 1"),
+    "another version": (b"version\x01", b"version\x02", "not a weights file of version 1"),
+    "another type": (b"float32", b"float64", "contradicts itself about a"),
+    "another shape": (b"shape\x91\x05", b"shape\x91\x06", "contradicts itself about a"),
+    "another size": (b"\x14\xa4blob", b"\x18\xa4blob", "contradicts itself about a"),
+    "unaligned": (b"offset\xcf\0\0\0\0\0\0\0", b"offset\xcf\0\0\0\0\0\0\1", "ends before a does"),
+    "beyond the end": (b"offset\xcf\0", b"offset\xcf\1", "ends before a does"),
+    "no map": (b"\x84\xa6format", b"\x94\xa6format", "not a weights file"),
+}
+
+
+@pytest.mark.parametrize(("old", "new", "message"), TAMPERED.values(), ids=TAMPERED)
+def test_a_header_that_lies_is_refused(tmp_path, old, new, message):
+    path = tmp_path / "w"
+    write_msgpack(path, WRITTEN)
+    raw = path.read_bytes()
+    assert old in raw
+    path.write_bytes(raw.replace(old, new, 1))
+    with pytest.raises(ValueError, match=message):
+        load_weights(path)
