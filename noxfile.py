@@ -67,8 +67,8 @@ def lint(session: nox.Session) -> None:
 @every_package
 def typecheck(session: nox.Session, package: str) -> None:
     """Run mypy, strict, over a package."""
-    imported_by_tests = (requirement for each in PROJECTS for requirement in test_group(each))
-    environment = torch_env(session, "mypy", *imported_by_tests)
+    imported_by_tests = {requirement for each in PROJECTS for requirement in test_group(each)}
+    environment = torch_env(session, "mypy", *sorted(imported_by_tests))
     session.chdir(ROOT / "packages" / package)
     session.run(environment / "mypy", external=True)
 
@@ -177,7 +177,7 @@ def shared_env(session: nox.Session, name: str, *requirements: str) -> Path:
     What a session asks for is installed on top of what others have asked for, once, until a pin or a package's
     declarations change.
     """
-    folder = session.cache_dir / name
+    folder = session.cache_dir.resolve() / name
     programs = folder / "bin"
     asked = json.dumps([requirements, CONSTRAINTS.read_text(), PROJECTS])
     stamp = folder / "asked" / hashlib.sha256(asked.encode()).hexdigest()
