@@ -105,6 +105,6 @@ def load_weights(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
         ModuleNotFoundError: torch is not installed.
         ValueError: The file is not a weights file of ours.
     """
-    from codegen_torch.runtime import weights
+    from codegen_torch.runtime.weights import load_weights as load
 
-    return weights.load_weights(Path(path))
+    return load(Path(path))
