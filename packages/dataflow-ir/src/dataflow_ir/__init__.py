@@ -2,10 +2,28 @@
 
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.cycles import CycleError, fix
+from dataflow_ir.evaluate import Closure, evaluate
+from dataflow_ir.fingerprint import fingerprint
+from dataflow_ir.functions import Lambda, call, close, fn, lambdas, map_bodies
 from dataflow_ir.nest import leaves, map_nest
 from dataflow_ir.node import Forward, Node, const, inp, node, out, thread
-from dataflow_ir.ops import CALL, CONST, FUNCTION, INPUT, OUT
+from dataflow_ir.ops import BUILTIN, CALL, CONST, FUNCTION, INPUT, OUT
 from dataflow_ir.order import iscyclic, isreaching, sccs, topo, users
+from dataflow_ir.parse import TextError, parse
+from dataflow_ir.structure import (
+    common,
+    contains,
+    copy,
+    cse,
+    duplicates,
+    equal,
+    isomorphic,
+    map_ops,
+    replace,
+    subst,
+)
+from dataflow_ir.table import Table, dumps, from_table, loads, to_table
+from dataflow_ir.text import bindings, syntax
 from dataflow_ir.values import NO_ATTRS, FrozenDict, Opaque, typed
 from dataflow_ir.walk import (
     Stop,
@@ -23,36 +41,67 @@ from dataflow_ir.walk import (
 __version__ = "0.1.0"
 
 __all__ = [
+    "BUILTIN",
+    "CALL",
     "CONST",
+    "FUNCTION",
     "INPUT",
     "NO_ATTRS",
     "OUT",
+    "Closure",
     "CycleError",
     "Forward",
     "FrozenDict",
+    "Lambda",
     "Node",
     "Opaque",
     "Stop",
+    "Table",
+    "TextError",
+    "bindings",
+    "call",
+    "close",
+    "common",
     "const",
+    "contains",
+    "copy",
+    "cse",
+    "dumps",
+    "duplicates",
+    "equal",
+    "evaluate",
+    "fingerprint",
     "fix",
+    "fn",
+    "from_table",
     "gc_paused",
     "inp",
     "iscyclic",
+    "isomorphic",
     "isreaching",
+    "lambdas",
     "leaves",
+    "loads",
+    "map_bodies",
     "map_nest",
+    "map_ops",
     "node",
     "nodes",
     "out",
+    "parse",
     "postfor",
     "postwalk",
     "postwalk_",
     "prefor",
     "prewalk",
     "prewalk_",
+    "replace",
     "sccs",
     "stop",
+    "subst",
+    "syntax",
     "thread",
+    "to_table",
     "topo",
     "typed",
     "users",

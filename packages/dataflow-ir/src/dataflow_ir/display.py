@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from dataflow_ir.literals import is_name, is_path, spell
@@ -35,16 +36,16 @@ def _brief(v: Any, depth: int) -> str:
     operands = [_brief(i, depth - 1) for i in shown]
     if len(shown) < len(v.inputs):
         operands.append("…")
-    return application(v, operands, longest=40)
+    return application(v, operands, lambda value: _cut(spell(value), 40))
 
 
-def application(v: Any, operands: list[str], longest: int | None = None) -> str:
+def application(v: Any, operands: list[str], spell: Callable[[Any], str] = spell) -> str:
     """Return the text of one node.
 
     Args:
         v: The node.
         operands: The texts of its inputs.
-        longest: Cut the text of attributes down to this many characters.
+        spell: Writes the values of attributes.
 
     >>> from dataflow_ir import node
     >>> application(node("ai.onnx::Clip", None, None, min=0.5), ["x", "None"])
@@ -52,10 +53,11 @@ def application(v: Any, operands: list[str], longest: int | None = None) -> str:
     """
     op, attrs = v.op, v.attrs
     if op == CONST and not operands and len(attrs) == 1 and is_literal(attrs.get("value")):
-        return _cut(spell(attrs["value"]), longest)
+        return spell(attrs["value"])
     if op == OUT and len(operands) == 1 and len(attrs) == 1 and type(attrs.get("index")) is int:
-        return f"{operands[0]}[{attrs['index']}]"
-    texts = {name: _cut(spell(value), longest) for name, value in attrs.items()}
+        source = f"({operands[0]})" if operands[0].startswith("-") else operands[0]
+        return f"{source}[{attrs['index']}]"
+    texts = {name: spell(value) for name, value in attrs.items()}
     arguments = [*operands, *[f"{name}={text}" for name, text in texts.items() if is_name(name)]]
     odd = [f"{name!r}: {text}" for name, text in texts.items() if not is_name(name)]
     if odd:
@@ -78,5 +80,5 @@ def spell_op(op: Any) -> str:
     return name if is_path(name) else repr(name)
 
 
-def _cut(text: str, longest: int | None) -> str:
-    return text if longest is None or len(text) <= longest else f"{text[: longest - 4]}…{text[-3:]}"
+def _cut(text: str, longest: int) -> str:
+    return text if len(text) <= longest else f"{text[: longest - 4]}…{text[-3:]}"

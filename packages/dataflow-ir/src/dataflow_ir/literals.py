@@ -24,11 +24,30 @@ def is_path(text: str) -> bool:
     return all(map(is_name, text.split(".")))
 
 
-def spell(value: Any) -> str:
-    """Return a value as Python text, the same for equal values in every process.
+def show(value: Any) -> str:
+    """Return a short text for a value that has no literal: its qualified name, its own repr or its type."""
+    kind = type(value)
+    if isinstance(value, Enum):
+        return f"{kind.__module__}.{kind.__qualname__}.{value.name}"
+    if hasattr(value, "__qualname__"):
+        module = getattr(value, "__module__", None)
+        return str(value.__qualname__) if module in (None, "builtins") else f"{module}.{value.__qualname__}"
+    return (
+        repr(value)
+        if "__repr__" in {name for base in kind.__mro__[:-1] for name in vars(base)}
+        else f"<{kind.__qualname__}>"
+    )
 
-    Plain values (numbers, strings, bytes, tuples, frozensets, FrozenDicts, None, ...) are read back by
-    `read`; of anything else the qualified name or the type is shown.
+
+def spell(value: Any, other: Callable[[Any], str] = show) -> str:
+    """Return a value as Python text.
+
+    Plain values (numbers, strings, bytes, tuples, frozensets, FrozenDicts, None, ...) have the same text in every
+    process, equal ones (see `typed`) and no others, and are read back by `read`.
+
+    Args:
+        value: The value.
+        other: Writes what is not plain.
 
     >>> spell((1, -0.0, "a", float("inf"), frozenset({2, 1})))
     "(1, -0.0, 'a', float('inf'), frozenset({1, 2}))"
@@ -43,19 +62,14 @@ def spell(value: Any) -> str:
     if kind is complex:
         return f"complex({spell(value.real)}, {spell(value.imag)})"
     if kind is tuple:
-        items = [spell(item) for item in value]
+        items = [spell(item, other) for item in value]
         return f"({items[0]},)" if len(items) == 1 else f"({', '.join(items)})"
     if kind is frozenset:
-        items = sorted([spell(item) for item in value])
+        items = sorted([spell(item, other) for item in value])
         return f"frozenset({{{', '.join(items)}}})" if items else "frozenset()"
     if kind is FrozenDict:
-        return f"{{{', '.join(f'{name!r}: {spell(item)}' for name, item in value.items())}}}"
-    if isinstance(value, Enum):
-        return f"{kind.__module__}.{kind.__qualname__}.{value.name}"
-    if hasattr(value, "__qualname__"):
-        module = getattr(value, "__module__", None)
-        return value.__qualname__ if module in (None, "builtins") else f"{module}.{value.__qualname__}"
-    return f"<{kind.__qualname__}>"
+        return f"{{{', '.join(f'{name!r}: {spell(item, other)}' for name, item in sorted(value.items()))}}}"
+    return other(value)
 
 
 def read(tree: ast.expr, lookup: Callable[[str], Any]) -> Any:

@@ -26,19 +26,19 @@ def leaves(nest: Any) -> Iterator[Node]:
         raise _no_nest(nest)
 
 
-def map_nest(change: Callable[[Any], Any], nest: Any) -> Any:
-    """Return a nest of the same shape with ``change`` applied to each of its nodes.
+def map_nest(change: Callable[[Any], Any], nest: Any, leaf: type = Node) -> Any:
+    """Return a nest of the same shape with ``change`` applied to each of its nodes (or other leaves).
 
     >>> map_nest(lambda v: v.op, [Node("a"), {"k": (Node("b"), None)}])
     ['a', {'k': ('b', None)}]
     """
-    if isinstance(nest, Node):
+    if isinstance(nest, leaf):
         return change(nest)
     if isinstance(nest, (list, tuple)):
-        items = [map_nest(change, item) for item in nest]
+        items = [map_nest(change, item, leaf) for item in nest]
         return type(nest)(*items) if hasattr(nest, "_fields") else type(nest)(items)
     if isinstance(nest, dict):
-        return {key: map_nest(change, item) for key, item in nest.items()}
+        return {key: map_nest(change, item, leaf) for key, item in nest.items()}
     if nest is not None:
         raise _no_nest(nest)
     return None

@@ -68,6 +68,19 @@ class Node:
 
         return excerpt(self)
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        from dataflow_ir.table import from_table, to_table  # noqa: PLC0415 - as above
+
+        return from_table, (to_table(self),)
+
+    def __copy__(self) -> Any:
+        return self.rebuild(self.inputs)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Any:
+        from dataflow_ir.table import deepcopy  # noqa: PLC0415 - as above
+
+        return deepcopy(self, memo)
+
     @property
     def key(self) -> Hashable:
         """What makes two nodes the same computation: operation, attributes and the identity of the inputs.

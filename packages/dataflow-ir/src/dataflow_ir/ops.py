@@ -16,3 +16,5 @@ FUNCTION: Final = "function"
 
 CALL: Final = "call"
 """A call: the function, then its arguments."""
+
+BUILTIN: Final = frozenset({CONST, INPUT, OUT, FUNCTION, CALL})

@@ -10,7 +10,7 @@ def typed(value: Hashable) -> Hashable:
     """Return a key under which two values meet only if they are interchangeable as constants.
 
     Python holds ``1 == 1.0 == True`` and ``0.0 == -0.0``, and ``nan != nan``; here the first five are all
-    different and every NaN is the same.
+    different and every NaN is the same; in tuples, frozensets, FrozenDicts and dataclasses too.
 
     >>> len({typed(value) for value in (1, 1.0, True, 0.0, -0.0, float("nan"), -float("nan"))})
     6
@@ -20,12 +20,17 @@ def typed(value: Hashable) -> Hashable:
         return value
     if kind is float or kind is complex:
         return kind, repr(value)
-    if kind is tuple:
-        return (tuple, *map(typed, value))  # type: ignore[call-overload]
+    if isinstance(value, tuple):
+        return (kind, *map(typed, value))
     if kind is frozenset:
         return frozenset, frozenset(map(typed, value))  # type: ignore[call-overload]
     if kind is FrozenDict:
         return FrozenDict, value.key  # type: ignore[attr-defined]
+    if hasattr(kind, "__dataclass_fields__"):
+        return (
+            kind,
+            *[typed(getattr(value, name)) for name, field in kind.__dataclass_fields__.items() if field.compare],
+        )
     return kind, value
 
 

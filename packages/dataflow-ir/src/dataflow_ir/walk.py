@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
 from typing import Any, TypeVar
 
 from dataflow_ir._gc import gc_paused
@@ -70,7 +71,6 @@ def postwalk_(f: Visit, g: G) -> G:
 
 def prefor(f: Visit, g: Any) -> None:
     """Call ``f`` on each node before its inputs, for its effect; `stop` keeps the walk out of the inputs."""
-
     seen: set[Node | None] = {None}
     stack = list(leaves(g))[::-1]
     while stack:
@@ -146,21 +146,30 @@ def walk(g: G, pre: Visit | None = None, post: Visit | None = None, *, in_place:
     Raises:
         CycleError: If a cycle vanishes: each of its nodes was replaced by its own input.
     """
-    result: G = _Walk(pre, post, in_place).run(g)
+    result: G = Walk(pre, post, in_place).run(g)
     return result
 
 
-class _Walk:
+class Walk:
     """The state of one walk; on cycles it follows Tarjan's algorithm.
+
+    ``operands`` has, for nodes that need it, what is walked in the place of their inputs, one for one.
 
     ``body[v]`` is what ``pre`` put in the place of ``v`` (or a `Stop`), ``built[body]`` its result, and, while
     its inputs are being walked, the int that says when it was entered.
     """
 
-    def __init__(self, pre: Visit | None, post: Visit | None, in_place: bool) -> None:
+    def __init__(
+        self,
+        pre: Visit | None,
+        post: Visit | None = None,
+        in_place: bool = False,
+        operands: Mapping[Node, tuple[Node | None, ...]] = MappingProxyType({}),
+    ) -> None:
         self.pre = pre
         self.post = post
         self.in_place = in_place
+        self.operands = operands
         self.built: dict[Any, Any] = {None: None}
         self.body: dict[Any, Any] = {None: None} if pre else self.built
         self.cells: dict[Node, Forward] = {}
@@ -168,6 +177,7 @@ class _Walk:
         self.clean: set[Node | None] = {None}
 
     def run(self, g: Any) -> Any:
+        """Return the walked graph."""
         roots = list(leaves(g))
         try:
             for root in roots:
@@ -179,11 +189,13 @@ class _Walk:
         return map_nest(self.result, g)
 
     def result(self, v: Node) -> Any:
+        """Return what became of a visited node."""
         return self.built[self.body[v] if self.pre else v]
 
     def visit(self, root: Node) -> None:
+        """Walk everything below a root that has not been walked yet."""
         pre, post, loops = self.pre, self.post, self.loops
-        built, body = self.built, self.body
+        built, body, operands = self.built, self.body, self.operands
         stack: list[Any] = [root]  # a node to visit; or, below a None, a node whose inputs are finished
         while stack:
             v = stack.pop()
@@ -198,11 +210,13 @@ class _Walk:
                     if v in built:
                         continue
                 built[v] = len(built)
-                if v.inputs:
+                inputs = operands.get(v, v.inputs) if operands else v.inputs
+                if inputs:
                     stack += v, None
-                    stack += [i for i in reversed(v.inputs) if i not in body]
+                    stack += [i for i in reversed(inputs) if i not in body]
                     continue
-            new = tuple([built[body[i]] for i in v.inputs]) if pre else tuple([built[i] for i in v.inputs])
+            inputs = operands.get(v, v.inputs) if operands else v.inputs
+            new = tuple([built[body[i]] for i in inputs]) if pre else tuple([built[i] for i in inputs])
             u = v
             if new != v.inputs or loops:
                 u = self.change(v, new)
@@ -239,7 +253,7 @@ class _Walk:
     def low(self, v: Node) -> int | None:
         """Return the index of the earliest node on the cycles that ``v`` is known to be on, None for none."""
         found = []
-        for i in v.inputs:
+        for i in self.operands.get(v, v.inputs):
             target = self.body[i] if self.pre else i
             result = self.built[target]
             if result.__class__ is int:
@@ -252,8 +266,8 @@ class _Walk:
         """Finish a node on a cycle, and the whole cycle if ``v`` is where it was entered."""
         index = self.built[v]
         new, kept = [], True
-        for i in v.inputs:
-            target = self.body[i] if self.pre else i
+        for i, operand in zip(v.inputs, self.operands.get(v, v.inputs), strict=True):
+            target = self.body[operand] if self.pre else operand
             result = self.built[target]
             if result.__class__ is int:
                 kept = kept and target is i

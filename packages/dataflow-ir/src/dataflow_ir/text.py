@@ -1,0 +1,247 @@
+"""Graphs as Python-like text: names only for what is used twice, the rest nested."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from functools import partial
+from itertools import count
+from string import ascii_lowercase
+from typing import Any, NamedTuple
+
+from dataflow_ir._gc import gc_paused
+from dataflow_ir.display import application, brief
+from dataflow_ir.functions import Lambda, lambdas
+from dataflow_ir.literals import is_name, show, spell
+from dataflow_ir.nest import leaves
+from dataflow_ir.node import Node
+from dataflow_ir.ops import CONST, INPUT
+from dataflow_ir.walk import nodes
+
+Namer = Callable[[Any], Any]
+
+MAX_DEPTH = 40
+"""How deep calls nest by default; Python itself refuses more than 200 open brackets."""
+
+_EXCERPT = 200
+
+
+def name_in_meta(v: Node) -> Any:
+    """Return ``v.meta["name"]``, the name that is proposed by default."""
+    return v.meta.get("name")
+
+
+@gc_paused
+def syntax(
+    g: Any,
+    *,
+    names: Namer = name_in_meta,
+    reserved: Iterable[str] = (),
+    max_depth: int = MAX_DEPTH,
+    max_width: int = sys.maxsize,
+) -> str:
+    """Return a graph as Python-like text, which `parse` reads back.
+
+    Each line binds a name to a node that is used more than once (or that a cycle runs through, or that
+    would be nested too deep); the last line is the graph. Functions come first, as ``def``, captured values
+    before the slash. The text depends on the graph alone, not on the process.
+
+    Args:
+        g: A node or a nest of them.
+        names: Proposes a name for a node, or None; proposals are made valid and unique.
+        reserved: Names that are not to be used.
+        max_depth: How deep calls may nest.
+        max_width: A node whose text is longer gets a name as well.
+
+    Raises:
+        CycleError: If a function's code contains itself.
+
+    >>> from dataflow_ir import inp, node
+    >>> total = node("add", inp("x"), inp("y"))
+    >>> print(syntax(node("mul", total, total, axis=1)))
+    a = add(x, y)
+    mul(a, a, axis=1)
+    """
+    codes = lambdas(g)
+    taken = {*reserved, *_free_inputs(nodes(g)).values()}
+    titles = _Names(taken, "fgh")
+    title_of = {code: titles.fresh() for code in codes}
+    style = _Style(names, max_depth, max_width, partial(spell, other=lambda v: title_of.get(v) or show(v)))
+    lines: list[str] = []
+    for code, title in title_of.items():
+        scope = _Scope(code.body, style, titles.taken, (*code.captured, *code.params))
+        lines += _definition(title, code, scope)
+    scope = _Scope(g, style, titles.taken)
+    return "\n".join([*lines, *scope.statements, scope.result])
+
+
+def _definition(title: str, code: Lambda, scope: _Scope) -> list[str]:
+    params = [scope.name[v] for v in code.params]
+    if code.captured:
+        params = [*[scope.name[v] for v in code.captured], "/", *params]
+    body = [*scope.statements, f"return {scope.result}"]
+    return [f"def {title}({', '.join(params)}):", *[f"    {line}" for line in body], ""]
+
+
+@gc_paused
+def bindings(
+    g: Any, *, names: Namer = name_in_meta, reserved: Iterable[str] = (), max_depth: int = MAX_DEPTH
+) -> list[tuple[str, Node]]:
+    """Return the nodes that deserve a name with that name, in the order of `nodes`.
+
+    These are the nodes that `syntax` binds; inputs are not among them where they have a name of their own.
+
+    >>> from dataflow_ir import inp, node
+    >>> v = node("neg", inp("x"))
+    >>> bindings(node("add", v, node("mul", v, v)))
+    [('a', neg(x))]
+    """
+    taken = {*reserved, *_free_inputs(nodes(g)).values()}
+    return _Scope(g, _Style(names, max_depth, sys.maxsize, spell), taken).bound
+
+
+def excerpt(v: Node) -> str:
+    """Return the text of a small graph; of a large one, one line that shows the surroundings of the root."""
+    seen: set[Node | None] = {None}
+    stack: list[Any] = [v]
+    while stack and len(seen) <= _EXCERPT:
+        i = stack.pop()
+        if i not in seen:
+            seen.add(i)
+            stack += i.inputs
+    return brief(v) if len(seen) > _EXCERPT else syntax(v)
+
+
+class _Names:
+    """Gives out names that are valid and not taken, the same ones in every run."""
+
+    def __init__(self, taken: Iterable[str], letters: str = ascii_lowercase) -> None:
+        self.taken = set(taken)
+        self.short = (letter + number for number in _numbers() for letter in letters)
+        self.next: dict[str, Iterator[int]] = {}
+
+    def fresh(self, proposal: Any = None) -> str:
+        name = self.valid(proposal) if isinstance(proposal, str) else None
+        while name is None or name in self.taken:
+            name = next(self.short)
+        self.taken.add(name)
+        return name
+
+    def valid(self, proposal: str) -> str | None:
+        base = re.sub(r"[^A-Za-z0-9_]+", "_", proposal).strip("_")
+        base = f"_{base}" if base[:1].isdigit() else base
+        if not base:
+            return None
+        base = base if is_name(base) else f"{base}_"
+        name = base
+        while name in self.taken:
+            name = f"{base}_{next(self.next.setdefault(base, count(2)))}"
+        return name
+
+
+def _numbers() -> Iterator[str]:
+    yield ""
+    for number in count(1):
+        yield str(number)
+
+
+def _plain_name(v: Node) -> str | None:
+    """Return the name of an input node that may stand for it in text."""
+    if v.op != INPUT or v.inputs or len(v.attrs) != 1:
+        return None
+    name = v.attrs.get("name")
+    return name if type(name) is str and is_name(name) else None
+
+
+def _free_inputs(order: list[Node]) -> dict[Node, str]:
+    """Return the input nodes that are called by their own name: of each name, the first."""
+    first: dict[str, Node] = {}
+    for v in order:
+        if v.op == INPUT and (name := _plain_name(v)) is not None:
+            first.setdefault(name, v)
+    return {v: name for name, v in first.items()}
+
+
+class _Style(NamedTuple):
+    """What the text of every scope has in common."""
+
+    names: Namer
+    max_depth: int
+    max_width: int
+    spell: Callable[[Any], str]
+
+
+class _Scope:
+    """The names and texts of one graph: the whole one, or a function's body.
+
+    Attributes:
+        name: The name of each node that has one.
+        bound: The nodes that were given one here, with that name.
+        statements: The lines that bind them.
+        result: The text of the graph itself.
+    """
+
+    def __init__(self, g: Any, style: _Style, taken: Iterable[str], params: tuple[Node, ...] | None = None) -> None:
+        self.style = style
+        self.names = _Names(taken)
+        self.name: dict[Node, str] = {}
+        self.bound: list[tuple[str, Node]] = []
+        self.statements: list[str] = []
+        self.nested: dict[Node, str] = {}  # texts that wait for their one user
+        order = nodes(g)
+        if params is None:
+            self.name.update(_free_inputs(order))
+        else:
+            self.name.update((v, self.names.fresh(_plain_name(v))) for v in params)
+        self.write(order, list(leaves(g)))
+        self.result = self.nest(g)
+
+    def write(self, order: list[Node], roots: list[Node]) -> None:
+        """Write each node once its operands are written."""
+        uses = Counter(roots)
+        for v in order:
+            uses.update(v.inputs)
+        style, name, nested, spelled = self.style, self.name, self.nested, self.style.spell
+        ends = set(roots)
+        depth: dict[Node, int] = {}
+        for v in order:
+            if v in name and not v.inputs:
+                continue
+            text = application(v, [self.operand(i) for i in v.inputs], spelled)
+            level = 1 + max([depth.pop(i, 0) for i in v.inputs], default=0)
+            too_much = level >= style.max_depth or len(text) > style.max_width
+            if uses[v] > 1 or v in name or (too_much and v not in ends):
+                self.bind(v, text)
+                continue
+            depth[v] = level
+            nested[v] = f"{CONST}(value={text})" if text[0] == "(" and v in ends else text
+
+    def bind(self, v: Node, text: str) -> None:
+        name = self.reference(v)
+        self.bound.append((name, v))
+        self.statements.append(f"{name} = {text}")
+
+    def reference(self, v: Node) -> str:
+        name = self.name.get(v)
+        if name is None:
+            name = self.name[v] = self.names.fresh(self.style.names(v))
+        return name
+
+    def operand(self, v: Node | None) -> str:
+        """Return the text that stands for an operand; one that is not written yet closes a cycle."""
+        if v is None:
+            return "None"
+        text = self.nested.pop(v, None)
+        return self.reference(v) if text is None else text
+
+    def nest(self, g: Any) -> str:
+        if isinstance(g, (list, tuple)):
+            items = ", ".join([self.nest(item) for item in g])
+            if isinstance(g, list):
+                return f"[{items}]"
+            return f"({items},)" if len(g) == 1 else f"({items})"
+        if isinstance(g, dict):
+            return f"{{{', '.join([f'{spell(key)}: {self.nest(item)}' for key, item in g.items()])}}}"
+        return self.operand(g)
