@@ -1,4 +1,5 @@
 import functools
+import importlib
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from codegen_torch.tensors import TensorRef
 from codegen_torch.weights import write_msgpack
 
 torch = pytest.importorskip("torch")
-runtime = pytest.importorskip("codegen_torch.runtime.weights")
+runtime = importlib.import_module("codegen_torch.runtime.weights")
 load_weights = runtime.load_weights
 
 FIXED = [dtype for dtype in DType if dtype is not DType.STRING]
