@@ -1,3 +1,202 @@
 """Normalizations."""
 
 from __future__ import annotations
+
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr
+from codegen_torch.lower.registry import Context, NotApplicable, op
+from codegen_torch.symbols.namespaces import F, torch
+
+
+@op("BatchNormalization", since=14)
+def batch_normalization(
+    x: Expr,
+    scale: Expr,
+    b: Expr,
+    mean: Expr,
+    var: Expr,
+    *,
+    epsilon: float = 1e-5,
+    momentum: float = 0.9,
+    training_mode: int = 0,
+) -> Expr:
+    if training_mode:
+        raise NotApplicable("it is in training mode")
+    return _normalized_by_statistics(x, scale, b, mean, var, epsilon)
+
+
+@op("BatchNormalization", since=7, until=13)
+def batch_normalization_by_outputs(
+    x: Expr,
+    scale: Expr,
+    b: Expr,
+    mean: Expr,
+    var: Expr,
+    *,
+    epsilon: float = 1e-5,
+    momentum: float = 0.9,
+    spatial: int = 1,
+    context: Context,
+) -> Expr:
+    """Whether it trains is told by the number of its outputs."""
+    if any(context.outputs[1:]):
+        raise NotApplicable("it is in training mode")
+    return _normalized_per_element(spatial, x, scale, b, mean, var, epsilon)
+
+
+@op("BatchNormalization", since=1, until=6)
+def batch_normalization_by_flag(
+    x: Expr,
+    scale: Expr,
+    b: Expr,
+    mean: Expr,
+    var: Expr,
+    *,
+    epsilon: float = 1e-5,
+    is_test: int = 0,
+    momentum: float = 0.9,
+    spatial: int = 1,
+) -> Expr:
+    if not is_test:
+        raise NotApplicable("it is in training mode")
+    return _normalized_per_element(spatial, x, scale, b, mean, var, epsilon)
+
+
+def _normalized_per_element(spatial: int, x: Expr, scale: Expr, b: Expr, mean: Expr, var: Expr, epsilon: float) -> Expr:
+    if spatial:
+        return _normalized_by_statistics(x, scale, b, mean, var, epsilon)
+    # Every element of a sample has its own statistics.
+    statistics = (tensor.flatten() for tensor in (scale, b, mean, var))
+    return _normalized_by_statistics(x.flatten(1), *statistics, epsilon).reshape(*x.shape)  # type: ignore[no-any-return]
+
+
+def _normalized_by_statistics(x: Expr, scale: Expr, b: Expr, mean: Expr, var: Expr, epsilon: float) -> Expr:
+    if x.rank is not None and x.rank < 2:
+        raise NotApplicable(f"torch normalizes no tensor of rank {x.rank}")
+    # Statistics may be of a wider type since opset 15, as torch takes them only for half floats.
+    dtype = scale.dtype if x.dtype.itemsize == 2 else x.dtype
+    scale, b, mean, var = (v if v.dtype is dtype else v.to(dtype) for v in (scale, b, mean, var))
+    return F.batch_norm(x, mean, var, scale, b, eps=epsilon)  # type: ignore[no-any-return]
+
+
+@op("InstanceNormalization", since=1)
+def instance_normalization(x: Expr, scale: Expr, b: Expr, *, epsilon: float = 1e-5) -> Expr:
+    return F.instance_norm(x, None, None, scale, b, eps=epsilon)  # type: ignore[no-any-return]
+
+
+@op("GroupNormalization", since=21)
+def group_normalization(
+    x: Expr, scale: Expr, bias: Expr, *, num_groups: int, epsilon: float = 1e-5, stash_type: int = 1
+) -> Expr:
+    return F.group_norm(x, num_groups, scale, bias, eps=epsilon)  # type: ignore[no-any-return]
+
+
+@op("GroupNormalization", since=18, until=20)
+def group_normalization_by_groups(x: Expr, scale: Expr, bias: Expr, *, num_groups: int, epsilon: float = 1e-5) -> Expr:
+    """Before opset 21 the scale and the bias were one number per group, not per channel."""
+    channels = x.shape[1]
+    if not isinstance(channels, int):
+        raise NotApplicable("the number of channels is only known when the model runs")
+    width = channels // num_groups
+    scale, bias = (v.unsqueeze(1).expand(num_groups, width).reshape(channels) for v in (scale, bias))
+    return F.group_norm(x, num_groups, scale, bias, eps=epsilon)  # type: ignore[no-any-return]
+
+
+@op("LayerNormalization", since=17)
+def layer_normalization(
+    x: Expr,
+    scale: Expr,
+    b: Expr | None = None,
+    *,
+    axis: int = -1,
+    epsilon: float = 1e-5,
+    stash_type: int = 1,
+    context: Context,
+) -> tuple[Expr, ...]:
+    axes, shape = _normalized_axes(x, axis)
+    mean = x.mean(axes, keepdim=True) if any(context.outputs[1:]) else None
+    deviation = None
+    if mean is not None:
+        deviation = torch.rsqrt(_square(x - mean).mean(axes, keepdim=True) + epsilon)
+    if shape is None:
+        centred = x - x.mean(axes, keepdim=True)
+        y = centred * torch.rsqrt(_square(centred).mean(axes, keepdim=True) + epsilon) * scale
+        y = y if b is None else y + b
+    elif scale.dims == shape and (b is None or b.dims == shape):
+        y = F.layer_norm(x, scale, b, normalized_shape=shape, eps=epsilon)
+    else:  # scale and bias need only broadcast
+        y = F.layer_norm(x, normalized_shape=shape, eps=epsilon) * scale
+        y = y if b is None else y + b
+    return y, mean, deviation  # type: ignore[return-value]
+
+
+@op("RMSNormalization", since=23)
+def rms_normalization(x: Expr, scale: Expr, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Expr:
+    axes, shape = _normalized_axes(x, axis)
+    if shape is None:
+        return x * torch.rsqrt(_square(x).mean(axes, keepdim=True) + epsilon) * scale  # type: ignore[no-any-return]
+    if scale.dims == shape:
+        return F.rms_norm(x, scale, normalized_shape=shape, eps=epsilon)  # type: ignore[no-any-return]
+    return F.rms_norm(x, normalized_shape=shape, eps=epsilon) * scale  # type: ignore[no-any-return]
+
+
+def _normalized_axes(x: Expr, axis: int) -> tuple[int | tuple[int, ...], tuple[int, ...] | None]:
+    """The axes from ``axis`` on, counted from the back, and their sizes if those are known."""
+    rank = len(x.shape)
+    if not -rank <= axis < rank:
+        raise NotApplicable(f"a tensor of rank {rank} has no axis {axis}")
+    axes = tuple(range(axis % rank - rank, 0))
+    sizes = tuple(size for size in x.shape[axis % rank :] if isinstance(size, int))
+    return axes[0] if len(axes) == 1 else axes, sizes if len(sizes) == len(axes) else None
+
+
+def _square(x: Expr) -> Expr:
+    return x * x
+
+
+@op("LRN", since=1)
+def lrn(x: Expr, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Expr:
+    """Over channels. Of an even window, ONNX puts the longer half behind the channel and torch before it."""
+    if size % 2:
+        return F.local_response_norm(x, size, alpha=alpha, beta=beta, k=bias)  # type: ignore[no-any-return]
+    return F.local_response_norm(x.flip(1), size, alpha=alpha, beta=beta, k=bias).flip(1)  # type: ignore[no-any-return]
+
+
+@op("Dropout", since=12)
+def dropout(
+    data: Expr, ratio: Expr | None = None, training_mode: Expr | None = None, *, seed: int = 0, context: Context
+) -> tuple[Expr, ...]:
+    if training_mode is not None:
+        known = training_mode.fact.value
+        if known is None:
+            raise NotApplicable("whether it trains is only known when the model runs")
+        if known.any() and not _never_drops(ratio):
+            raise NotApplicable("it is in training mode")
+    mask = _kept(data) if any(context.outputs[1:]) else None
+    return data, mask  # type: ignore[return-value]
+
+
+@op("Dropout", since=10, until=11)
+def dropout_with_mask(data: Expr, *, ratio: float = 0.5, context: Context) -> tuple[Expr, ...]:
+    return data, _kept(data) if any(context.outputs[1:]) else None  # type: ignore[return-value]
+
+
+@op("Dropout", since=7, until=9)
+def dropout_of_inference(data: Expr, *, ratio: float = 0.5) -> Expr:
+    return data
+
+
+@op("Dropout", since=1, until=6)
+def dropout_by_flag(data: Expr, *, is_test: int = 0, ratio: float = 0.5) -> Expr:
+    if not is_test and ratio:
+        raise NotApplicable("it is in training mode")
+    return data
+
+
+def _never_drops(ratio: Expr | None) -> bool:
+    return ratio is not None and ratio.fact.value is not None and not ratio.fact.value.any()
+
+
+def _kept(data: Expr) -> Expr:
+    """All elements: inference drops none."""
+    return torch.full(data.shape, True, dtype=DType.BOOL)  # type: ignore[no-any-return]

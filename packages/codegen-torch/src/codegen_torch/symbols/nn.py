@@ -166,6 +166,26 @@ def layer_norm(
     return Fact(x.dtype, x.dims)
 
 
+@symbol("F.instance_norm")
+def instance_norm(
+    x: Tensor,
+    running_mean: Tensor | None = None,
+    running_var: Tensor | None = None,
+    weight: Tensor | None = None,
+    bias: Tensor | None = None,
+    *,
+    eps: float = 1e-5,
+) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("F.group_norm")
+def group_norm(
+    x: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float = 1e-5
+) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
 @symbol("F.rms_norm")
 def rms_norm(
     x: Tensor, weight: Tensor | None = None, *, normalized_shape: tuple[int, ...], eps: float | None = None
