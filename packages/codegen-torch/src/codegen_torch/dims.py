@@ -33,8 +33,43 @@ class Quotient(tuple["Dim", int]):
         return self[1]
 
 
-def _rank(atom: str | Quotient) -> tuple[int, str]:
-    return (0, atom) if isinstance(atom, str) else (1, f"{atom.numerator}//{atom.divisor}")
+class Minimum(tuple["Dim", "int | Dim", str]):
+    """The atom ``min(left, right)`` of a polynomial, where which one is smaller depends on symbols."""
+
+    __slots__ = ()
+
+    @property
+    def left(self) -> Dim:
+        """One of the sizes."""
+        return self[0]
+
+    @property
+    def right(self) -> int | Dim:
+        """The other one; the number, if one of them is."""
+        return self[1]
+
+
+Atom = str | Quotient | Minimum
+Terms = tuple[tuple[tuple[Atom, ...], int], ...]
+
+
+def _parts(atom: Quotient | Minimum) -> tuple[Dim, ...]:
+    """The polynomials inside an atom."""
+    return tuple(part for part in atom if isinstance(part, Dim))
+
+
+def _rank(atom: Atom) -> tuple[int, str]:
+    return (0, atom) if isinstance(atom, str) else (1, _atom_text(atom, str))
+
+
+def _atom_text(atom: Atom, name: Callable[[str], str]) -> str:
+    if isinstance(atom, str):
+        return name(atom)
+    if isinstance(atom, Minimum):
+        right = atom.right.text(name) if isinstance(atom.right, Dim) else atom.right
+        return f"min({atom.left.text(name)}, {right})"
+    numerator = atom.numerator.text(name)
+    return f"{numerator if atom.numerator.name else f'({numerator})'} // {atom.divisor}"
 
 
 class Dim:
@@ -45,9 +80,9 @@ class Dim:
 
     __slots__ = ("_hash", "terms")
 
-    terms: tuple[tuple[tuple[str | Quotient, ...], int], ...]
+    terms: Terms
 
-    def __init__(self, terms: Mapping[tuple[str | Quotient, ...], int]) -> None:
+    def __init__(self, terms: Mapping[tuple[Atom, ...], int]) -> None:
         ordered = sorted(terms.items(), key=lambda term: (-len(term[0]), [_rank(atom) for atom in term[0]]))
         self.terms = tuple((monomial, factor) for monomial, factor in ordered if factor)
         self._hash = hash(self.terms)
@@ -76,7 +111,10 @@ class Dim:
         found: set[str] = set()
         for monomial, _ in self.terms:
             for atom in monomial:
-                found |= {atom} if isinstance(atom, str) else atom.numerator.symbols()
+                if isinstance(atom, str):
+                    found.add(atom)
+                else:
+                    found.update(*(part.symbols() for part in _parts(atom)))
         return found
 
     def is_bound(self) -> bool:
@@ -86,7 +124,8 @@ class Dim:
     def at_least_zero(self) -> bool:
         """Whether no choice of symbols makes this negative, as far as coefficients tell."""
         return all(
-            factor >= 0 and all(isinstance(atom, str) or atom.numerator.at_least_zero() for atom in monomial)
+            factor >= 0
+            and all(isinstance(atom, str) or all(part.at_least_zero() for part in _parts(atom)) for atom in monomial)
             for monomial, factor in self.terms
         )
 
@@ -143,10 +182,20 @@ class Dim:
             return whole + rest // other
         return whole + Dim({(Quotient((rest, other)),): 1})
 
+    def __rfloordiv__(self, other: object) -> int | Dim:
+        if not isinstance(other, int):
+            return NotImplemented
+        raise Undecided
+
     def __mod__(self, other: object) -> int | Dim:
         if not isinstance(other, int | Dim):
             return NotImplemented
         return self - self // other * other
+
+    def __rmod__(self, other: object) -> int | Dim:
+        if not isinstance(other, int):
+            return NotImplemented
+        raise Undecided
 
     def __lt__(self, other: object) -> bool:
         if not isinstance(other, int | Dim):
@@ -170,16 +219,9 @@ class Dim:
         Args:
             name: Gives the source of a symbol.
         """
-
-        def atom_text(atom: str | Quotient) -> str:
-            if isinstance(atom, str):
-                return name(atom)
-            numerator = atom.numerator.text(name)
-            return f"{numerator if atom.numerator.name else f'({numerator})'} // {atom.divisor}"
-
         parts: list[str] = []
         for monomial, factor in self.terms:
-            factors = [atom_text(atom) for atom in monomial]
+            factors = [_atom_text(atom, name) for atom in monomial]
             if abs(factor) != 1 or not factors:
                 factors.insert(0, str(abs(factor)))
             if len(factors) > 1:
@@ -190,12 +232,12 @@ class Dim:
         return "".join(parts)
 
 
-def _terms(size: int | Dim) -> Iterable[tuple[tuple[str | Quotient, ...], int]]:
+def _terms(size: int | Dim) -> Iterable[tuple[tuple[Atom, ...], int]]:
     return size.terms if isinstance(size, Dim) else (((), int(size)),)
 
 
-def _collect(terms: Iterable[tuple[tuple[str | Quotient, ...], int]]) -> int | Dim:
-    sums: dict[tuple[str | Quotient, ...], int] = {}
+def _collect(terms: Iterable[tuple[tuple[Atom, ...], int]]) -> int | Dim:
+    sums: dict[tuple[Atom, ...], int] = {}
     for monomial, factor in terms:
         sums[monomial] = sums.get(monomial, 0) + factor
     result = Dim(sums)
@@ -227,7 +269,7 @@ def divide(size: int | Dim, divisor: int | Dim) -> int | Dim | None:
     atoms, factor = divisor_terms[0]
     if not factor:
         return None
-    quotient: dict[tuple[str | Quotient, ...], int] = {}
+    quotient: dict[tuple[Atom, ...], int] = {}
     for monomial, count in _terms(size):
         rest = list(monomial)
         for atom in atoms:
@@ -238,6 +280,15 @@ def divide(size: int | Dim, divisor: int | Dim) -> int | Dim | None:
             return None
         quotient[tuple(rest)] = count // factor
     return _collect(quotient.items())
+
+
+def minimum(left: int | Dim, right: int | Dim) -> int | Dim:
+    """The smaller of two sizes, both at least zero."""
+    try:
+        return left if left < right or left == right else right
+    except Undecided:
+        ordered = sorted((left, right), key=lambda size: (isinstance(size, int), str(size)))
+        return Dim({(Minimum((*ordered, "min")),): 1})
 
 
 def product(sizes: Iterable[int | Dim]) -> int | Dim:

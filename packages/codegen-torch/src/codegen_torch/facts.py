@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from codegen_torch.dims import Dim, product
+from codegen_torch.dims import Dim, Minimum, product
 from codegen_torch.dtypes import DType
 
 Size = int | Dim
@@ -87,8 +88,24 @@ def broadcast(*shapes: tuple[Size, ...] | None) -> tuple[Size, ...] | None:
         fixed = [size for size in distinct if isinstance(size, int)]
         if fixed:
             result.append(fixed[0])
-        elif len(distinct) > 1:
-            result.append(Dim.fresh())
         else:
-            result.append(distinct[0] if distinct else 1)
+            result.append(functools.reduce(_meet, distinct) if distinct else 1)
     return tuple(result)
+
+
+def _meet(left: Size, right: Size) -> Size:
+    """The size where two unknown ones are broadcast against each other.
+
+    ``table[:seq]`` has ``min(seq, 512)`` rows: it goes with ``seq`` only where that is the smaller one.
+    """
+    if _is_part_of(left, right):
+        return right
+    return left if _is_part_of(right, left) else Dim.fresh()
+
+
+def _is_part_of(part: Size, whole: Size) -> bool:
+    """Whether a size is the minimum of another one and a number above 1, and no sum or product."""
+    if not isinstance(part, Dim) or len(part.terms) != 1 or part.terms[0][1] != 1 or len(part.terms[0][0]) != 1:
+        return False
+    atom = part.terms[0][0][0]
+    return isinstance(atom, Minimum) and atom.left == whole and isinstance(atom.right, int) and atom.right > 1

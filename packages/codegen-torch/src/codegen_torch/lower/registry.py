@@ -22,7 +22,7 @@ from typing import Annotated, Any, TypeVar
 import numpy as np
 
 from codegen_torch.dims import Dim
-from codegen_torch.expr import Expr
+from codegen_torch.expr import Expr, call
 
 NEWEST = 28
 """The newest opset of ONNX's own domain that open ranges reach."""
@@ -33,6 +33,9 @@ Int = int | Dim | Expr
 Ints = Sequence[int | Dim | Expr]
 Floats = Sequence[float]
 Meaning = Callable[..., Any]
+
+_HINTS = frozenset({"consumed_inputs"})
+"""Attributes of opset 1 that only tell where a result may be stored."""
 
 _REGISTRY: dict[tuple[str, str], list[Definition]] = {}
 
@@ -86,6 +89,7 @@ class Definition:
             NotApplicable: An input or attribute is not what this definition takes.
         """
         arguments = self._inputs(inputs)
+        attributes = {name: value for name, value in attributes.items() if name not in _HINTS}
         unknown = attributes.keys() - self.attributes.keys()
         if unknown:
             raise NotApplicable(f"attribute {sorted(unknown)[0]!r} is not supported")
@@ -136,18 +140,39 @@ def _constant(name: str, kind: str, value: Expr) -> Any:
 
 
 def _host(name: str, kind: str, value: Expr) -> Any:
-    known = value.fact.value
     if kind == "Int":
+        known = value.fact.value
         if known is not None and known.size == 1:
             return known.reshape(()).item()
         if value.fact.size == 1 and value.dtype.is_int:
-            return value.item()
+            return call("host.item", value)
         raise NotApplicable(f"input {name!r} is not one integer")
+    found = host_elements(value)
+    if found is None:
+        raise NotApplicable(f"the number of elements of input {name!r} is only known when the model runs")
+    return found
+
+
+def host_elements(vector: Expr) -> tuple[int | Dim | Expr, ...] | None:
+    """The elements of a tensor of rank 1 as host values; None where it is unknown how many there are."""
+    known = vector.fact.value
     if known is not None and known.ndim == 1:
         return tuple(known.tolist())
-    if value.dims is not None and len(value.dims) == 1 and isinstance(value.dims[0], int):
-        return tuple(value.select(0, position).item() for position in range(value.dims[0]))
-    raise NotApplicable(f"the number of elements of input {name!r} is only known when the model runs")
+    if vector.op == "torch.cat" and vector.rank == 1:
+        parts = [_few_elements(part) for part in vector.inputs]
+        return None if None in parts else tuple(element for part in parts if part for element in part)
+    return _few_elements(vector)
+
+
+def _few_elements(vector: Expr) -> tuple[int | Dim | Expr, ...] | None:
+    known = vector.fact.value
+    if known is not None and known.ndim == 1:
+        return tuple(known.tolist())
+    if vector.dims is None or len(vector.dims) != 1 or not isinstance(vector.dims[0], int):
+        return None
+    if vector.dims[0] == 1:
+        return (call("host.item", vector.inputs[0] if vector.op == "Tensor.unsqueeze" else vector),)
+    return tuple(call("host.item", call("index.select", vector, 0, position)) for position in range(vector.dims[0]))
 
 
 def op(op_type: str, *, since: int, until: int = NEWEST, domain: str = "") -> Callable[[Meaning], Meaning]:
