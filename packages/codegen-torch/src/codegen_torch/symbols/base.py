@@ -23,7 +23,7 @@ import numpy as np
 from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, literal
-from codegen_torch.facts import Array, Fact, Facts
+from codegen_torch.facts import Array, Fact, Facts, Size, elements
 
 FOLD_LIMIT = 1 << 16
 """Constants of more elements are not folded but computed when the model runs."""
@@ -172,9 +172,10 @@ class Symbol:
         positional = [values] if any(p.kind is Kind.TENSORS for p in self.parameters) else values
         try:
             with np.errstate(all="ignore"):
-                result = np.asarray(self.fold(*positional, **self._rule_attributes(arguments)))
+                result = self.fold(*positional, **self._rule_attributes(arguments))
         except Undecided:
             return None
+        result = elements([result], ()) if isinstance(result, Dim | Expr) else np.asarray(result)
         if result.dtype == object:
             if result.size > SYMBOLIC_LIMIT:
                 return None
@@ -246,7 +247,7 @@ def _attribute(value: Any, inputs: list[Expr | None]) -> Any:
         known = value.fact.value
         if value.op == "literal":
             return value.attrs["value"]
-        if known is not None and known.ndim == 0 and not isinstance(known.item(), Expr):
+        if known is not None and known.ndim == 0 and _is_printable(known.item()):
             return known.item()
         inputs.append(value)
         return Slot(len(inputs) - 1)
@@ -257,6 +258,11 @@ def _attribute(value: Any, inputs: list[Expr | None]) -> Any:
     return value
 
 
+def _is_printable(value: Any) -> bool:
+    """Whether a known value can stand in an attribute: a number, or a size that the inputs' sizes tell."""
+    return value.is_bound() if isinstance(value, Dim) else not isinstance(value, Expr)
+
+
 def size_of(value: Any) -> int | Dim:
     """A host value as a size to reason with: what is known of it, else a fresh size."""
     if isinstance(value, Expr):
@@ -265,3 +271,26 @@ def size_of(value: Any) -> int | Dim:
             return known.item()  # type: ignore[no-any-return]
         return Dim.fresh()
     return value  # type: ignore[no-any-return]
+
+
+def sizes_of(sizes: Any) -> tuple[Size, ...] | None:
+    """The sizes in an attribute to reason with: of a tuple, or of a host list, which may be of unknown length."""
+    if not isinstance(sizes, Expr):
+        return tuple(size_of(size) for size in sizes)
+    if sizes.dims is None or not isinstance(sizes.dims[0], int):
+        return None
+    return tuple(Dim.fresh() for _ in range(sizes.dims[0]))
+
+
+def resolve(element: Any) -> Any:
+    """An element of a shape to decide with: the number or size that a host expression is known to have.
+
+    Raises:
+        Undecided: Nothing is known of the host expression.
+    """
+    if not isinstance(element, Expr):
+        return element
+    known = element.fact.value
+    if known is None or not isinstance(known.item(), int | Dim):
+        raise Undecided
+    return known.item()

@@ -2,29 +2,40 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, Size
-from codegen_torch.symbols.base import FOLD_LIMIT, size_of, symbol
+from codegen_torch.symbols.base import FOLD_LIMIT, SYMBOLIC_LIMIT, size_of, sizes_of, symbol
 
 Tensor = Operand = Fact
 
 
+def _filled(size: Any, value: Any, dtype: DType) -> Fact:
+    dims = sizes_of(size)
+    fact = Fact(dtype, dims, fill=value)
+    count = fact.size
+    if not isinstance(count, int) or count > SYMBOLIC_LIMIT or dtype in (DType.BFLOAT16, DType.STRING):
+        return fact
+    return Fact(dtype, dims, np.full(dims or (), value, dtype.numpy), value)
+
+
 @symbol("torch.full", creates=True)
 def full(size: tuple[Size, ...], fill_value: float, *, dtype: DType) -> Fact:
-    return Fact(dtype, tuple(size_of(dim) for dim in size), fill=fill_value)
+    return _filled(size, fill_value, dtype)
 
 
 @symbol("torch.zeros", creates=True)
 def zeros(*size: Size, dtype: DType) -> Fact:
-    return Fact(dtype, tuple(size_of(dim) for dim in size), fill=0)
+    return _filled(size, 0, dtype)
 
 
 @symbol("torch.ones", creates=True)
 def ones(*size: Size, dtype: DType) -> Fact:
-    return Fact(dtype, tuple(size_of(dim) for dim in size), fill=1)
+    return _filled(size, 1, dtype)
 
 
 @symbol("torch.arange", creates=True)

@@ -10,7 +10,7 @@ import numpy as np
 from codegen_torch.dims import Dim, Undecided, same
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, broadcast
-from codegen_torch.symbols.base import FactError, symbol
+from codegen_torch.symbols.base import FactError, resolve, symbol
 
 Tensor = Operand = Fact
 
@@ -61,8 +61,7 @@ def _compare(decide: Any) -> Any:
 
 
 def _decided(decide: Any, left: Any, right: Any) -> bool:
-    if not isinstance(left, int | Dim) or not isinstance(right, int | Dim):
-        raise Undecided
+    left, right = resolve(left), resolve(right)
     if decide not in (operator.eq, operator.ne):
         return bool(decide(left, right))
     equal = same(left, right)
@@ -113,7 +112,7 @@ def _trunc_divide(x: Any, y: Any, *, rounding_mode: str) -> Any:
     if rounding_mode != "trunc" or x.dtype.kind not in "iuO" or not all(isinstance(e, Dim) or e for e in y.flat):
         raise Undecided
     if x.dtype == object or y.dtype == object:
-        if not all(element >= 0 for value in (x, y) for element in value.flat):
+        if not all(resolve(element) >= 0 for value in (x, y) for element in value.flat):
             raise Undecided
         return x // y
     return (np.sign(x) * np.sign(y) * (abs(x) // abs(y))).astype(x.dtype)
@@ -132,6 +131,11 @@ def _modulo(x: Any, y: Any) -> Any:
 
 @symbol("operator.mod", fold=_modulo, symbolic=True)
 def mod(x: Operand, y: Operand) -> Fact:
+    return pointwise(x, y)
+
+
+@symbol("torch.fmod")
+def fmod(x: Operand, y: Operand) -> Fact:
     return pointwise(x, y)
 
 
@@ -204,12 +208,22 @@ def where(condition: Tensor, x: Operand, y: Operand) -> Fact:
     return Fact(DType.FLOAT32 if both_host and dtype.is_float else dtype, dims)
 
 
-@symbol("torch.maximum", fold=np.maximum)
+def _extreme(numeric: Any, keeps_left: Any) -> Any:
+    def choose(left: Any, right: Any) -> Any:
+        return left if keeps_left(resolve(left), resolve(right)) else right
+
+    def fold(x: Any, y: Any) -> Any:
+        return np.frompyfunc(choose, 2, 1)(x, y) if x.dtype == object or y.dtype == object else numeric(x, y)
+
+    return fold
+
+
+@symbol("torch.maximum", fold=_extreme(np.maximum, operator.ge), symbolic=True)
 def maximum(x: Tensor, y: Tensor) -> Fact:
     return pointwise(x, y)
 
 
-@symbol("torch.minimum", fold=np.minimum)
+@symbol("torch.minimum", fold=_extreme(np.minimum, operator.le), symbolic=True)
 def minimum(x: Tensor, y: Tensor) -> Fact:
     return pointwise(x, y)
 
@@ -221,10 +235,12 @@ def clamp(x: Tensor, *, min: float | None = None, max: float | None = None) -> F
 
 def _cast(x: Any, dtype: DType) -> Any:
     if x.dtype == object:
+        if dtype is DType.BOOL:
+            return _compare(operator.ne)(x, np.zeros((), np.int64))
         if not dtype.is_int:
             raise Undecided
         return x
-    if dtype in (DType.BFLOAT16, DType.STRING) or not np.isfinite(x).all():
+    if dtype in (DType.BFLOAT16, DType.STRING) or (not dtype.is_float and not np.isfinite(x).all()):
         raise Undecided
     return x.astype(dtype.numpy)
 
@@ -247,12 +263,18 @@ def _register_unary(names: str, fold: Any = None, dtype: DType | None = None) ->
 
 _register_unary("torch.exp torch.log torch.erf torch.sin torch.cos torch.tanh torch.sigmoid torch.rsqrt torch.tan")
 _register_unary("torch.asin torch.acos torch.atan torch.sinh torch.cosh torch.asinh torch.acosh torch.atanh")
-_register_unary("torch.sign torch.round torch.floor torch.ceil torch.reciprocal")
-_register_unary("F.relu F.silu F.mish F.softsign F.hardswish F.hardsigmoid F.logsigmoid F.relu6")
+_register_unary("torch.reciprocal")
+_register_unary("torch.sign", np.sign)
+_register_unary("torch.round", np.round)
+_register_unary("torch.floor", np.floor)
+_register_unary("torch.ceil", np.ceil)
+_register_unary("F.relu F.silu F.mish F.softsign F.hardswish F.hardsigmoid F.logsigmoid F.relu6 F.selu")
 _register_unary("torch.sqrt", np.sqrt)
 _register_unary("torch.abs", np.abs)
 _register_unary("torch.isnan", np.isnan, DType.BOOL)
 _register_unary("torch.isinf", np.isinf, DType.BOOL)
+_register_unary("torch.isposinf", np.isposinf, DType.BOOL)
+_register_unary("torch.isneginf", np.isneginf, DType.BOOL)
 _register_unary("torch.isfinite", np.isfinite, DType.BOOL)
 _register_unary("torch.logical_not", np.logical_not, DType.BOOL)
 
@@ -269,6 +291,16 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.01) -> Fact:
 
 @symbol("F.elu")
 def elu(x: Tensor, alpha: float = 1.0) -> Fact:
+    return pointwise(x)
+
+
+@symbol("F.celu")
+def celu(x: Tensor, alpha: float = 1.0) -> Fact:
+    return pointwise(x)
+
+
+@symbol("F.threshold")
+def threshold(x: Tensor, threshold: float, value: float) -> Fact:
     return pointwise(x)
 
 

@@ -49,5 +49,5 @@ def shape(x: Tensor) -> Fact:
 def tensor(values: tuple[object, ...], *, dtype: DType) -> Fact:
     """``torch.tensor(values)`` of host values: numbers or, for a tensor of rank 1, a tuple of them."""
     if not isinstance(values, tuple):
-        return Fact(dtype, ())
-    return Fact(dtype, (len(values),))
+        return Fact(dtype, (), elements([values], ()))
+    return Fact(dtype, (len(values),), elements(list(values), (len(values),)))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from codegen_torch.dims import Dim, Undecided
+from codegen_torch.dims import Dim, Undecided, minimum
 from codegen_torch.facts import Fact, Facts, Size, broadcast
 from codegen_torch.symbols.base import FactError, size_of, symbol
 from codegen_torch.symbols.shape import like, normal
@@ -21,13 +21,18 @@ def clamped_length(size: Size, start: Size, stop: Size | None) -> Size:
     Where that depends on symbols it is a fresh size.
     """
     try:
-        first = start + size if start < 0 else start
-        last = size if stop is None else stop + size if stop < 0 else stop
-        first = first if first < size or first == size else size
-        last = last if last < size or last == size else size
-        return last - first if last > first or last == first else 0
+        first = _clamped(start, size)
+        last = size if stop is None else _clamped(stop, size)
+        if stop is not None and (start < 0) == (stop < 0):
+            return last - first if start <= stop else 0
+        return last - first if first <= last else 0
     except Undecided:
         return Dim.fresh()
+
+
+def _clamped(position: Size, size: Size) -> Size:
+    """A position of a slice as a number of elements from the front, at most ``size``."""
+    return size - minimum(size, -position) if position < 0 else minimum(position, size)
 
 
 @symbol("index.slice", fold=lambda x, dim, start, stop, step: _slice(x, dim, start, stop, step), symbolic=True)
@@ -50,7 +55,13 @@ def _slice(x: Any, dim: int, start: Any, stop: Any, step: int) -> Any:
     return x[tuple(index)]
 
 
-@symbol("index.select", fold=lambda x, dim, index: np.take(x, index, dim), symbolic=True)
+def _select(x: Any, dim: int, index: Any) -> Any:
+    if not isinstance(index, int):
+        raise Undecided
+    return np.take(x, index, dim)
+
+
+@symbol("index.select", fold=_select, symbolic=True)
 def select(x: Tensor, dim: int, index: int) -> Fact:
     """``x[..., index]`` on dimension ``dim``, which disappears."""
     if x.dims is None:
@@ -62,13 +73,19 @@ def select(x: Tensor, dim: int, index: int) -> Fact:
     return like(x, (*x.dims[:axis], *x.dims[axis + 1 :]))
 
 
-@symbol("index.take")
+@symbol("index.take", fold=lambda x, indices, dim: np.take(x, _numbers(indices), dim), symbolic=True)
 def take(x: Tensor, indices: Tensor, dim: int) -> Fact:
     """``x[:, indices]`` with an index tensor on dimension ``dim``: its dimensions take that one's place."""
     if x.dims is None or indices.dims is None:
         return like(x, None)
     axis = normal(dim, len(x.dims))
     return like(x, (*x.dims[:axis], *indices.dims, *x.dims[axis + 1 :]))
+
+
+def _numbers(indices: Any) -> Any:
+    if indices.dtype == object:
+        raise Undecided
+    return indices
 
 
 @symbol("index.tuple")
@@ -81,7 +98,7 @@ def tuple_(tensors: Tensors) -> Fact:
     return like(x, (*shape, *x.dims[len(indices) :]))
 
 
-@symbol("Tensor.flip")
+@symbol("Tensor.flip", fold=lambda x, dims: np.flip(x, dims), symbolic=True)
 def flip(x: Tensor, *dims: int) -> Fact:
     return like(x, x.dims)
 
@@ -102,3 +119,21 @@ def embedding(indices: Tensor, weight: Tensor) -> Fact:
 @symbol("operator.getitem")
 def getitem(x: Tensor, index: int) -> Facts:
     raise NotImplementedError("built by codegen_torch.symbols.base.project")
+
+
+@symbol("Tensor.index_put")
+def index_put(tensors: Tensors, *, accumulate: bool = False) -> Fact:
+    """A copy of the first tensor with the second one's values at the others' positions."""
+    return Fact(tensors[0].dtype, tensors[0].dims)
+
+
+@symbol("Tensor.scatter")
+def scatter(x: Tensor, index: Tensor, src: Tensor, dim: int) -> Fact:
+    """Printed with torch's order: ``x.scatter(dim, index, src)``."""
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("Tensor.scatter_reduce")
+def scatter_reduce(x: Tensor, index: Tensor, src: Tensor, dim: int, *, reduce: str) -> Fact:
+    """Printed with torch's order: ``x.scatter_reduce(dim, index, src, reduce)``."""
+    return Fact(x.dtype, x.dims)

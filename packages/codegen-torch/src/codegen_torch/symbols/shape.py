@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, divide, product, same
 from codegen_torch.facts import Fact, Size, broadcast
-from codegen_torch.symbols.base import FactError, size_of, symbol
+from codegen_torch.symbols.base import SYMBOLIC_LIMIT, FactError, size_of, sizes_of, symbol
 
 Tensor = Fact
 Tensors = list[Fact]
@@ -57,7 +58,14 @@ def reshape(x: Tensor, *shape: Size) -> Fact:
     return like(x, tuple(sizes))
 
 
-@symbol("Tensor.flatten")
+def _flatten(x: Any, start_dim: int, end_dim: int) -> Any:
+    start, end = range(x.ndim)[start_dim], range(x.ndim)[end_dim]
+    return x.reshape(*x.shape[:start], -1, *x.shape[end + 1 :])
+
+
+@symbol(
+    "Tensor.flatten", fold=lambda x, start_dim, end_dim: _flatten(np.atleast_1d(x), start_dim, end_dim), symbolic=True
+)
 def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Fact:
     if x.dims is None:
         return like(x, None)
@@ -67,7 +75,14 @@ def flatten(x: Tensor, start_dim: int = 0, end_dim: int = -1) -> Fact:
     return like(x, (*x.dims[:start], product(x.dims[start : end + 1]), *x.dims[end + 1 :]))
 
 
-@symbol("Tensor.unflatten")
+def _unflatten(x: Any, dim: int, sizes: tuple[Size, ...]) -> Any:
+    if not all(isinstance(size, int) for size in sizes):
+        raise Undecided
+    axis = range(x.ndim)[dim]
+    return x.reshape(*x.shape[:axis], *sizes, *x.shape[axis + 1 :])
+
+
+@symbol("Tensor.unflatten", fold=_unflatten, symbolic=True)
 def unflatten(x: Tensor, dim: int, sizes: tuple[Size, ...]) -> Fact:
     if x.dims is None:
         return like(x, None)
@@ -107,16 +122,28 @@ def unsqueeze(x: Tensor, dim: int) -> Fact:
 
 
 @symbol("Tensor.squeeze", fold=lambda x, dim: np.squeeze(x, dim), symbolic=True)
-def squeeze(x: Tensor, dim: int) -> Fact:
-    if x.dims is None:
+def squeeze(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Fact:
+    """Without ``dim``, every dimension of size 1 goes; which ones these are may be unknown."""
+    if x.dims is None or (dim is None and not all(isinstance(size, int) for size in x.dims)):
         return like(x, None)
-    axis = normal(dim, len(x.dims))
-    if same(x.dims[axis], 1) is False:
-        raise FactError(f"axis {dim} of {x} is not 1 and cannot be squeezed")
-    return like(x, (*x.dims[:axis], *x.dims[axis + 1 :]))
+    if dim is None:
+        return like(x, tuple(size for size in x.dims if size != 1))
+    axes = {normal(axis, len(x.dims)) for axis in ((dim,) if isinstance(dim, int) else dim)}
+    for axis in axes:
+        if same(x.dims[axis], 1) is False:
+            raise FactError(f"axis {axis} of {x}, which is not 1 and cannot be squeezed")
+    return like(x, tuple(size for axis, size in enumerate(x.dims) if axis not in axes))
 
 
-@symbol("Tensor.expand", fold=_shaped(np.broadcast_to), symbolic=True)
+def _expand(x: Any, size: tuple[Size, ...]) -> Any:
+    own = (*(1,) * (len(size) - x.ndim), *x.shape)
+    sizes = [mine if dim == -1 else dim for mine, dim in zip(own, size, strict=True)]
+    if not all(isinstance(dim, int) for dim in sizes) or math.prod(sizes) > SYMBOLIC_LIMIT:
+        raise Undecided
+    return np.broadcast_to(x, sizes)
+
+
+@symbol("Tensor.expand", fold=_expand, symbolic=True)
 def expand(x: Tensor, *size: Size) -> Fact:
     """torch's expand: -1 keeps a size, and no dimension shrinks."""
     sizes = [size_of(dim) for dim in size]
@@ -124,11 +151,6 @@ def expand(x: Tensor, *size: Size) -> Fact:
         return like(x, tuple(Dim.fresh() if dim == -1 else dim for dim in sizes))
     own = (*(1,) * (len(sizes) - len(x.dims)), *x.dims)
     return like(x, tuple(mine if dim == -1 else dim for mine, dim in zip(own, sizes, strict=True)))
-
-
-@symbol("torch.broadcast_to")
-def broadcast_to(x: Tensor, size: tuple[Size, ...]) -> Fact:
-    return like(x, broadcast(x.dims, tuple(size_of(dim) for dim in size)))
 
 
 @symbol("torch.cat", fold=lambda tensors, dim: np.concatenate(tensors, dim), symbolic=True)
@@ -178,7 +200,28 @@ def split(x: Tensor, split_size: int | tuple[int, ...], *, dim: int = 0) -> tupl
     return tuple(like(x, (*x.dims[:axis], size_of(size), *x.dims[axis + 1 :])) for size in sizes)
 
 
-@symbol("Tensor.repeat")
+@symbol("Tensor.chunk")
+def chunk(x: Tensor, chunks: int, *, dim: int = 0) -> tuple[Fact, ...]:
+    """Into so many pieces of equal size, the last of which may be smaller."""
+    if x.dims is None:
+        return tuple(Fact(x.dtype, None) for _ in range(chunks))
+    axis = normal(dim, len(x.dims))
+    total = x.dims[axis]
+    size = divide(total, chunks)
+    if size is not None:
+        sizes: list[Size] = [size] * chunks
+    elif isinstance(total, int):
+        length = -(-total // chunks)
+        sizes = [min(length, total - start) for start in range(0, total, length)]
+        if len(sizes) != chunks:
+            raise FactError(f"{chunks} pieces of axis {dim} of {x}")
+    else:
+        length = Dim.fresh()
+        sizes = [*[length] * (chunks - 1), Dim.fresh()]
+    return tuple(like(x, (*x.dims[:axis], size, *x.dims[axis + 1 :])) for size in sizes)
+
+
+@symbol("Tensor.repeat", fold=_shaped(np.tile), symbolic=True)
 def repeat(x: Tensor, *repeats: Size) -> Fact:
     if x.dims is None:
         return like(x, tuple(Dim.fresh() for _ in repeats))
@@ -200,3 +243,13 @@ def pad(x: Tensor, pad: tuple[Size, ...], *, mode: str = "constant", value: floa
     for index in range(len(pad) // 2):
         dims[-1 - index] = dims[-1 - index] + size_of(pad[2 * index]) + size_of(pad[2 * index + 1])
     return Fact(x.dtype, tuple(dims))
+
+
+@symbol("Tensor.tril", fold=lambda x, diagonal: np.tril(x, diagonal))
+def tril(x: Tensor, diagonal: int = 0) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("Tensor.triu", fold=lambda x, diagonal: np.triu(x, diagonal))
+def triu(x: Tensor, diagonal: int = 0) -> Fact:
+    return Fact(x.dtype, x.dims)
