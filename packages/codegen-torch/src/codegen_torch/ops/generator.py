@@ -1,3 +1,125 @@
-"""Operators that make tensors from sizes and numbers."""
+"""Constants and tensors made from sizes."""
 
 from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from onnx_proto import DataType, SparseTensor, Tensor
+
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, array, constant, weight
+from codegen_torch.facts import Fact
+from codegen_torch.lower.registry import Context, Ints, NotApplicable, op
+from codegen_torch.ops.tensor import dtype_of
+from codegen_torch.symbols.base import FOLD_LIMIT, SYMBOLIC_LIMIT
+from codegen_torch.symbols.namespaces import host, runtime, torch
+from codegen_torch.tensors import TensorRef
+
+
+@op("Constant", since=1)
+def constant_(
+    *,
+    value: Tensor | None = None,
+    sparse_value: SparseTensor | None = None,
+    value_float: float | None = None,
+    value_floats: tuple[float, ...] | None = None,
+    value_int: int | None = None,
+    value_ints: tuple[int, ...] | None = None,
+    value_string: str | None = None,
+    value_strings: tuple[str, ...] | None = None,
+    context: Context,
+) -> Expr:
+    if value is not None:
+        return _stored(value, trained=context.trained)
+    if sparse_value is not None:
+        return array(_dense(sparse_value), dtype_of(sparse_value.dtype))
+    for number, dtype in (
+        (value_float, DType.FLOAT32),
+        (value_floats, DType.FLOAT32),
+        (value_int, DType.INT64),
+        (value_ints, DType.INT64),
+        (value_string, DType.STRING),
+        (value_strings, DType.STRING),
+    ):
+        if number is not None:
+            return array(number, dtype)
+    raise NotApplicable("it has no value")
+
+
+def _stored(tensor: Tensor, *, trained: bool) -> Expr:
+    dtype_of(tensor.dtype)
+    ref = TensorRef.of_onnx(tensor)
+    if trained:
+        return weight(ref)
+    known = ref.size <= FOLD_LIMIT and ref.dtype is not DType.BFLOAT16
+    return constant(ref, tensor.numpy() if known else None)
+
+
+def _dense(sparse: SparseTensor) -> np.ndarray[Any, Any]:
+    count = math.prod(sparse.shape)
+    if count > FOLD_LIMIT or sparse.dtype is DataType.STRING:
+        raise NotApplicable("a sparse tensor of this size or type is not supported")
+    dense = np.zeros(count, sparse.values.numpy().dtype)
+    places = sparse.indices.numpy()
+    if places.ndim == 2:
+        places = np.ravel_multi_index(tuple(places.T), sparse.shape)
+    dense[places] = sparse.values.numpy()
+    return dense.reshape(sparse.shape)
+
+
+@op("ConstantOfShape", since=9)
+def constant_of_shape(shape: Ints, *, value: Tensor | None = None, context: Context) -> Expr:
+    return _filled(shape, value, context)
+
+
+@op("ConstantOfShape", since=9)
+def constant_of_any_rank(shape: Expr, *, value: Tensor | None = None, context: Context) -> Expr:
+    return _filled(host.tolist(shape), value, context)
+
+
+def _filled(shape: Any, value: Tensor | None, context: Context) -> Expr:
+    dtype = DType.FLOAT32 if value is None else dtype_of(value.dtype)
+    if dtype is DType.STRING:
+        raise NotApplicable("strings are not supported")
+    element = np.zeros((), np.float32) if value is None else value.numpy().reshape(-1)[0]
+    if not isinstance(shape, Expr) and all(isinstance(size, int) for size in shape):
+        ref = TensorRef.filled(shape, dtype, element)
+        if context.trained:
+            return weight(ref)
+        known = ref.numpy() if ref.size <= SYMBOLIC_LIMIT and dtype is not DType.BFLOAT16 else None
+        filled = constant(ref, known)
+        fill = None if dtype is DType.BFLOAT16 else element.item()
+        filled.fact = Fact(dtype, ref.shape, known, fill)
+        return filled
+    if dtype is DType.BFLOAT16:
+        element = (element.astype(np.uint32) << 16).view(np.float32)
+    number = element.item()
+    if number in (0, 1) and dtype is not DType.BOOL and math.copysign(1, number) > 0 and not isinstance(shape, Expr):
+        return (torch.ones if number else torch.zeros)(*shape, dtype=dtype)  # type: ignore[no-any-return]
+    return torch.full(shape, number, dtype=dtype)  # type: ignore[no-any-return]
+
+
+@op("Range", since=11)
+def range_(start: Expr, limit: Expr, delta: Expr) -> Expr:
+    """``start``, ``start + delta``, … before ``limit``; nothing where it lies on the other side."""
+    bounds = [bound.fact.value for bound in (start, limit, delta)]
+    if any(bound is None for bound in bounds):
+        return runtime.arange(start, limit, delta)  # type: ignore[no-any-return]
+    first, last, step = (bound.item() for bound in bounds if bound is not None)
+    if start.dtype.is_int:
+        if isinstance(step, int) and step and all(isinstance(bound, int) for bound in (first, last)):
+            last = first + step * len(range(first, last, step))
+        return torch.arange(first, last, step, dtype=start.dtype)  # type: ignore[no-any-return]
+    count = max(math.ceil((last - first) / step), 0)
+    if count > FOLD_LIMIT:
+        raise NotApplicable(f"{count} elements are too many")
+    return array(first + step * np.arange(count), start.dtype)
+
+
+@op("EyeLike", since=9)
+def eye_like(x: Expr, *, dtype: int | None = None, k: int = 0) -> Expr:
+    rows, columns = x.shape
+    ones = torch.ones(rows, columns, dtype=x.dtype if dtype is None else dtype_of(DataType(dtype)))
+    return ones.triu(k).tril(k)  # type: ignore[no-any-return]

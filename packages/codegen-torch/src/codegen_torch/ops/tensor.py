@@ -1,3 +1,191 @@
-"""Shapes, indexing and the movement of elements."""
+"""Shapes, types, joining, splitting and padding."""
 
 from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from onnx_proto import DataType
+
+from codegen_torch.dims import product
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, UnknownRank, array
+from codegen_torch.facts import Fact, elements
+from codegen_torch.lower.registry import Const, Context, Ints, NotApplicable, op
+from codegen_torch.symbols.namespaces import F, host, index, runtime, torch
+from codegen_torch.symbols.shape import normal
+
+
+@op("Identity", since=1)
+def identity(x: Expr) -> Expr:
+    return x
+
+
+@op("Shape", since=1)
+def shape(x: Expr, *, start: int = 0, end: int | None = None) -> Expr:
+    sizes = host.shape(x)
+    if x.rank is not None:
+        if x.fact.is_static:
+            sizes = array(x.dims, DType.INT64)
+        else:
+            sizes.fact = Fact(DType.INT64, (x.rank,), elements(list(x.shape), (x.rank,)))
+    return sizes if start == 0 and end is None else index.slice(sizes, 0, start, end)  # type: ignore[no-any-return]
+
+
+@op("Size", since=1)
+def size(x: Expr) -> Expr:
+    count = product(x.shape)  # type: ignore[arg-type]
+    return array(count, DType.INT64) if isinstance(count, int) else host.tensor(count, dtype=DType.INT64)  # type: ignore[no-any-return]
+
+
+def dtype_of(data_type: DataType) -> DType:
+    """torch's name of an ONNX type.
+
+    Raises:
+        NotApplicable: It has none.
+    """
+    dtype = DType.of_onnx(data_type)
+    if dtype is None:
+        raise NotApplicable(f"the element type {data_type.name} is not supported")
+    return dtype
+
+
+def cast_to(x: Expr, dtype: DType) -> Expr:
+    """The elements in another type; floats become integers by truncation, in torch too."""
+    if x.dtype is dtype:
+        return x
+    if DType.STRING in (x.dtype, dtype):
+        raise NotApplicable("casts of strings are not supported")
+    return x.to(dtype)  # type: ignore[no-any-return]
+
+
+@op("Cast", since=1, until=5)
+def cast_to_name(x: Expr, *, to: str) -> Expr:
+    if to not in DataType.__members__:
+        raise NotApplicable(f"there is no element type {to!r}")
+    return cast_to(x, dtype_of(DataType[to]))
+
+
+@op("Cast", since=6)
+def cast(x: Expr, *, to: int, saturate: int = 1, round_mode: str = "up") -> Expr:
+    """``saturate`` and ``round_mode`` are about 8-bit floats alone."""
+    return cast_to(x, dtype_of(DataType(to)))
+
+
+@op("CastLike", since=15)
+def cast_like(x: Expr, target: Expr, *, saturate: int = 1, round_mode: str = "up") -> Expr:
+    return cast_to(x, target.dtype)
+
+
+@op("Concat", since=4)
+def concat(*xs: Expr, axis: int) -> Expr:
+    return xs[0] if len(xs) == 1 else torch.cat(xs, dim=axis)  # type: ignore[no-any-return]
+
+
+@op("Concat", since=1, until=3)
+def concat_on_axis_1(*xs: Expr, axis: int = 1) -> Expr:
+    return concat(*xs, axis=axis)  # type: ignore[no-any-return]
+
+
+def split_in(x: Expr, count: int, axis: int) -> tuple[Expr, ...]:
+    """Equal parts, the last of which may be smaller."""
+    if count == 1:
+        return (x,)
+    if x.fact.value is not None and x.rank == 1 and isinstance(x.dims[0], int):  # type: ignore[index]
+        length = -(-x.dims[0] // count)  # type: ignore[index]
+        return split_at(x, (length,) * (count - 1) + (x.dims[0] - length * (count - 1),), axis)  # type: ignore[index,operator]
+    return x.chunk(count, dim=axis)  # type: ignore[no-any-return]
+
+
+def split_at(x: Expr, sizes: tuple[int, ...], axis: int) -> tuple[Expr, ...]:
+    """Parts of the given sizes."""
+    if len(sizes) == 1:
+        return (x,)
+    if x.fact.value is not None:
+        starts = np.cumsum((0, *sizes)).tolist()
+        return tuple(index.slice(x, axis, *bounds) for bounds in zip(starts, starts[1:], strict=False))
+    total = None if x.dims is None else x.dims[normal(axis, len(x.dims))]
+    equal = len(set(sizes)) == 1 and sizes[0] > 0 and total == sum(sizes)
+    return x.split(sizes[0] if equal else sizes, dim=axis)  # type: ignore[no-any-return]
+
+
+@op("Split", since=1, until=12)
+def split_by_attribute(
+    x: Expr, sizes: Const[Ints] | None = None, *, axis: int = 0, split: tuple[int, ...] = (), context: Context
+) -> Any:
+    """At opset 1 the sizes could be an input, too."""
+    sizes = sizes or split
+    return split_at(x, sizes, axis) if sizes else split_in(x, len(context.outputs), axis)  # type: ignore[arg-type]
+
+
+@op("Split", since=13)
+def split(
+    x: Expr, sizes: Const[Ints] | None = None, *, axis: int = 0, num_outputs: int | None = None, context: Context
+) -> Any:
+    if sizes is not None:
+        return split_at(x, sizes, axis)  # type: ignore[arg-type]
+    return split_in(x, num_outputs or len(context.outputs), axis)
+
+
+@op("Pad", since=1, until=1)
+def pad_by_paddings(x: Expr, *, paddings: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Expr:
+    return padded(x, paddings, mode, value)
+
+
+@op("Pad", since=2, until=10)
+def pad_by_attributes(x: Expr, *, pads: tuple[int, ...], mode: str = "constant", value: float = 0.0) -> Expr:
+    return padded(x, pads, mode, value)
+
+
+@op("Pad", since=11)
+def pad(
+    x: Expr, pads: Ints, value: Expr | None = None, axes: Const[Ints] | None = None, *, mode: str = "constant"
+) -> Expr:
+    if axes is not None:
+        if x.rank is None:
+            raise UnknownRank(x)
+        if len(pads) != 2 * len(axes):
+            raise NotApplicable(f"{len(pads)} pads for {len(axes)} axes")
+        spread: list[Any] = [0] * (2 * x.rank)
+        for position, axis in enumerate(axes):
+            spread[normal(axis, x.rank)] = pads[position]  # type: ignore[arg-type]
+            spread[normal(axis, x.rank) + x.rank] = pads[position + len(axes)]  # type: ignore[arg-type]
+        pads = spread
+    return padded(x, pads, mode, 0 if value is None else _number(value))
+
+
+def _number(value: Expr) -> Any:
+    known = value.fact.value
+    return host.item(value) if known is None else known.item()
+
+
+def padded(x: Expr, pads: Ints, mode: str, value: Any) -> Expr:
+    """Add elements around a tensor.
+
+    Args:
+        x: The tensor.
+        pads: How many elements come before each dimension, then how many come after each; negative ones go.
+        mode: ``constant``, ``reflect``, ``edge`` or ``wrap``.
+        value: The new elements of mode ``constant``.
+    """
+    pads = tuple(pads)
+    if all(isinstance(length, int) and length == 0 for length in pads):
+        return x
+    if x.rank is not None and len(pads) != 2 * x.rank:
+        raise NotApplicable(f"{len(pads)} pads for {x.rank} dimensions")
+    rank = len(pads) // 2
+    pairs = [side for axis in reversed(range(rank)) for side in (pads[axis], pads[axis + rank])]
+    while pairs[-2:] == [0, 0]:
+        del pairs[-2:]
+    if mode == "constant":
+        if isinstance(value, float) and x.dtype.is_int:
+            value = int(value)
+        return F.pad(x, tuple(pairs), value=value or None)  # type: ignore[no-any-return]
+    if mode not in ("reflect", "edge", "wrap"):
+        raise NotApplicable(f"mode {mode!r} is not supported")
+    spatial = max(len(pairs) // 2, rank - 2)  # torch pads so many dimensions of a tensor of this rank
+    backwards = any(not isinstance(length, int) or length < 0 for length in pads)
+    if mode == "wrap" or not x.dtype.is_float or backwards or rank - spatial not in (1, 2) or spatial > 3:
+        return runtime.pad(x, pads, mode=mode)  # type: ignore[no-any-return]
+    pairs.extend([0] * (2 * spatial - len(pairs)))
+    return F.pad(x, tuple(pairs), mode="reflect" if mode == "reflect" else "replicate")  # type: ignore[no-any-return]

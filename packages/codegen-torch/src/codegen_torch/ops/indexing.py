@@ -1,0 +1,155 @@
+"""Picking and replacing elements: slices, gathers, scatters, triangles."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, UnknownRank, call
+from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
+from codegen_torch.symbols.namespaces import F, index, torch
+from codegen_torch.symbols.shape import normal
+
+_FAR = 1 << 31
+"""Exporters write the ends of int32 or int64 for "to the end"."""
+
+
+@op("Slice", since=1, until=9)
+def slice_by_attributes(
+    x: Expr, *, starts: tuple[int, ...], ends: tuple[int, ...], axes: tuple[int, ...] | None = None
+) -> Expr:
+    return slice_(x, starts, ends, axes)  # type: ignore[no-any-return]
+
+
+@op("Slice", since=10)
+def slice_(
+    x: Expr, starts: Ints, ends: Ints, axes: Const[Ints] | None = None, steps: Const[Ints] | None = None
+) -> Expr:
+    axes = range(len(starts)) if axes is None else axes
+    steps = (1,) * len(starts) if steps is None else steps
+    for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
+        if not isinstance(axis, int) or not isinstance(step, int) or step == 0:
+            raise NotApplicable(f"a step of {step} on axis {axis}")
+        if step < 0:
+            # Counted from the other side, position p is ~p: the last element, -1, comes first.
+            x, start, end, step = x.flip(axis), -1 - start, -1 - end, -step
+        x = _slice_axis(x, axis, start, end, step)
+    return x
+
+
+def _slice_axis(x: Expr, axis: int, start: Int, end: Int, step: int) -> Expr:
+    size = None if x.dims is None else x.dims[normal(axis, len(x.dims))]
+    stop: Int | None = end
+    if isinstance(end, int) and (end >= _FAR - 1 or (isinstance(size, int) and end >= size)):
+        stop = None
+    elif isinstance(end, int) and end <= -_FAR:
+        stop = 0
+    elif isinstance(end, Dim) and end == size:
+        stop = None
+    if isinstance(start, int):
+        if start < -_FAR + 1 or (isinstance(size, int) and start <= -size):
+            start = 0
+        elif start >= _FAR - 1:
+            start, stop = 0, 0
+    if isinstance(start, int) and start == 0 and stop is None and step == 1:
+        return x
+    return index.slice(x, axis, start, stop, step)  # type: ignore[no-any-return]
+
+
+@op("Gather", since=1)
+def gather(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
+    """Rows of a trained table are an embedding; negative positions count from the end elsewhere."""
+    if x.op == "weight" and x.rank == 2 and axis in (0, -2) and not indices.fact.is_constant:
+        return F.embedding(indices, x)  # type: ignore[no-any-return]
+    known = indices.fact.value
+    if known is not None and known.ndim == 0:
+        return index.select(x, axis, known.item())  # type: ignore[no-any-return]
+    if known is not None and known.ndim == 1 and indices.fact.is_constant and known.size:
+        first, size = int(known[0]), known.size
+        if (known == np.arange(first, first + size)).all() and (first >= 0 or first + size <= 0):
+            return index.slice(x, axis, first, first + size or None)  # type: ignore[no-any-return]
+    return index.take(x, indices, axis)  # type: ignore[no-any-return]
+
+
+def _from_the_front(indices: Expr, x: Expr, axis: int) -> Expr:
+    """Positions that torch takes: 64-bit, and none negative, which ONNX counts from the end."""
+    if indices.dtype is not DType.INT64:
+        indices = indices.to(DType.INT64)
+    known = indices.fact.value
+    is_positive = known is not None and indices.fact.is_constant and (known >= 0).all()
+    if is_positive or indices.op in ("Tensor.argmax", "Tensor.argmin"):
+        return indices
+    return indices % x.shape[axis]
+
+
+@op("GatherElements", since=11)
+def gather_elements(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
+    return torch.gather(x, _from_the_front(indices, x, axis), axis)  # type: ignore[no-any-return]
+
+
+@op("GatherND", since=11)
+def gather_nd(x: Expr, indices: Expr, *, batch_dims: int = 0) -> Expr:
+    """The last dimension of the indices holds one position for each leading dimension of ``x``."""
+    if indices.rank is None:
+        raise UnknownRank(indices)
+    own = [_count_along(x.shape[axis], axis, indices.rank - 1) for axis in range(batch_dims)]
+    return index.tuple([x, *own, *_columns(indices)])  # type: ignore[no-any-return]
+
+
+def _columns(indices: Expr) -> list[Expr]:
+    count = None if indices.dims is None else indices.dims[-1]
+    if not isinstance(count, int):
+        raise NotApplicable("the length of the last dimension of the indices is not known")
+    return [index.select(indices, -1, position) for position in range(count)]
+
+
+def _count_along(size: Any, axis: int, rank: int) -> Expr:
+    """0, 1, 2, … along one of several dimensions, the others of size 1."""
+    counted = torch.arange(0, size, dtype=DType.INT64)
+    for _ in range(rank - 1 - axis):
+        counted = counted.unsqueeze(-1)
+    return counted  # type: ignore[no-any-return]
+
+
+_REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
+
+
+@op("ScatterND", since=11)
+def scatter_nd(x: Expr, indices: Expr, updates: Expr, *, reduction: str = "none") -> Expr:
+    if reduction not in ("none", "add"):
+        raise NotApplicable(f"reduction {reduction!r} is not supported")
+    accumulate = reduction == "add"
+    return call("Tensor.index_put", [x, updates, *_columns(indices)], accumulate=accumulate)  # type: ignore[no-any-return]
+
+
+@op("Scatter", since=9, until=10)
+@op("ScatterElements", since=11)
+def scatter_elements(x: Expr, indices: Expr, updates: Expr, *, axis: int = 0, reduction: str = "none") -> Expr:
+    positions = _from_the_front(indices, x, axis)
+    if reduction == "none":
+        return x.scatter(positions, updates, axis)  # type: ignore[no-any-return]
+    if reduction not in _REDUCTIONS:
+        raise NotApplicable(f"reduction {reduction!r} is not supported")
+    return x.scatter_reduce(positions, updates, axis, reduce=_REDUCTIONS[reduction])  # type: ignore[no-any-return]
+
+
+@op("Trilu", since=14)
+def trilu(x: Expr, k: Int | None = None, *, upper: int = 1) -> Expr:
+    k = 0 if k is None else k
+    return x.triu(k) if upper else x.tril(k)  # type: ignore[no-any-return]
+
+
+@op("OneHot", since=9)
+def one_hot(indices: Expr, depth: Int, values: Expr, *, axis: int = -1) -> Expr:
+    """``values[1]`` at the positions given, counted from the end if negative, and ``values[0]`` elsewhere."""
+    if indices.rank is None:
+        raise UnknownRank(indices)
+    axis = normal(axis, indices.rank + 1)
+    places = _count_along(depth, axis, indices.rank + 1)
+    positions = indices.to(DType.INT64) if indices.dtype is not DType.INT64 else indices
+    positions = positions.unsqueeze(axis)
+    hit = torch.eq(positions, places) | torch.eq(positions + depth, places)
+    return torch.where(hit, index.select(values, 0, 1), index.select(values, 0, 0))  # type: ignore[no-any-return]

@@ -1,0 +1,220 @@
+"""Other shapes for the same elements: reshapes, transposes, broadcasts.
+
+A reshape is written as the simplest thing that it is: nothing, a merge, a split, a new or dropped dimension of
+size 1. What decides is whether sizes are equal for every value of the symbols in them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from codegen_torch.dims import Dim, divide, product, same
+from codegen_torch.expr import Expr, UnknownRank
+from codegen_torch.facts import Size
+from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
+from codegen_torch.symbols.base import FactError, size_of
+from codegen_torch.symbols.namespaces import host, runtime
+from codegen_torch.symbols.shape import normal
+
+
+@op("Reshape", since=1, until=4)
+def reshape_by_attribute(x: Expr, *, shape: tuple[int, ...]) -> Expr:
+    return reshape(x, shape)  # type: ignore[no-any-return]
+
+
+@op("Reshape", since=5)
+def reshape(x: Expr, shape: Ints, *, allowzero: int = 0) -> Expr:
+    """-1 stands for what is left, and 0, unless ``allowzero``, for the size that is there."""
+    if not allowzero and any(_is_open(size) for size in shape):
+        return runtime.reshape(x, shape)  # type: ignore[no-any-return]
+    sizes: list[Int] = []
+    for axis, size in enumerate(shape):
+        if allowzero or not isinstance(size, int) or size != 0:
+            sizes.append(size)
+        elif x.rank is not None and axis >= x.rank:
+            raise FactError(f"a reshape of {x.fact} that copies the size of axis {axis}")
+        else:
+            sizes.append(x.shape[axis])
+    return reshaped(x, sizes)
+
+
+@op("Reshape", since=5)
+def reshape_to_any_rank(x: Expr, shape: Expr, *, allowzero: int = 0) -> Expr:
+    if allowzero:
+        return x.reshape(host.tolist(shape))  # type: ignore[no-any-return]
+    return runtime.reshape(x, host.tolist(shape))  # type: ignore[no-any-return]
+
+
+def _is_open(size: Int) -> bool:
+    """Whether a host value might turn out to be 0 or -1 in its special meaning."""
+    return isinstance(size, Expr) and size.fact.value is None
+
+
+def reshaped(x: Expr, sizes: Sequence[Int]) -> Expr:
+    """A tensor in another shape, written the shortest way.
+
+    Args:
+        x: The tensor.
+        sizes: The new sizes, one of which may be -1.
+    """
+    if x.dims is None:
+        return x.reshape(*sizes)  # type: ignore[no-any-return]
+    new = _known_sizes(x, sizes)
+    old = x.dims
+    start = 0
+    while start < min(len(old), len(new)) and same(old[start], new[start]):
+        start += 1
+    end = 0
+    while end < min(len(old), len(new)) - start and same(old[-1 - end], new[-1 - end]):
+        end += 1
+    gone, come = old[start : len(old) - end], new[start : len(new) - end]
+    if not gone and not come:
+        return x
+    if all(size == 1 for size in come) and not gone:
+        for _ in come:
+            x = x.unsqueeze(start)
+        return x
+    if all(size == 1 for size in gone) and not come:
+        return x.squeeze(start if len(gone) == 1 else tuple(range(start, start + len(gone))))  # type: ignore[no-any-return]
+    if len(come) == 1 and len(gone) > 1 and same(product(gone), come[0]):
+        last = start + len(gone) - 1
+        return x.flatten(start, -1 if last == len(old) - 1 else last)  # type: ignore[no-any-return]
+    if len(gone) == 1 and len(come) > 1 and same(product(come), gone[0]):
+        parts = _one_open(sizes[start : len(new) - end], new[start : len(new) - end])
+        return x.unflatten(-1 if start == len(old) - 1 else start, tuple(parts))  # type: ignore[no-any-return]
+    return x.reshape(*_one_open(sizes, new))  # type: ignore[no-any-return]
+
+
+def _known_sizes(x: Expr, sizes: Sequence[Int]) -> list[Size]:
+    """The new sizes to reason with, -1 replaced."""
+    assert x.dims is not None
+    new = [size_of(size) for size in sizes]
+    if new.count(-1) > 1:
+        raise FactError(f"a reshape of {x.fact} with more than one size left open")
+    if -1 in new:
+        rest = divide(product(x.dims), product(size for size in new if size != -1))
+        if len(new) == 1:
+            rest = product(x.dims)
+        new[new.index(-1)] = Dim.fresh() if rest is None else rest
+    return new
+
+
+def _one_open(sizes: Sequence[Int], new: Sequence[Size]) -> list[Int]:
+    """Sizes as they are written: numbers and names where that is known, else -1 for one of them."""
+    written: list[Int] = [
+        size if isinstance(size, int) or size.name is not None and size.is_bound() else given
+        for given, size in zip(sizes, new, strict=True)
+    ]
+    if -1 in written:
+        return written
+    long = [axis for axis, size in enumerate(written) if not isinstance(size, int) and new[axis].name is None]  # type: ignore[union-attr]
+    unbound = [axis for axis, size in enumerate(written) if isinstance(size, Expr)]
+    for axes in (unbound, long):
+        if len(axes) == 1 and all(size != 0 for size in written if isinstance(size, int)):
+            written[axes[0]] = -1
+            break
+    return written
+
+
+@op("Flatten", since=1)
+def flatten(x: Expr, *, axis: int = 1) -> Expr:
+    """A matrix: the dimensions before ``axis`` are its rows, the others its columns."""
+    if x.dims is None:
+        raise UnknownRank(x)
+    axis = axis if axis == len(x.dims) else normal(axis, len(x.dims))
+    if axis == 0:
+        return reshaped(x, (1, -1))
+    if axis == 1:
+        return reshaped(x, (x.shape[0], -1))
+    return reshaped(x, (product(x.shape[:axis]), product(x.shape[axis:])))  # type: ignore[arg-type]
+
+
+@op("Squeeze", since=1, until=12)
+def squeeze_by_attribute(x: Expr, *, axes: tuple[int, ...] | None = None) -> Expr:
+    return squeeze(x, axes)  # type: ignore[no-any-return]
+
+
+@op("Squeeze", since=13)
+def squeeze(x: Expr, axes: Const[Ints] | None = None) -> Expr:
+    if axes is None:
+        if x.dims is not None and 1 not in x.dims and x.fact.is_static:
+            return x
+        if x.fact.is_static:
+            axes = tuple(axis for axis, size in enumerate(x.dims or ()) if size == 1)
+        else:
+            return x.squeeze()  # type: ignore[no-any-return]
+    if not axes:
+        return x
+    return x.squeeze(axes[0] if len(axes) == 1 else tuple(axes))  # type: ignore[no-any-return]
+
+
+@op("Unsqueeze", since=1, until=12)
+def unsqueeze_by_attribute(x: Expr, *, axes: tuple[int, ...]) -> Expr:
+    return unsqueeze(x, axes)  # type: ignore[no-any-return]
+
+
+@op("Unsqueeze", since=13)
+def unsqueeze(x: Expr, axes: Const[Ints]) -> Expr:
+    """The axes count in the result, so that the smallest comes first."""
+    if len(axes) == 1:
+        return x.unsqueeze(axes[0])  # type: ignore[no-any-return]
+    if min(axes, default=0) < 0:  # type: ignore[type-var]
+        if x.rank is None:
+            raise UnknownRank(x)
+        axes = [normal(axis, x.rank + len(axes)) for axis in axes]  # type: ignore[arg-type]
+    for axis in sorted(axes):  # type: ignore[type-var]
+        x = x.unsqueeze(axis)
+    return x
+
+
+@op("Transpose", since=1)
+def transpose(x: Expr, *, perm: tuple[int, ...] | None = None) -> Expr:
+    if perm is None:
+        if x.rank is None:
+            raise UnknownRank(x)
+        perm = tuple(reversed(range(x.rank)))
+    perm = tuple(normal(axis, len(perm)) for axis in perm)
+    if x.rank not in (None, len(perm)):
+        raise FactError(f"a permutation {perm} of {x.fact}")
+    moved = [axis for axis, source in enumerate(perm) if axis != source]
+    if not moved:
+        return x
+    if len(moved) == 2:
+        return x.transpose(*moved)  # type: ignore[no-any-return]
+    return x.permute(*perm)  # type: ignore[no-any-return]
+
+
+@op("Expand", since=8)
+def expand(x: Expr, shape: Ints) -> Expr:
+    """Broadcasting both ways: a size may be 1 on either side."""
+    if x.dims is None:
+        return runtime.expand(x, shape)  # type: ignore[no-any-return]
+    rank = max(len(x.dims), len(shape))
+    own = (*(1,) * (rank - len(x.dims)), *x.dims)
+    wanted = (*(1,) * (rank - len(shape)), *shape)
+    sizes: list[Int] = []
+    for axis, (mine, size) in enumerate(zip(own, wanted, strict=True)):
+        known = size_of(size)
+        is_new = axis < rank - len(x.dims)
+        if known == 1 or same(mine, known) or (isinstance(mine, int) and mine != 1):
+            sizes.append(1 if is_new else -1)
+        elif mine == 1 or isinstance(known, int):
+            sizes.append(size)
+        else:
+            return runtime.expand(x, shape)  # type: ignore[no-any-return]
+    if all(isinstance(size, int) and size == -1 for size in sizes):
+        return x
+    return x.expand(*sizes)  # type: ignore[no-any-return]
+
+
+@op("Expand", since=8)
+def expand_to_any_rank(x: Expr, shape: Expr) -> Expr:
+    return runtime.expand(x, host.tolist(shape))  # type: ignore[no-any-return]
+
+
+@op("Tile", since=6)
+def tile(x: Expr, repeats: Ints) -> Expr:
+    if all(isinstance(count, int) and count == 1 for count in repeats):
+        return x
+    return x.repeat(*repeats)  # type: ignore[no-any-return]
