@@ -1,0 +1,184 @@
+"""Computes a graph of expressions with torch itself, so that operators and passes are tested without emission.
+
+What a symbol means is stated a second time here, on purpose: by the torch function of its name, or, where its
+operands come in another order than torch's, by an entry of one of the tables below.
+"""
+
+from __future__ import annotations
+
+import importlib
+import operator
+import pkgutil
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from codegen_torch import runtime
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, Slot
+from codegen_torch.symbols import SYMBOLS, Kind
+from codegen_torch.tensors import TensorRef
+from dataflow_ir import topo
+from torch import Tensor
+
+
+def interpret(outputs: Mapping[str, Expr], inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Compute the outputs of a graph.
+
+    Args:
+        outputs: The expressions to compute, by name.
+        inputs: The graph's inputs by name.
+
+    Returns:
+        The value of each output: a tensor, or a Python value where the expression is a host value.
+
+    Raises:
+        ValueError: Two inputs give one symbolic size different values, or differ from their stated type.
+    """
+    order = topo(list(outputs.values()))
+    sizes = _sizes([expr for expr in order if expr.op == "input"], inputs)
+    values: dict[Expr, Any] = {}
+    for expr in order:
+        if expr.op == "input":
+            values[expr] = inputs[expr.attrs["name"]]
+        elif expr.op in ("weight", "constant"):
+            values[expr] = tensor_of(expr.attrs["ref"])
+        elif expr.op == "literal":
+            values[expr] = _attribute(expr.attrs["value"], (), sizes)
+        else:
+            operands = tuple(None if operand is None else values[operand] for operand in expr.inputs)
+            values[expr] = _apply(expr, operands, sizes)
+    return {name: values[expr] for name, expr in outputs.items()}
+
+
+def tensor_of(ref: TensorRef) -> Tensor | Any:
+    """A stored tensor as torch's; strings stay a numpy array."""
+    array = ref.numpy().copy()
+    if ref.dtype is DType.STRING:
+        return array
+    return torch.from_numpy(array).view(getattr(torch, ref.dtype.value))
+
+
+def _sizes(exprs: list[Expr], inputs: Mapping[str, Tensor]) -> dict[str, int]:
+    """What each symbolic size is, read off the inputs."""
+    sizes: dict[str, int] = {}
+    for expr in exprs:
+        name, tensor = expr.attrs["name"], inputs[expr.attrs["name"]]
+        if isinstance(tensor, Tensor) and tensor.dtype is not getattr(torch, expr.dtype.value):
+            raise ValueError(f"input {name} is {tensor.dtype}, not {expr.dtype}")
+        if expr.dims is None:
+            continue
+        if tensor.ndim != len(expr.dims):
+            raise ValueError(f"input {name} has {tensor.ndim} dimensions, not {len(expr.dims)}")
+        for dim, size in zip(expr.dims, tensor.shape, strict=True):
+            expected = sizes.setdefault(dim.name or "", size) if isinstance(dim, Dim) else dim
+            if expected != size:
+                raise ValueError(f"a dimension of input {name} is {size}, not {dim} = {expected}")
+    return sizes
+
+
+def _attribute(value: Any, operands: tuple[Any, ...], sizes: Mapping[str, int]) -> Any:
+    """An attribute as torch takes it: slots, sizes and types replaced."""
+    if isinstance(value, Slot):
+        return operands[value.index]
+    if isinstance(value, Dim):
+        return eval(value.text(lambda name: f"sizes[{name!r}]"), {"min": min, "sizes": sizes})
+    if isinstance(value, DType):
+        return getattr(torch, value.value)
+    if isinstance(value, tuple):
+        return tuple(_attribute(item, operands, sizes) for item in value)
+    return value
+
+
+def _apply(expr: Expr, operands: tuple[Any, ...], sizes: Mapping[str, int]) -> Any:
+    if expr.op == "operator.getitem":
+        return operands[0][expr.attrs["index"]]
+    symbol = SYMBOLS[expr.op]
+    attributes = {name: _attribute(value, operands, sizes) for name, value in expr.attrs.items()}
+    arguments: dict[str, Any] = {}
+    position = 0
+    for parameter in symbol.parameters:
+        if parameter.kind is Kind.TENSORS:
+            arguments[parameter.name] = list(operands)
+        elif parameter.is_input:
+            arguments[parameter.name] = operands[position]
+            position += 1
+        elif parameter.name in attributes:
+            arguments[parameter.name] = attributes[parameter.name]
+    if expr.op in _SPELLED:
+        return _SPELLED[expr.op](**arguments)
+    positional: list[Any] = []
+    for parameter in symbol.parameters:
+        if parameter.keyword:
+            break
+        if parameter.spread:
+            positional.extend(arguments.pop(parameter.name))
+        elif parameter.name in arguments and len(positional) == symbol.parameters.index(parameter):
+            positional.append(arguments.pop(parameter.name))
+    return _function(expr.op)(*positional, **arguments)
+
+
+def _function(name: str) -> Callable[..., Any]:
+    namespace, _, function = name.partition(".")
+    if namespace == "runtime":
+        for module in pkgutil.iter_modules(runtime.__path__, runtime.__name__ + "."):
+            found = getattr(importlib.import_module(module.name), function, None)
+            if found is not None:
+                return found  # type: ignore[no-any-return]
+    places = {"torch": torch, "F": F, "operator": operator, "Tensor": Tensor}
+    return getattr(places[namespace], function)  # type: ignore[no-any-return]
+
+
+def _slice(x: Tensor, dim: int, start: int = 0, stop: int | None = None, step: int = 1) -> Tensor:
+    return x[(slice(None),) * (dim % x.ndim) + (slice(start, stop, step),)]
+
+
+def _layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float = 1e-5, **shape: Any) -> Tensor:
+    normalized_shape = shape.get("normalized_shape") or weight.shape  # type: ignore[union-attr]
+    return F.layer_norm(x, normalized_shape, weight, bias, eps)
+
+
+def _rms_norm(x: Tensor, weight: Tensor | None, eps: float | None = None, **shape: Any) -> Tensor:
+    return F.rms_norm(x, shape.get("normalized_shape") or weight.shape, weight, eps)  # type: ignore[union-attr]
+
+
+def _lstm(
+    tensors: list[Tensor], hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False
+) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+    x, *rest = tensors
+    zeros = x.new_zeros(2 if bidirectional else 1, x.shape[1], hidden_size)
+    initial, weights = (rest[:2], rest[2:]) if state else ([zeros, zeros], rest)
+    y, h, c = torch.lstm(x, initial, weights, bias, 1, 0.0, False, bidirectional, False)
+    return y, (h, c)
+
+
+_SPELLED: dict[str, Callable[..., Any]] = {
+    "host.size": lambda x, axis: x.shape[axis],
+    "host.item": lambda x: x.item(),
+    "host.tolist": lambda x: x.tolist(),
+    "host.shape": lambda x: torch.tensor(x.shape),
+    "host.tensor": lambda values, dtype: torch.tensor(values, dtype=dtype),
+    "index.slice": _slice,
+    "index.select": lambda x, dim, index: x.select(dim, index),
+    "index.take": lambda x, indices, dim: x[(slice(None),) * (dim % x.ndim) + (indices,)],
+    "index.tuple": lambda tensors: tensors[0][tuple(tensors[1:])],
+    "torch.gather": lambda x, index, dim: torch.gather(x, dim, index),
+    "torch.zeros": lambda size, dtype: torch.zeros(size, dtype=dtype),
+    "torch.ones": lambda size, dtype: torch.ones(size, dtype=dtype),
+    "Tensor.scatter": lambda x, index, src, dim: x.scatter(dim, index, src),
+    "Tensor.scatter_reduce": lambda x, index, src, dim, reduce: x.scatter_reduce(dim, index, src, reduce),
+    "Tensor.index_put": lambda tensors, accumulate=False: tensors[0].index_put(tensors[2:], tensors[1], accumulate),
+    "F.layer_norm": _layer_norm,
+    "F.rms_norm": _rms_norm,
+    "nn.LayerNorm": _layer_norm,
+    "nn.RMSNorm": _rms_norm,
+    "nn.Linear": lambda x, weight, bias=None: F.linear(x, weight, bias),
+    "nn.Embedding": lambda indices, weight: F.embedding(indices, weight),
+    "nn.PReLU": lambda x, weight: F.prelu(x, weight),
+    "nn.LSTM": _lstm,
+    **{f"nn.Conv{n}d": getattr(F, f"conv{n}d") for n in (1, 2, 3)},
+    **{f"nn.ConvTranspose{n}d": getattr(F, f"conv_transpose{n}d") for n in (1, 2, 3)},
+    **{f"nn.BatchNorm{n}d": F.batch_norm for n in (1, 2, 3)},
+}
