@@ -6,7 +6,7 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from enum import Enum
 from hashlib import sha256
-from typing import Any
+from typing import Any, NoReturn
 
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.functions import Lambda, lambdas
@@ -38,21 +38,31 @@ def fingerprint(g: Any) -> str:
     >>> fingerprint(const(1)) == fingerprint(const(1.0))
     False
     """
-    return _digest(g, (), digests(lambdas(g)))
+    code = digests(lambdas(g), _refuse)
+    return _digest(g, (), _writer(code, _refuse))
 
 
-def digests(codes: Iterable[Lambda]) -> dict[Lambda, str]:
-    """Return the digest of each function's code; inner functions must come first, as `lambdas` has them."""
+def digests(codes: Iterable[Lambda], odd: Callable[[Any], str]) -> dict[Lambda, str]:
+    """Return the digest of each function's code; inner functions must come first, as `lambdas` has them.
+
+    Args:
+        codes: The functions.
+        odd: Writes the values that have no text of their own.
+    """
     result: dict[Lambda, str] = {}
+    write = _writer(result, odd)
     for code in codes:
         counts = f"{len(code.captured)} {len(code.params)} "
-        result[code] = counts + _digest(code.body, (*code.captured, *code.params), result)
+        result[code] = counts + _digest(code.body, (*code.captured, *code.params), write)
     return result
 
 
-def _digest(g: Any, params: tuple[Node, ...], code: dict[Lambda, str]) -> str:
+def _refuse(value: Any) -> NoReturn:
+    raise TypeError(f"a {type(value).__qualname__} has no fingerprint: {value!r}")
+
+
+def _digest(g: Any, params: tuple[Node, ...], write: Callable[[Any], str]) -> str:
     place = {v: f"parameter {at}" for at, v in enumerate(params)}
-    write = _writer(code)
     order = nodes(g)
     text = {v: place[v] if v in place else _text(v, write) for v in order}
     number = classes(g, text.__getitem__, order)
@@ -86,7 +96,7 @@ def _shape(nest: Any, write: Callable[[Any], str]) -> str:
     return "None" if nest is None else "*"
 
 
-def _writer(code: dict[Lambda, str]) -> Callable[[Any], str]:
+def _writer(code: dict[Lambda, str], odd: Callable[[Any], str]) -> Callable[[Any], str]:
     def write(value: Any) -> str:
         if isinstance(value, Lambda):
             return f"<code {code[value]}>"
@@ -97,6 +107,6 @@ def _writer(code: dict[Lambda, str]) -> Callable[[Any], str]:
             return f"<{show(type(value))} {spell(tuple(value), write)}>"
         if (isinstance(value, Enum) or hasattr(value, "__qualname__")) and is_path(show(value)):
             return f"<{show(value)}>"
-        raise TypeError(f"a {type(value).__qualname__} has no fingerprint: {value!r}")
+        return odd(value)
 
     return write

@@ -197,13 +197,14 @@ def map_bodies(change: Callable[[Any], Any], g: Any) -> Any:
     new: dict[Lambda, Any] = {}
     for code in lambdas(g):
         old = list(leaves(code.body))
-        body = change(_relink(code.body, new))
+        body = change(relink(code.body, new))
         if any(a is not b for a, b in zip(old, leaves(body), strict=True)):
             new[code] = Lambda(code.params, body, code.captured)
-    return _relink(g, new)
+    return relink(g, new)
 
 
-def _relink(g: Any, new: dict[Lambda, Any]) -> Any:
+def relink(g: Any, new: Mapping[Lambda, Lambda]) -> Any:
+    """Return the graph with other functions in the place of some."""
     if not new:
         return g
 

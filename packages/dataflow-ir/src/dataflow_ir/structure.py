@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.fingerprint import digests
-from dataflow_ir.functions import lambdas, substitute_lambdas
+from dataflow_ir.functions import Lambda, lambdas, relink, substitute_lambdas
 from dataflow_ir.nest import leaves, map_nest, shape
 from dataflow_ir.node import Forward, Node
 from dataflow_ir.ops import BUILTIN
@@ -22,6 +22,8 @@ G = TypeVar("G")
 def cse(g: G, cache: dict[Hashable, Node] | None = None, has_effect: Callable[[Any], bool] = lambda v: False) -> G:
     """Eliminate common subexpressions: of all nodes that compute the same, the first stays.
 
+    Functions are values: equal ones become one. Their bodies are graphs of their own: ``map_bodies(cse, g)``.
+
     Args:
         g: A node or a nest of them.
         cache: What has been met, by `Node.key`; give the same one again to share between graphs. It has no part
@@ -34,6 +36,7 @@ def cse(g: G, cache: dict[Hashable, Node] | None = None, has_effect: Callable[[A
     >>> g[0] is g[1]
     True
     """
+    g = _merge_functions(g)
     if iscyclic(g):
         number = classes(g, lambda v: v if has_effect(v) else (typed(v.op), v.attrs.key))
         first: dict[int, Node] = {}
@@ -42,6 +45,12 @@ def cse(g: G, cache: dict[Hashable, Node] | None = None, has_effect: Callable[[A
         return prewalk(lambda v: first[number[v]], g)
     known = {} if cache is None else cache
     return postwalk(lambda v: None if has_effect(v) else known.setdefault(v.key, v), g)
+
+
+def _merge_functions(g: Any) -> Any:
+    first: dict[Hashable, Lambda] = {}
+    same = {code: first.setdefault(digest, code) for code, digest in _code_digests(g).items()}
+    return relink(g, {code: kept for code, kept in same.items() if kept is not code})
 
 
 @gc_paused
@@ -112,11 +121,16 @@ def isomorphic(a: Any, b: Any) -> bool:
 
 def _labels(g: Any) -> Label:
     """Return the function that gives what a node is apart from its inputs; functions count by what they compute."""
-    codes = lambdas(g)
-    if not codes:
+    digest = _code_digests(g)
+    if not digest:
         return lambda v: (typed(v.op), v.attrs.key)
-    digest = digests(codes)
     return lambda v: (typed(v.op), substitute_lambdas(v.attrs, digest).key)
+
+
+def _code_digests(g: Any) -> dict[Lambda, str]:
+    """Return a digest of each function, which means something in this process and call alone."""
+    number: dict[Hashable, int] = {}
+    return digests(lambdas(g), lambda value: f"<{number.setdefault(typed(value), len(number))}>")
 
 
 @gc_paused
