@@ -10,7 +10,7 @@ from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, call
 from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
-from codegen_torch.symbols.namespaces import F, index, torch
+from codegen_torch.symbols.namespaces import F, host, index, torch
 from codegen_torch.symbols.shape import normal
 
 _FAR = 1 << 31
@@ -143,13 +143,16 @@ def trilu(x: Expr, k: Int | None = None, *, upper: int = 1) -> Expr:
 
 
 @op("OneHot", since=9)
-def one_hot(indices: Expr, depth: Int, values: Expr, *, axis: int = -1) -> Expr:
+def one_hot(indices: Expr, depth: Expr, values: Expr, *, axis: int = -1) -> Expr:
     """``values[1]`` at the positions given, counted from the end if negative, and ``values[0]`` elsewhere."""
     if indices.rank is None:
         raise UnknownRank(indices)
     axis = normal(axis, indices.rank + 1)
-    places = _count_along(depth, axis, indices.rank + 1)
+    known = depth.fact.value
+    count = host.item(depth.to(DType.INT64)) if known is None else known.reshape(()).item()
+    count = int(count) if isinstance(count, float) else count
+    places = _count_along(count, axis, indices.rank + 1)
     positions = indices.to(DType.INT64) if indices.dtype is not DType.INT64 else indices
     positions = positions.unsqueeze(axis)
-    hit = torch.eq(positions, places) | torch.eq(positions + depth, places)
+    hit = torch.eq(positions, places) | torch.eq(positions + count, places)
     return torch.where(hit, index.select(values, 0, 1), index.select(values, 0, 0))  # type: ignore[no-any-return]

@@ -5,11 +5,12 @@ from __future__ import annotations
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import NotApplicable, op
-from codegen_torch.ops.math import register_aligned
+from codegen_torch.ops.math import register_aligned, through_int64
 from codegen_torch.symbols.namespaces import torch
 
 
 @op("Equal", since=7)
+@through_int64
 def equal(x: Expr, y: Expr) -> Expr:
     if x.dtype is DType.STRING:
         raise NotApplicable("comparing strings is not supported")
@@ -17,21 +18,25 @@ def equal(x: Expr, y: Expr) -> Expr:
 
 
 @op("Greater", since=7)
+@through_int64
 def greater(x: Expr, y: Expr) -> Expr:
     return torch.gt(x, y)  # type: ignore[no-any-return]
 
 
 @op("GreaterOrEqual", since=12)
+@through_int64
 def greater_or_equal(x: Expr, y: Expr) -> Expr:
     return torch.ge(x, y)  # type: ignore[no-any-return]
 
 
 @op("Less", since=7)
+@through_int64
 def less(x: Expr, y: Expr) -> Expr:
     return torch.lt(x, y)  # type: ignore[no-any-return]
 
 
 @op("LessOrEqual", since=12)
+@through_int64
 def less_or_equal(x: Expr, y: Expr) -> Expr:
     return torch.le(x, y)  # type: ignore[no-any-return]
 
@@ -60,6 +65,7 @@ for _name, _meaning in {"Equal": equal, "Greater": greater, "Less": less, "And":
 
 @op("BitwiseNot", since=18)
 @op("Not", since=1)
+@through_int64
 def not_(x: Expr) -> Expr:
     return ~x
 

@@ -12,28 +12,49 @@ from codegen_torch.lower.registry import Const, Meaning, NotApplicable, op
 from codegen_torch.symbols.namespaces import F, index, torch
 
 
+def through_int64(meaning: Meaning) -> Meaning:
+    """Unsigned integers of 16 and 32 bits, which torch stores but does not compute with, become int64 meanwhile."""
+
+    @functools.wraps(meaning)
+    def widened(*xs: Expr, **attributes: Any) -> Expr:
+        dtype = xs[0].dtype
+        if dtype is DType.UINT64:
+            raise NotApplicable("torch does not compute with uint64")
+        if dtype not in (DType.UINT16, DType.UINT32):
+            return meaning(*xs, **attributes)  # type: ignore[no-any-return]
+        result = meaning(*(x.to(DType.INT64) for x in xs), **attributes)
+        return result if result.dtype is DType.BOOL else result.to(dtype)  # type: ignore[no-any-return]
+
+    return widened
+
+
 @op("Add", since=7)
+@through_int64
 def add(x: Expr, y: Expr) -> Expr:
     return x + y
 
 
 @op("Sub", since=7)
+@through_int64
 def sub(x: Expr, y: Expr) -> Expr:
     return x - y
 
 
 @op("Mul", since=7)
+@through_int64
 def mul(x: Expr, y: Expr) -> Expr:
     return x * y
 
 
 @op("Div", since=7)
+@through_int64
 def div(x: Expr, y: Expr) -> Expr:
     """Integers are divided towards zero."""
     return torch.div(x, y, rounding_mode="trunc") if x.dtype.is_int else x / y
 
 
 @op("Pow", since=7)
+@through_int64
 def power(x: Expr, y: Expr) -> Expr:
     """The result has the base's type, whatever the exponent's is."""
     if x.dtype is y.dtype:
@@ -46,6 +67,7 @@ def power(x: Expr, y: Expr) -> Expr:
 
 
 @op("Mod", since=10)
+@through_int64
 def mod(x: Expr, y: Expr, *, fmod: int = 0) -> Expr:
     """The remainder has the divisor's sign, with ``fmod`` the dividend's."""
     return torch.fmod(x, y) if fmod else x % y
@@ -115,21 +137,25 @@ for _name, _since, _function in (
 
 
 @op("Max", since=1)
+@through_int64
 def maximum(*xs: Expr) -> Expr:
     return functools.reduce(torch.maximum, xs)
 
 
 @op("Min", since=1)
+@through_int64
 def minimum(*xs: Expr) -> Expr:
     return functools.reduce(torch.minimum, xs)
 
 
 @op("Sum", since=1)
+@through_int64
 def sum_(*xs: Expr) -> Expr:
     return functools.reduce(lambda total, x: total + x, xs)
 
 
 @op("Mean", since=1)
+@through_int64
 def mean(*xs: Expr) -> Expr:
     return sum_(*xs) / len(xs) if len(xs) > 1 else xs[0]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -97,33 +98,35 @@ def split_in(x: Expr, count: int, axis: int) -> tuple[Expr, ...]:
     return x.chunk(count, dim=axis)  # type: ignore[no-any-return]
 
 
-def split_at(x: Expr, sizes: tuple[int, ...], axis: int) -> tuple[Expr, ...]:
+def split_at(x: Expr, sizes: Ints, axis: int) -> tuple[Expr, ...]:
     """Parts of the given sizes."""
     if len(sizes) == 1:
         return (x,)
-    if x.fact.value is not None:
+    if x.fact.value is not None and all(isinstance(size, int) for size in sizes):
         starts = np.cumsum((0, *sizes)).tolist()
-        return tuple(index.slice(x, axis, *bounds) for bounds in zip(starts, starts[1:], strict=False))
+        return tuple(index.slice(x, axis, *bounds) for bounds in itertools.pairwise(starts))
     total = None if x.dims is None else x.dims[normal(axis, len(x.dims))]
-    equal = len(set(sizes)) == 1 and sizes[0] > 0 and total == sum(sizes)
-    return x.split(sizes[0] if equal else sizes, dim=axis)  # type: ignore[no-any-return]
+    first = sizes[0]
+    if isinstance(first, int) and first > 0 and all(size == first for size in sizes) and total == first * len(sizes):
+        return x.split(first, dim=axis)  # type: ignore[no-any-return]
+    return x.split(tuple(sizes), dim=axis)  # type: ignore[no-any-return]
 
 
 @op("Split", since=1, until=12)
 def split_by_attribute(
-    x: Expr, sizes: Const[Ints] | None = None, *, axis: int = 0, split: tuple[int, ...] = (), context: Context
+    x: Expr, sizes: Ints | None = None, *, axis: int = 0, split: tuple[int, ...] = (), context: Context
 ) -> Any:
     """At opset 1 the sizes could be an input, too."""
     sizes = sizes or split
-    return split_at(x, sizes, axis) if sizes else split_in(x, len(context.outputs), axis)  # type: ignore[arg-type]
+    return split_at(x, sizes, axis) if sizes else split_in(x, len(context.outputs), axis)
 
 
 @op("Split", since=13)
 def split(
-    x: Expr, sizes: Const[Ints] | None = None, *, axis: int = 0, num_outputs: int | None = None, context: Context
+    x: Expr, sizes: Ints | None = None, *, axis: int = 0, num_outputs: int | None = None, context: Context
 ) -> Any:
     if sizes is not None:
-        return split_at(x, sizes, axis)  # type: ignore[arg-type]
+        return split_at(x, sizes, axis)
     return split_in(x, num_outputs or len(context.outputs), axis)
 
 
