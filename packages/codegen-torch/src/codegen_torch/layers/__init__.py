@@ -1,1 +1,33 @@
-"""Layers: rules that turn expressions into torch.nn modules, one family per file."""
+"""Recovering layers: rules that turn expressions into torch.nn modules and fused functions, one family per file."""
+
+from __future__ import annotations
+
+from codegen_torch.expr import Expr
+from codegen_torch.layers import activation, attention, conv, embedding, linear, norm
+from codegen_torch.layers.rules import Rule, apply
+
+PASSES: tuple[tuple[Rule, ...], ...] = (
+    conv.RULES,
+    embedding.RULES,
+    linear.RULES,
+    linear.UNFLATTENED,  # sees the layers that the rules before it made
+    norm.SPELLED_OUT,
+    norm.RULES,  # the scale of a spelled-out norm may be stored, too
+    activation.RULES,
+    attention.RULES,
+)
+"""The families of rules, in the order they are applied in."""
+
+
+def recover_layers(outputs: dict[str, Expr]) -> dict[str, Expr]:
+    """Write groups of expressions as the layers and functions they were before the export.
+
+    Args:
+        outputs: The results of a graph by name.
+
+    Returns:
+        The same results computed by better expressions.
+    """
+    for rules in PASSES:
+        outputs = apply(rules, outputs)
+    return outputs

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from codegen_torch.expr import Expr
+from codegen_torch.expr import Expr, Origin, constant, originating, weight
 from codegen_torch.tensors import TensorRef
 
 
@@ -23,6 +23,28 @@ def tensor_ref(expr: Expr | None) -> TensorRef | None:
             return None
         ref = _MOVES[move.op](ref, move)
     return ref
+
+
+def parameter(source: Expr | TensorRef | None) -> Expr | None:
+    """An expression, or a tensor, as a layer's parameter; None where it is not stored."""
+    if isinstance(source, Expr) and source.op == "weight":
+        return source
+    ref = tensor_ref(source) if isinstance(source, Expr) else source
+    if ref is None:
+        return None
+    with originating(Origin(name=ref.name)):
+        return weight(ref)
+
+
+def buffer(source: Expr | None) -> Expr | None:
+    """An expression as a tensor that a layer keeps but does not train; None where it is not stored."""
+    if source is not None and source.op == "constant":
+        return source
+    ref = tensor_ref(source)
+    if ref is None:
+        return None
+    with originating(Origin(name=ref.name)):
+        return constant(ref)
 
 
 def _stored(expr: Expr | None) -> TensorRef | None:

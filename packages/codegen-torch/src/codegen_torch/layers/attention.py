@@ -1,0 +1,292 @@
+"""Attention, as exporters spell it out, becomes F.scaled_dot_product_attention."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from codegen_torch.expr import Expr
+from codegen_torch.layers.patterns import as_written, number
+from codegen_torch.layers.rules import Uses, rule, tensor_operands
+from codegen_torch.symbols.namespaces import F, torch
+
+_MOST_TERMS = 8
+
+
+@rule("operator.matmul")
+def attention(expr: Expr, uses: Uses) -> Expr | None:
+    """softmax(q kᵀ * scale + mask) v is F.scaled_dot_product_attention, where a wholly masked row gives the same."""
+    weights, value = expr.inputs
+    softmax = _unguarded(weights)
+    guarded = softmax is not weights
+    if softmax.op != "F.softmax" or uses[weights] != 1 or uses[softmax] != (2 if guarded else 1):
+        return None
+    rank = softmax.rank
+    if rank is None or rank < 3 or softmax.attrs["dim"] not in (-1, rank - 1):
+        return None
+    scores = _scores(softmax.inputs[0])
+    if scores is None:
+        return None
+    mask = _mask(scores, guarded)
+    if mask is False:
+        return None
+    query, key, value, grouped = _heads(scores.query, scores.key, value)
+    if query.dims is None or key.dims is None or value.dims is None:
+        return None
+    same = key.dims[:-2] == value.dims[:-2] and (grouped or query.dims[:-2] == key.dims[:-2])
+    if not same or key.dims[-2] != value.dims[-2]:
+        return None
+    return F.scaled_dot_product_attention(  # type: ignore[no-any-return]
+        query, key, value, mask, scale=_scale(scores.scale, query.dims[-1]), enable_gqa=grouped
+    )
+
+
+def _unguarded(weights: Expr) -> Expr:
+    """The softmax within ``where(isnan(p), 0, p)``, which makes wholly masked rows zero as torch does."""
+    if weights.op == "torch.where":
+        test, zero, rest = weights.inputs
+        if test.op == "torch.isnan" and test.inputs[0] is rest and number(zero) == 0:
+            return rest
+    return weights
+
+
+@dataclass(frozen=True, slots=True)
+class _Scores:
+    """``query @ key.transpose(-2, -1) * scale + sum(terms)``."""
+
+    query: Expr
+    key: Expr
+    scale: float
+    terms: tuple[Expr, ...]
+
+
+def _scores(expr: Expr) -> _Scores | None:
+    """Take scores apart."""
+    terms: list[Expr] = []
+    dims = expr.dims
+    while len(terms) < _MOST_TERMS:
+        if expr.dims != dims:
+            return None
+        step = _added(expr)
+        if step is None:
+            break
+        expr, term = step
+        terms.insert(0, term)
+    expr, scale = _unscaled(expr)
+    if expr.op != "operator.matmul" or expr.dims != dims:
+        return None
+    query, by_query = _unscaled(expr.inputs[0])
+    turned, by_key = _unscaled(expr.inputs[1])
+    key = _transposed(turned)
+    if key is None:
+        return None
+    key, by_inner_key = _unscaled(key)
+    return _Scores(query, key, scale * by_query * by_key * by_inner_key, tuple(terms))
+
+
+def _added(expr: Expr) -> tuple[Expr, Expr] | None:
+    """Scores and what is added to them."""
+    if expr.op == "operator.add":
+        left, right = expr.inputs
+        for inner, term in ((left, right), (right, left)):
+            if _leads_to_product(inner):
+                return inner, term
+    if expr.op == "torch.where":
+        kept, inner, masked = expr.inputs
+        fill = number(masked)
+        if fill is not None and fill < 0 and _leads_to_product(inner) and _absorbs(fill):
+            return inner, torch.where(kept, torch.full((), 0.0, dtype=inner.dtype), masked)
+    return None
+
+
+def _absorbs(fill: float) -> bool:
+    """Whether adding a score to this number leaves the number."""
+    return fill == -math.inf or fill <= float(np.finfo(np.float32).min)
+
+
+def _leads_to_product(expr: Expr) -> bool:
+    """Whether this is a product of two computed matrices, perhaps scaled and with terms added."""
+    for _ in range(_MOST_TERMS):
+        expr, _scale_ = _unscaled(expr)
+        if expr.op == "operator.matmul":
+            return True
+        if expr.op == "operator.add":
+            left, right = expr.inputs
+            expr = left if left.op in _ON_THE_WAY else right
+        elif expr.op == "torch.where":
+            expr = expr.inputs[1]
+        else:
+            return False
+    return False
+
+
+_ON_THE_WAY = frozenset({"operator.matmul", "operator.mul", "operator.truediv", "operator.add", "torch.where"})
+
+
+def _unscaled(expr: Expr) -> tuple[Expr, float]:
+    """An expression without the known numbers it is multiplied with, and their product."""
+    scale = 1.0
+    while expr.op in ("operator.mul", "operator.truediv"):
+        left, right = expr.inputs
+        if (factor := number(right)) is not None and left.dims == expr.dims and factor:
+            expr, scale = left, scale / factor if expr.op == "operator.truediv" else scale * factor
+        elif expr.op == "operator.mul" and (factor := number(left)) is not None and right.dims == expr.dims:
+            expr, scale = right, scale * factor
+        else:
+            break
+    return expr, scale
+
+
+def _scale(scale: float, size: object) -> float | None:
+    """The scale as it is written: not at all where it is torch's default, one over the root of the head's size."""
+    if isinstance(size, int) and math.isclose(scale, 1 / math.sqrt(size), rel_tol=1e-6):
+        return None
+    return as_written(scale)
+
+
+def _mask(scores: _Scores, guarded: bool) -> Expr | None | bool:
+    """The mask that torch takes, or False where a wholly masked row would not come out the same.
+
+    Of such a row torch makes zeros, where the mask says minus infinity or False, as a guarded softmax does; an
+    unguarded one gives NaN there. Where the mask is finite, the row is like any other.
+    """
+    if not scores.terms:
+        return None
+    if len(scores.terms) == 1:
+        kept = _kept(scores.terms[0])
+        if kept is not None:
+            return kept if guarded else False
+    if not guarded and not all(_is_finite(term) for term in scores.terms):
+        return False
+    total, *rest = scores.terms
+    for term in rest:
+        total = total + term
+    rank = scores.query.rank
+    if total.rank is None or rank is None or total.rank > rank or total.dtype is not scores.query.dtype:
+        return False
+    return total
+
+
+def _kept(term: Expr) -> Expr | None:
+    """The condition of ``where(condition, 0, -inf)``."""
+    if term.op != "torch.where":
+        return None
+    condition, kept, masked = term.inputs
+    return condition if number(kept) == 0 and number(masked) == -math.inf else None
+
+
+def _is_finite(expr: Expr, most: int = 64) -> bool:
+    """Whether a value is known to hold no minus infinity: weights are finite, and so is what is computed of them."""
+    stack = [expr]
+    for _ in range(most):
+        if not stack:
+            return True
+        current = stack.pop()
+        value = current.fact.value
+        if value is not None and value.dtype != object:
+            if not np.isfinite(value.astype(np.float64)).all():
+                return False
+        elif current.op == "torch.where":
+            stack += [operand for operand in current.inputs[1:] if operand is not None]
+        elif current.op == "F.embedding":
+            stack.append(current.inputs[1])
+        elif current.op in _FINITE:
+            stack += [operand for operand in tensor_operands(current) if operand is not None]
+        elif current.op != "weight" and current.dtype.is_float:
+            return False
+    return False
+
+
+_FINITE = frozenset(
+    """operator.add operator.sub operator.mul operator.neg Tensor.to Tensor.unsqueeze Tensor.squeeze Tensor.expand
+    Tensor.reshape Tensor.flatten Tensor.unflatten Tensor.permute Tensor.transpose index.slice index.select
+    torch.broadcast_to runtime.expand torch.cat""".split()
+)
+"""What makes no infinity of the finite numbers that masks are made of."""
+
+
+def _transposed(expr: Expr) -> Expr | None:
+    """What an expression is the transpose of, on the last two dimensions."""
+    rank = expr.rank
+    if rank is None or rank < 2:
+        return None
+    if expr.op == "Tensor.transpose":
+        axes = {expr.attrs["dim0"] % rank, expr.attrs["dim1"] % rank}
+        if axes == {rank - 2, rank - 1}:
+            return expr.inputs[0]
+    if expr.op == "Tensor.permute":
+        *order, row, column = (axis % rank for axis in expr.attrs["dims"])
+        return _permuted(expr.inputs[0], (*order, column, row))
+    if expr.op in ("Tensor.unflatten", "Tensor.reshape"):
+        inner = _transposed_in_a_batch(expr)
+        if inner is not None:
+            return inner
+    return expr.transpose(-2, -1)  # type: ignore[no-any-return]
+
+
+def _permuted(x: Expr, order: tuple[int, ...]) -> Expr:
+    moved = [axis for axis, source in enumerate(order) if axis != source]
+    if not moved:
+        return x
+    if len(moved) == 2:
+        return x.transpose(*moved)  # type: ignore[no-any-return]
+    return x.permute(*order)  # type: ignore[no-any-return]
+
+
+def _transposed_in_a_batch(expr: Expr) -> Expr | None:
+    """The k of ``k.flatten(0, -3).transpose(1, 2).unflatten(0, …)``, as an exporter that transposes 3-d writes it."""
+    turned = expr.inputs[0]
+    if turned.op != "Tensor.transpose" or turned.rank != 3:
+        return None
+    if {turned.attrs["dim0"] % 3, turned.attrs["dim1"] % 3} != {1, 2}:
+        return None
+    flat = turned.inputs[0]
+    if flat.op not in ("Tensor.flatten", "Tensor.reshape"):
+        return None
+    x = flat.inputs[0]
+    if x.dims is None or expr.dims is None or flat.dims is None or len(x.dims) != len(expr.dims):
+        return None
+    *batch, rows, columns = x.dims
+    if expr.dims != (*batch, columns, rows) or flat.dims[1:] != (rows, columns):
+        return None
+    return x
+
+
+def _heads(query: Expr, key: Expr, value: Expr) -> tuple[Expr, Expr, Expr, bool]:
+    """The operands, with keys and values that are repeated for groups of queries taken as they were before."""
+    few_keys, few_values = _unrepeated(key), _unrepeated(value)
+    if few_keys is None or few_values is None or few_keys.dims is None or few_values.dims is None:
+        return query, key, value, False
+    if few_keys.dims[:-2] != few_values.dims[:-2] or query.dims is None or key.dims is None:
+        return query, key, value, False
+    if query.dims[:-2] != key.dims[:-2]:
+        return query, key, value, False
+    return query, few_keys, few_values, True
+
+
+def _unrepeated(expr: Expr) -> Expr | None:
+    """The x of ``x.unsqueeze(2).expand(-1, -1, n, -1, -1).flatten(1, 2)``: each head n times in a row."""
+    if expr.op not in ("Tensor.flatten", "Tensor.reshape") or expr.inputs[0].op not in (
+        "Tensor.expand",
+        "runtime.expand",
+    ):
+        return None
+    wide = expr.inputs[0]
+    single = wide.inputs[0]
+    if single.op != "Tensor.unsqueeze" or single.rank != 5 or single.attrs["dim"] % 5 != 2:
+        return None
+    x = single.inputs[0]
+    if x.dims is None or wide.dims is None or expr.dims is None:
+        return None
+    batch, heads, rows, columns = x.dims
+    repeats = wide.dims[2]
+    if not isinstance(heads, int) or not isinstance(repeats, int):
+        return None
+    if wide.dims != (batch, heads, repeats, rows, columns) or expr.dims != (batch, heads * repeats, rows, columns):
+        return None
+    return x
+
+
+RULES = (attention,)

@@ -1,0 +1,84 @@
+"""Products with a stored matrix become layers."""
+
+from __future__ import annotations
+
+from codegen_torch.expr import Expr
+from codegen_torch.layers.patterns import either
+from codegen_torch.layers.refs import parameter, tensor_ref
+from codegen_torch.layers.rules import Uses, rule
+from codegen_torch.symbols.namespaces import nn
+
+
+@rule("operator.add", shares_scope=True)
+def biased_product(expr: Expr, uses: Uses) -> Expr | None:
+    """A product with a stored matrix plus a stored vector is an nn.Linear layer with a bias."""
+    for product, offset in either(expr, "operator.add"):
+        found = _product(product) if uses[product] == 1 else None
+        if found is None or found[2] is not None:
+            continue
+        x, weight, _ = found
+        bias = _vector(offset, weight, expr, product)
+        if bias is not None:
+            return nn.Linear(x, weight, bias)  # type: ignore[no-any-return]
+    return None
+
+
+@rule("operator.matmul", "F.linear")
+def plain_product(expr: Expr, uses: Uses) -> Expr | None:
+    """A product with a stored matrix is an nn.Linear layer."""
+    found = _product(expr)
+    return None if found is None else nn.Linear(*found)
+
+
+def _product(expr: Expr) -> tuple[Expr, Expr, Expr | None] | None:
+    """The input, the weight as nn.Linear holds it ([outputs, inputs]) and the bias of a product."""
+    if expr.op == "operator.matmul":
+        x, matrix = expr.inputs
+        ref = tensor_ref(matrix)
+        if ref is None or len(ref.shape) != 2 or tensor_ref(x) is not None:
+            return None
+        weight = parameter(ref.T)
+        return None if weight is None else (x, weight, None)
+    if expr.op != "F.linear":
+        return None
+    x, matrix, offset = expr.inputs
+    weight, bias = parameter(matrix), parameter(offset)
+    if weight is None or weight.dims is None or len(weight.dims) != 2 or tensor_ref(x) is not None:
+        return None
+    if offset is not None and (bias is None or bias.dims != weight.dims[:1]):
+        return None
+    return x, weight, bias
+
+
+def _vector(offset: Expr, weight: Expr, total: Expr, product: Expr) -> Expr | None:
+    """A stored tensor that adds one number to each of the last dimension's elements, and broadcasts nothing."""
+    ref = tensor_ref(offset)
+    if ref is None or weight.dims is None:
+        return None
+    size = weight.dims[0]
+    if not ref.shape or ref.shape[-1] != size or ref.size != size:
+        return None
+    if len(ref.shape) == 1:
+        return parameter(offset)
+    return parameter(ref.reshape(size)) if total.dims is not None and total.dims == product.dims else None
+
+
+@rule("Tensor.reshape", "Tensor.unflatten")
+def flattened(expr: Expr, uses: Uses) -> Expr | None:
+    """An nn.Linear layer between flattening the leading dimensions and restoring them needs neither of the two."""
+    layer = expr.inputs[0]
+    if layer is None or layer.op != "nn.Linear" or uses[layer] != 1:
+        return None
+    flat, weight, bias = layer.inputs
+    if flat.op not in ("Tensor.reshape", "Tensor.flatten"):
+        return None
+    x = flat.inputs[0]
+    if x.dims is None or expr.dims is None or weight.dims is None or not x.dims:
+        return None
+    if x.dims[-1] != weight.dims[1] or expr.dims != (*x.dims[:-1], weight.dims[0]):
+        return None
+    return nn.Linear(x, weight, bias)  # type: ignore[no-any-return]
+
+
+RULES = (biased_product, plain_product)
+UNFLATTENED = (flattened,)
