@@ -1,3 +1,20 @@
 """The Torch code generator: an ONNX model becomes the PyTorch source a good engineer would have written."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 __version__ = "0.1.0"
+__all__ = ["__version__", "convert"]
+
+if TYPE_CHECKING:
+    from codegen_torch.pipeline import convert
+
+
+def __getattr__(name: str) -> object:
+    """Import the pipeline when it is asked for: asking for the version costs nothing."""
+    if name == "convert":
+        from codegen_torch.pipeline import convert
+
+        return convert
+    raise AttributeError(name)

@@ -33,6 +33,7 @@ Int = int | Dim | Expr
 Ints = Sequence[int | Dim | Expr]
 Floats = Sequence[float]
 Meaning = Callable[..., Any]
+_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 _HINTS = frozenset({"consumed_inputs"})
 """Attributes of opset 1 that only tell where a result may be stored."""
@@ -224,4 +225,6 @@ def ranges(domain: str, op_type: str) -> str:
 
 def shortest_float32(value: float) -> float:
     """The shortest decimal that is the same float32: ONNX's float attributes read as people wrote them."""
-    return float(str(np.float32(value)))
+    short = float(str(np.float32(value)))
+    # The shortest decimal of the largest float32 is beyond it, and torch refuses it.
+    return short if abs(short) <= _LARGEST_FLOAT32 else value

@@ -1,1 +1,29 @@
-"""Simplification: exact rewrites that make the graph smaller."""
+"""Simplification: exact rewrites that make the graph smaller, in the order of :func:`simplify`."""
+
+from __future__ import annotations
+
+from dataflow_ir import cse
+
+from codegen_torch.expr import Expr
+from codegen_torch.simplify.literals import inline_literals
+from codegen_torch.simplify.shapes import write_shapes
+from codegen_torch.symbols import SYMBOLS
+
+Outputs = dict[str, Expr]
+
+
+def simplify(outputs: Outputs) -> Outputs:
+    """Numbers become literals, tensors that hold shapes become host values, equal expressions become one."""
+    outputs = write_shapes(outputs)  # first: it decides which integer tensors are left
+    outputs = inline_literals(outputs)
+    return share(outputs)
+
+
+def share(outputs: Outputs) -> Outputs:
+    """Common subexpression elimination. What has an effect is never shared."""
+    return cse(outputs, has_effect=has_effect)
+
+
+def has_effect(expr: Expr) -> bool:
+    """Whether two equal calls differ."""
+    return SYMBOLS[expr.op].effect if expr.op in SYMBOLS else False

@@ -1,0 +1,92 @@
+"""Constant tensors that a line of code computes, so that they need no place in the weights file."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr
+from codegen_torch.facts import Array
+from codegen_torch.modules.region import tensor_of
+
+LITERAL_LIMIT = 16
+"""Tensors of at most this many elements are written out."""
+
+
+def buffer_source(constant: Expr, name: str) -> str | None:
+    """Python source of a constant tensor, or None if it must come from the weights file.
+
+    Args:
+        constant: A constant expression.
+        name: Unused in the source itself; errors mention it.
+    """
+    value = constant.fact.value
+    dtype = constant.dtype
+    if value is None or dtype in (DType.STRING, DType.BFLOAT16) or value.dtype == object:
+        return None
+    suffix = _suffix(dtype)
+    shape = ", ".join(map(str, value.shape))
+    if value.size and (value == value.flat[0]).all() and value.ndim:
+        return _uniform(value, shape, dtype)
+    if dtype.is_int and value.size > 2 and (arange := _arange(value, suffix)):
+        return arange
+    if value.ndim >= 2 and (triangle := _triangle(value, dtype)):
+        return triangle
+    if value.size <= LITERAL_LIMIT:
+        return f"torch.tensor({_nested(value.tolist())}{suffix})"
+    return None
+
+
+def _suffix(dtype: DType) -> str:
+    return "" if dtype in (DType.INT64, DType.BOOL, DType.FLOAT32) else f", dtype={dtype}"
+
+
+def _uniform(value: Array, shape: str, dtype: DType) -> str:
+    number = value.flat[0].item()
+    suffix = "" if dtype is DType.FLOAT32 else f", dtype={dtype}"
+    if number in (0, 1) and not math.copysign(1.0, number) < 0:
+        return f"torch.{'ones' if number else 'zeros'}({shape}{suffix})"
+    sizes = f"({shape},)" if value.ndim == 1 else f"({shape})"
+    return f"torch.full({sizes}, {number_source(number)}{suffix})"
+
+
+def _arange(value: Array, suffix: str) -> str | None:
+    flat = value.reshape(-1).astype(object)
+    start, step = flat[0], flat[1] - flat[0]
+    if not step or any(element != start + step * index for index, element in enumerate(flat)):
+        return None
+    stop = start + step * len(flat)
+    bounds = f"{stop}" if (start, step) == (0, 1) else f"{start}, {stop}" if step == 1 else f"{start}, {stop}, {step}"
+    reshape = "" if value.ndim == 1 else f".reshape({', '.join(map(str, value.shape))})"
+    return f"torch.arange({bounds}{suffix}){reshape}"
+
+
+def _triangle(value: Array, dtype: DType) -> str | None:
+    """A lower triangle of ones, which is what causal masks are."""
+    if dtype is not DType.BOOL or value.shape[-1] < 3:
+        return None
+    if not (value == np.tril(np.ones(value.shape, dtype=bool))).all():
+        return None
+    return f"torch.ones({', '.join(map(str, value.shape))}, dtype=torch.bool).tril()"
+
+
+def number_source(number: bool | int | float) -> str:
+    """Python source of a number, infinities and NaN included."""
+    if isinstance(number, float) and not math.isfinite(number):
+        if math.isnan(number):
+            return "torch.nan"
+        return "torch.inf" if number > 0 else "-torch.inf"
+    return repr(number)
+
+
+def _nested(value: object) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_nested(item) for item in value)}]"
+    return number_source(value)  # type: ignore[arg-type]
+
+
+def is_stored(constant: Expr) -> bool:
+    """Whether a constant's elements are in the weights file."""
+    return buffer_source(constant, "") is None and tensor_of(constant) is not None

@@ -1,0 +1,374 @@
+"""One expression as Python source, given the source of its operands."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.emit.buffers import number_source
+from codegen_torch.emit.layout import Bracket, Doc
+from codegen_torch.expr import Expr, Slot
+from codegen_torch.modules.region import data_operands
+from codegen_torch.symbols import SYMBOLS, Kind, Symbol
+
+ATOM = 20
+"""The precedence of names, calls and subscripts; operators bind less."""
+_OPERATORS = {
+    "operator.pow": ("**", 16),
+    "operator.matmul": ("@", 13),
+    "operator.mul": ("*", 13),
+    "operator.truediv": ("/", 13),
+    "operator.floordiv": ("//", 13),
+    "operator.mod": ("%", 13),
+    "operator.add": ("+", 12),
+    "operator.sub": ("-", 12),
+    "operator.and_": ("&", 10),
+    "operator.xor": ("^", 9),
+    "operator.or_": ("|", 8),
+    "torch.eq": ("==", 6),
+    "torch.ne": ("!=", 6),
+    "torch.lt": ("<", 6),
+    "torch.le": ("<=", 6),
+    "torch.gt": (">", 6),
+    "torch.ge": (">=", 6),
+}
+FLOAT32_MIN = -3.4028234663852886e38
+_PREFIXES = {"operator.neg": ("-", 15), "operator.invert": ("~", 15)}
+_CASTS = {DType.BOOL: "bool", DType.INT64: "long", DType.INT32: "int"}
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """The source of an expression.
+
+    Attributes:
+        doc: The text.
+        precedence: How tightly its outermost operator binds.
+        depth: How many calls are nested in it.
+    """
+
+    doc: Doc
+    precedence: int = ATOM
+    depth: int = 0
+
+    @property
+    def text(self) -> str:
+        """On one line."""
+        return str(self.doc)
+
+    @property
+    def width(self) -> int:
+        """Characters on one line."""
+        return len(self.text)
+
+
+class Surroundings(Protocol):
+    """What an expression's source depends on besides its operands."""
+
+    def number(self, expr: Expr, site: tuple[Any, ...], value: int | float) -> str:
+        """The source of a number at a site: itself, or a constructor's argument."""
+
+    def size(self, name: str) -> str:
+        """The source of a symbolic size."""
+
+    def dtype(self, dtype: DType) -> str:
+        """The source of a dtype; the model's own float type is read off a tensor."""
+
+    def device(self) -> str:
+        """The source of the device that new tensors go to."""
+
+    def member(self, expr: Expr) -> str:
+        """The source of a layer or tensor that the module keeps."""
+
+
+def render(expr: Expr, operands: Mapping[Expr, Source], around: Surroundings) -> Source:
+    """The source of an expression.
+
+    Args:
+        expr: The expression.
+        operands: The source of each operand.
+        around: The surroundings.
+    """
+    printer = _Printer(expr, operands, around)
+    special = _SPECIAL.get(expr.op)
+    if special is not None:
+        return special(printer)
+    if expr.op in _OPERATORS:
+        return printer.binary(*_OPERATORS[expr.op])
+    if expr.op in _PREFIXES:
+        return printer.prefix(*_PREFIXES[expr.op])
+    if expr.op.startswith("nn."):
+        return printer.layer()
+    return printer.call()
+
+
+class _Printer:
+    def __init__(self, expr: Expr, operands: Mapping[Expr, Source], around: Surroundings) -> None:
+        self.expr = expr
+        self.operands = operands
+        self.around = around
+        self.symbol: Symbol = SYMBOLS[expr.op]
+        self.arguments = self.symbol.arguments(expr)
+
+    def source(self, operand: Expr | None) -> Source:
+        if operand is None:
+            return Source("None")
+        if operand.op == "literal":
+            position = data_operands(self.expr).index(operand)
+            return self.literal(operand.attrs["value"], (f"value{position}",))
+        return self.operands[operand]
+
+    def literal(self, value: Any, site: tuple[Any, ...]) -> Source:
+        if isinstance(value, Dim):
+            text = value.text(self.around.size)
+            return Source(text, ATOM if text.isidentifier() else 12)
+        if value in (FLOAT32_MIN, -FLOAT32_MIN) and self.expr.dtype is DType.FLOAT32:
+            # The least number of the type at hand, as masks use it: it must follow the model's type.
+            end = "min" if value == FLOAT32_MIN else "max"
+            return Source(f"torch.finfo({self.around.dtype(self.expr.dtype)}).{end}")
+        text = self.value(value, site)
+        return Source(text, 15 if text.startswith("-") else ATOM)
+
+    def value(self, value: Any, site: tuple[Any, ...]) -> str:
+        """The source of an attribute's value."""
+        if isinstance(value, Slot):
+            return self.operands[self.expr.inputs[value.index]].text
+        if isinstance(value, Dim):
+            return value.text(self.around.size)
+        if isinstance(value, DType):
+            return self.around.dtype(value)
+        if isinstance(value, tuple):
+            items = [self.value(item, (*site, index)) for index, item in enumerate(value)]
+            return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
+        if isinstance(value, str):
+            return '"' + repr(value)[1:-1].replace('"', '\\"') + '"' if "'" not in value else repr(value)
+        if isinstance(value, bool) or value is None:
+            return repr(value)
+        return self.around.number(self.expr, site, value)
+
+    def attribute(self, name: str) -> str:
+        return self.value(self.arguments[name], (name,))
+
+    def depth(self) -> int:
+        sources = [self.source(o) for o in self.expr.inputs if o is not None]
+        return max((source.depth for source in sources), default=0)
+
+    def atom(self, operand: Expr | None) -> str:
+        """An operand's source as the object of a call or subscript."""
+        source = self.source(operand)
+        return source.text if source.precedence >= ATOM else f"({source.text})"
+
+    def binary(self, sign: str, precedence: int) -> Source:
+        left, right = (self.source(operand) for operand in self.expr.inputs[:2])
+        # Comparisons do not chain, powers group to the right, everything else to the left.
+        # Products beside a matrix product are told apart for the reader.
+        tight_left = precedence in (6, 16) or sign == "@"
+        left_text = left.text if left.precedence >= precedence + tight_left else f"({left.text})"
+        right_text = right.text if right.precedence > precedence else f"({right.text})"
+        simple = precedence == 16 and left_text.isidentifier() and right_text.isalnum()
+        joined = f"{left_text}{sign}{right_text}" if simple else f"{left_text} {sign} {right_text}"
+        return Source(joined, precedence, self.depth())
+
+    def prefix(self, sign: str, precedence: int) -> Source:
+        operand = self.source(self.expr.inputs[0])
+        text = operand.text if operand.precedence >= precedence else f"({operand.text})"
+        return Source(f"{sign}{text}", precedence, self.depth())
+
+    def layer(self) -> Source:
+        operand = self.source(self.expr.inputs[0])
+        return Source(Bracket(f"{self.around.member(self.expr)}(", (operand.doc,), ")"), ATOM, operand.depth + 1)
+
+    def call(self) -> Source:
+        """The call of a function or method, arguments in the symbol's order, defaults left out."""
+        items: list[Doc] = []
+        keywords: list[Doc] = []
+        skipped = False
+        for parameter in self.symbol.parameters:
+            argument = self.arguments[parameter.name]
+            if parameter.kind is Kind.TENSORS:
+                items.append(Bracket("[", tuple(self.source(o).doc for o in argument), "]"))
+                continue
+            if parameter.spread:
+                items.extend(self.value(v, (parameter.name, i)) for i, v in enumerate(argument))
+                continue
+            if parameter.default is not _EMPTY and (argument is None or _is_default(argument, parameter.default)):
+                skipped = True
+                continue
+            doc: Doc = self.source(argument).doc if parameter.is_input else self.attribute(parameter.name)
+            if parameter.keyword or skipped:
+                keywords.append(_keyword(parameter.name, doc))
+            else:
+                items.append(doc)
+        if self.symbol.creates:
+            keywords.append(f"device={self.around.device()}")
+        return self.bracket(items, keywords)
+
+    def bracket(self, items: list[Doc], keywords: list[Doc]) -> Source:
+        if not self.expr.op.startswith("Tensor."):
+            name = self.expr.op.removeprefix("runtime.")
+            return Source(Bracket(f"{name}(", (*items, *keywords), ")"), ATOM, self.depth() + 1)
+        return self.method(self.expr.op.removeprefix("Tensor."), [*items[1:], *keywords])
+
+    def method(self, name: str, arguments: list[Doc]) -> Source:
+        receiver = self.source(self.expr.inputs[0])
+        plain = receiver.text.replace(".", "").isidentifier()
+        prefix = f"{self.atom(self.expr.inputs[0])}.{name}("
+        return Source(Bracket(prefix, tuple(arguments), ")", breakable=plain), ATOM, self.depth() + 1)
+
+    def subscript(self, index: str) -> Source:
+        return Source(f"{self.atom(self.expr.inputs[0])}[{index}]", ATOM, self.depth())
+
+
+_EMPTY = SYMBOLS["F.linear"].parameters[0].default  # inspect.Parameter.empty
+
+
+def _is_default(argument: Any, default: Any) -> bool:
+    return type(argument) is type(default) and argument == default
+
+
+def _keyword(name: str, doc: Doc) -> Doc:
+    if isinstance(doc, Bracket):
+        return Bracket(f"{name}={doc.prefix}", doc.items, doc.suffix, doc.breakable)
+    return f"{name}={doc}"
+
+
+def _on_dimension(printer: _Printer, index: str) -> str:
+    """A subscript's text with colons for the dimensions before."""
+    dim = printer.arguments["dim"]
+    if dim < 0:
+        return ", ".join(["...", index, *[":"] * (-dim - 1)])
+    return ", ".join([*[":"] * dim, index])
+
+
+def _slice(printer: _Printer) -> Source:
+    start, stop, step = (printer.arguments[name] for name in ("start", "stop", "step"))
+    texts = [
+        "" if start == 0 and not isinstance(start, Slot | Dim) else printer.attribute("start"),
+        "" if stop is None else printer.attribute("stop"),
+    ]
+    texts = [f"({text})" if " " in text and "[" not in text else text for text in texts]
+    if step != 1:
+        texts.append(printer.attribute("step"))
+    return printer.subscript(_on_dimension(printer, ":".join(texts)))
+
+
+def _select(printer: _Printer) -> Source:
+    return printer.subscript(_on_dimension(printer, printer.attribute("index")))
+
+
+def _take(printer: _Printer) -> Source:
+    return printer.subscript(_on_dimension(printer, printer.source(printer.expr.inputs[1]).text))
+
+
+def _tuple(printer: _Printer) -> Source:
+    return printer.subscript(", ".join(printer.source(index).text for index in printer.expr.inputs[1:]))
+
+
+def _getitem(printer: _Printer) -> Source:
+    return printer.subscript(str(printer.expr.attrs["index"]))
+
+
+def _gather(printer: _Printer) -> Source:
+    x, index = (printer.source(operand).doc for operand in printer.expr.inputs)
+    return printer.bracket([x, printer.attribute("dim"), index], [])
+
+
+def _normalized(printer: _Printer) -> Source:
+    """layer_norm and rms_norm: torch has the shape before the weights."""
+    x, *weights = (printer.source(operand).doc for operand in printer.expr.inputs)
+    while weights and weights[-1] == "None":
+        weights.pop()
+    eps = printer.arguments["eps"]
+    keywords: list[Doc] = [] if eps == 1e-5 or eps is None else [f"eps={printer.attribute('eps')}"]
+    return printer.bracket([x, printer.attribute("normalized_shape"), *weights], keywords)
+
+
+def _to(printer: _Printer) -> Source:
+    dtype = printer.arguments["dtype"]
+    if dtype in _CASTS:
+        return printer.method(_CASTS[dtype], [])
+    return printer.method("to", [printer.attribute("dtype")])
+
+
+def _size(printer: _Printer) -> Source:
+    return Source(f"{printer.atom(printer.expr.inputs[0])}.shape[{printer.attribute('axis')}]", ATOM, printer.depth())
+
+
+def _item(printer: _Printer) -> Source:
+    return printer.method("item", [])
+
+
+def _tolist(printer: _Printer) -> Source:
+    return printer.method("tolist", [])
+
+
+def _shape(printer: _Printer) -> Source:
+    shape = f"{printer.atom(printer.expr.inputs[0])}.shape"
+    return Source(Bracket("torch.tensor(", (shape, f"device={printer.around.device()}"), ")"), ATOM, 1)
+
+
+def _tensor(printer: _Printer) -> Source:
+    values, dtype = printer.arguments["values"], printer.arguments["dtype"]
+    if isinstance(values, tuple):
+        items = ", ".join(printer.value(value, ("values", index)) for index, value in enumerate(values))
+        content: Doc = f"[{items}]"
+    else:
+        content = printer.attribute("values")
+    keywords = [] if dtype in (DType.INT64, DType.BOOL) else [f"dtype={printer.around.dtype(dtype)}"]
+    arguments = (content, *keywords, f"device={printer.around.device()}")
+    return Source(Bracket("torch.tensor(", arguments, ")"), ATOM, printer.depth() + 1)
+
+
+def _created(printer: _Printer) -> Source:
+    """Creations: the dtype is left out where it is what torch takes anyway."""
+    source = printer.call()
+    assert isinstance(source.doc, Bracket)
+    if printer.expr.op == "torch.arange" and printer.arguments["dtype"] is DType.INT64:
+        items = tuple(item for item in source.doc.items if not str(item).startswith("dtype="))
+        if printer.arguments["start"] == 0 and printer.arguments["step"] == 1:
+            items = items[1:]
+        return Source(Bracket(source.doc.prefix, items, ")"), ATOM, source.depth)
+    return source
+
+
+def _where(printer: _Printer) -> Source:
+    source = printer.call()
+    x, y = printer.expr.inputs[1:]
+    if x is not None and y is not None and x.fact.host and y.fact.host and printer.expr.dtype.is_float:
+        # Two numbers make a tensor of torch's default dtype; it has to follow the model's.
+        dtype = printer.around.dtype(printer.expr.dtype)
+        return Source(Bracket(f"{source.text}.to(", (dtype,), ")", breakable=False), ATOM, source.depth + 1)
+    return source
+
+
+def _lstm(printer: _Printer) -> Source:
+    """``self.lstm(x)``, or ``self.lstm(x, (h, c))``."""
+    x, *state = (printer.source(operand) for operand in data_operands(printer.expr))
+    items: list[Doc] = [x.doc]
+    if state:
+        items.append(f"({', '.join(source.text for source in state)})")
+    return Source(Bracket(f"{printer.around.member(printer.expr)}(", tuple(items), ")"), ATOM, x.depth + 1)
+
+
+_SPECIAL: dict[str, Callable[[_Printer], Source]] = {
+    "F.layer_norm": _normalized,
+    "F.rms_norm": _normalized,
+    "Tensor.to": _to,
+    "host.item": _item,
+    "host.shape": _shape,
+    "host.size": _size,
+    "host.tensor": _tensor,
+    "host.tolist": _tolist,
+    "index.select": _select,
+    "index.slice": _slice,
+    "index.take": _take,
+    "index.tuple": _tuple,
+    "nn.LSTM": _lstm,
+    "operator.getitem": _getitem,
+    "torch.arange": _created,
+    "torch.gather": _gather,
+    "torch.where": _where,
+}

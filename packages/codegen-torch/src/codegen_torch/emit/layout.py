@@ -1,0 +1,70 @@
+"""Laying out Python source: a line where it fits, else broken at the outermost brackets, as ``ruff format`` does."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+WIDTH = 88
+"""ruff's default line length, so that generated code is formatted by everybody's defaults."""
+_INDENT = "    "
+
+
+@dataclass(frozen=True, slots=True)
+class Bracket:
+    """Source with a bracket that may be broken over lines: ``prefix item, item suffix``.
+
+    Attributes:
+        prefix: Up to and with the opening bracket.
+        items: What is between the commas.
+        suffix: From the closing bracket on.
+        breakable: Whether breaking here is how ruff would do it; chains of method calls are not.
+    """
+
+    prefix: str
+    items: tuple[Doc, ...]
+    suffix: str
+    breakable: bool = True
+
+    def __str__(self) -> str:
+        return f"{self.prefix}{', '.join(map(str, self.items))}{self.suffix}"
+
+
+Doc = str | Bracket
+
+
+def fits(doc: Doc, indent: int, prefix: str = "") -> bool:
+    """Whether a statement can be laid out within the width, broken or not."""
+    return all(len(line) <= WIDTH for line in lay_out(doc, indent, prefix))
+
+
+def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "") -> list[str]:
+    """The lines of a statement or item.
+
+    Args:
+        doc: The source.
+        indent: How many levels it is indented.
+        prefix: Stands before it on the first line (``"x = "``).
+        suffix: Stands after it on the last line (``","``).
+    """
+    margin = _INDENT * indent
+    flat = f"{margin}{prefix}{doc}{suffix}"
+    if len(flat) <= WIDTH or isinstance(doc, str) or not doc.items or not doc.breakable:
+        return [flat]
+    first, last = f"{margin}{prefix}{doc.prefix}", f"{margin}{doc.suffix}{suffix}"
+    inner = f"{margin}{_INDENT}{', '.join(map(str, doc.items))}"
+    if len(inner) <= WIDTH and not _must_spread(doc):
+        return [first, inner, last]
+    lines = [first]
+    for item in doc.items:
+        # A lone generator or starred argument takes no comma after it.
+        lines.extend(lay_out(item, indent + 1, suffix="" if _is_generator(doc) else ","))
+    return [*lines, last]
+
+
+def _is_generator(doc: Bracket) -> bool:
+    return len(doc.items) == 1 and " for " in str(doc.items[0]) and doc.prefix.endswith("(")
+
+
+def _must_spread(doc: Bracket) -> bool:
+    """ruff puts the items of a broken list, tuple or dict display on lines of their own."""
+    return doc.prefix[-2:-1] in ("", " ", "=", "(", "[", ",", "{") and doc.prefix[-1] in "[({"

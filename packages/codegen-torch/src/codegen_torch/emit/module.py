@@ -1,0 +1,224 @@
+"""The text of ``model.py``: docstring, imports, helpers, classes, ``load_model``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from codegen_torch.dtypes import DType
+from codegen_torch.emit.body import ForwardWriter, Line
+from codegen_torch.emit.helpers import arranged_imports, helper_sources
+from codegen_torch.emit.init import init_lines, sequential_doc
+from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
+from codegen_torch.emit.naming import MODULE_NAMES
+from codegen_torch.emit.plan import member_text
+from codegen_torch.expr import Expr
+from codegen_torch.modules.classes import ClassDef
+from codegen_torch.modules.members import identifier
+from codegen_torch.modules.region import Region, is_layer, layer_weights
+from codegen_torch.modules.sizes import Sizes
+from codegen_torch.modules.state import State
+
+_TAKEN_CLASSES = frozenset({"F", "Model", "Path", "Tensor", "Any", "None", "True", "False"})
+
+
+@dataclass(slots=True)
+class Header:
+    """What the docstring says.
+
+    Attributes:
+        title: The model's class and file in one line.
+        facts: Further lines, label and text.
+    """
+
+    title: str
+    facts: list[tuple[str, str]] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class ModuleSource:
+    """The generated module."""
+
+    lines: list[Line]
+    class_name: str
+
+    @property
+    def text(self) -> str:
+        """The whole file."""
+        return "".join(f"{line.text}\n" for line in self.lines)
+
+
+def write_module(
+    root: Region,
+    classes: Mapping[Region, ClassDef],
+    sizes: Mapping[Region, Sizes],
+    state: State,
+    outputs: list[str],
+    header: Header,
+    model_dtype: DType | None,
+) -> ModuleSource:
+    """Write the source of a model.
+
+    Args:
+        root: The region tree.
+        classes: The class of every region.
+        sizes: Where regions find symbolic sizes.
+        state: The model's state, for ties.
+        outputs: The names of the graph's outputs.
+        header: The docstring.
+        model_dtype: The float type that follows the model when it is cast.
+    """
+    definitions = list(dict.fromkeys(classes[region] for region in root.walk()))
+    name_classes(definitions, classes[root])
+    size_names = _size_names(sizes)
+    body: list[Line] = []
+    for definition in definitions:
+        if definition.inline:
+            continue
+        body += [Line(""), Line("")]
+        is_root = definition is classes[root]
+        body += _class_lines(definition, classes, sizes, model_dtype, size_names, outputs, state if is_root else None)
+    name = classes[root].name
+    helpers = sorted({e.op.removeprefix("runtime.") for e in _expressions(root) if e.op.startswith("runtime.")})
+    imports, functions = helper_sources([*helpers, "load_weights"])
+    lines = _docstring(header)
+    text = "\n".join(line.text for line in body)
+    imports += ["from pathlib import Path", "import torch", "from torch import nn"]
+    imports += ["from torch import Tensor"]
+    imports += ["import torch.nn.functional as F"] if " F." in text or "(F." in text or "[F." in text else []
+    lines += [Line(line) for line in arranged_imports(imports)]
+    lines += body
+    if name != "Model":
+        lines += [Line(""), Line(""), Line(f"Model = {name}")]
+    for function in (_load_model(name, state), *functions):
+        lines += [Line(""), Line("")] + [Line(line) for line in function.split("\n")]
+    return ModuleSource(lines, name)
+
+
+def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
+    """Give every class a name of its own; the root's comes first."""
+    taken = set(_TAKEN_CLASSES) | MODULE_NAMES
+    if root.base == "Model":
+        taken.discard("Model")
+    for definition in [root, *(d for d in definitions if d is not root)]:
+        if definition.inline:
+            continue
+        name, number = definition.base, 1
+        while name in taken:
+            number += 1
+            name = f"{definition.base}{number}"
+        definition.name = name
+        taken.add(name)
+
+
+def _size_names(sizes: Mapping[Region, Sizes]) -> dict[str, str]:
+    """A variable for every symbol, the same everywhere."""
+    names: dict[str, str] = {}
+    taken = set(MODULE_NAMES)
+    for found in sizes.values():
+        for symbol in (*found.sources, *found.arguments):
+            if symbol in names:
+                continue
+            base = "n" if symbol.startswith("?") else identifier(symbol, "size")
+            name, number = base, 1
+            while name in taken:
+                number += 1
+                name = f"{base}{number}"
+            names[symbol] = name
+            taken.add(name)
+    return names
+
+
+def _class_lines(
+    definition: ClassDef,
+    classes: Mapping[Region, ClassDef],
+    sizes: Mapping[Region, Sizes],
+    model_dtype: DType | None,
+    size_names: Mapping[str, str],
+    outputs: list[str],
+    root_state: State | None,
+) -> list[Line]:
+    region = definition.printed
+    parameters = [f"{parameter.name}: {parameter.type}" for parameter in definition.parameters]
+    signature = lay_out(Bracket("def __init__(", ("self", *parameters), ") -> None:"), 1)
+    if region.sequential:
+        lines = [Line(f"class {definition.name}(nn.Sequential):"), *map(Line, signature)]
+        return lines + [Line(line) for line in lay_out(sequential_doc(definition, classes, "super().__init__("), 2)]
+    forward = ForwardWriter(
+        definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype)
+    ).write()
+    lines = [Line(f"class {definition.name}(nn.Module):")]
+    if root_state is not None:
+        names = ", ".join(f'"{_escaped(name)}"' for name in outputs)
+        lines += [Line(text) for text in lay_out(_names_doc(outputs, names), 1, "output_names = ")] + [Line("")]
+    lines += [Line(line) for line in signature]
+    lines.append(Line("        super().__init__()"))
+    used = "\n".join(line.text for line in forward.lines)
+    lines += [Line(f"        self.{p.name} = {p.name}") for p in definition.parameters if f"self.{p.name}" in used]
+    lines += [Line(line) for line in init_lines(definition, classes)]
+    for key, owner in (root_state.tied if root_state else {}).items():
+        lines += [Line(line) for line in lay_out(member_text(owner), 2, f"{member_text(key)} = ")]
+    lines.append(Line(""))
+    head = Bracket("def forward(", ("self", *forward.parameters), f") -> {forward.result}:")
+    return lines + [Line(line) for line in lay_out(head, 1)] + forward.lines
+
+
+def _names_doc(outputs: list[str], names: str) -> Bracket:
+    return Bracket("(", tuple(names.split(", ")), ",)" if len(outputs) == 1 else ")")
+
+
+def _escaped(name: str) -> str:
+    return repr(name)[1:-1].replace('"', '\\"')
+
+
+def _weight_path(region: Region, dtype: DType | None) -> str | None:
+    """The shortest path to a float parameter below a region, in code."""
+    paths: list[str] = []
+    stack: list[tuple[str, Region]] = [("", region)]
+    while stack:
+        prefix, current = stack.pop()
+        for unit in current.units:
+            if unit not in current.members:
+                continue
+            path = f"{prefix}{current.members[unit]}"
+            if isinstance(unit, Region):
+                stack.append((f"{path}.", unit))
+            elif is_layer(unit):
+                roles = [role for role, leaf in layer_weights(unit).items() if leaf.dtype is dtype]
+                paths += [f"{path}.{role}" for role in roles[:1]]
+            elif unit.op == "weight" and unit.dtype is dtype:
+                paths.append(path)
+    best = min(paths, key=lambda path: (path.count("."), len(path), path), default=None)
+    return None if best is None else member_text(best)
+
+
+def _expressions(root: Region) -> list[Expr]:
+    return [unit for region in root.walk() for unit in region.units if isinstance(unit, Expr)]
+
+
+def _docstring(header: Header) -> list[Line]:
+    lines = [Line(f'"""{header.title}'), Line("")]
+    width = max((len(label) for label, _ in header.facts), default=0)
+    for label, text in header.facts:
+        lines.append(Line(f"{label.ljust(width)}  {text}"[:WIDTH]))
+    return [*lines, Line('"""'), Line("")]
+
+
+def _load_model(name: str, state: State) -> str:
+    """The function that builds the model and loads the weights beside it."""
+    tied = "".join(f'    tensors["{key}"] = tensors["{owner}"]\n' for key, owner in state.tied.items())
+    return f'''def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = {name}()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+{tied}    model.load_state_dict(tensors, strict=True)
+    return model.to(dtype=dtype).eval()'''

@@ -1,0 +1,93 @@
+"""Names of variables: from what a value is, reused along the main stream as people write it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr
+from codegen_torch.modules.members import identifier
+from codegen_torch.modules.region import data_operands, is_layer
+
+GENERIC = ("x", "out", "y", "z")
+"""Names for values of the main stream, in the order they are taken."""
+MODULE_NAMES = frozenset(
+    """F Model Path Tensor all any bool bytes dict dir filter float format hash id input int iter len list load_model
+    load_weights map math max min mmap msgpack next nn object open print range repr round self set slice sorted str
+    sum super torch tuple type vars zip""".split()
+)
+_SEARCH_DEPTH = 8
+_BY_OPERATION = {
+    "F.scaled_dot_product_attention": "attn",
+    "F.softmax": "weights",
+    "torch.arange": "positions",
+    "torch.cos": "cos",
+    "torch.sin": "sin",
+    "torch.where": "bias",
+}
+_MEANINGFUL = {
+    "q": "q",
+    "k": "k",
+    "v": "v",
+    "query": "query",
+    "key": "key",
+    "value": "value",
+    "q_proj": "q",
+    "k_proj": "k",
+    "v_proj": "v",
+    "gate_proj": "gate",
+    "up_proj": "up",
+    "gate": "gate",
+    "attention": "attention",
+    "self_attn": "attention",
+    "attn": "attention",
+}
+
+
+def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
+    """A name for what a value is, if it is anything special.
+
+    Args:
+        value: The value.
+        member_of: Gives the path of the layer or child that computes a value, if one does.
+    """
+    for _ in range(_SEARCH_DEPTH):
+        if value.op == "input":
+            return identifier(value.attrs["name"])
+        member = member_of(value)
+        if member is not None:
+            words = [word for word in member.split(".") if not word.isdecimal()]
+            return _MEANINGFUL.get(words[-1]) if words else None
+        if value.op in _BY_OPERATION:
+            return _BY_OPERATION[value.op]
+        if isinstance(value.fact, tuple):
+            return None
+        if value.dtype is DType.BOOL:
+            return "mask"
+        if value.fact.host:
+            return "size"
+        operands = data_operands(value)
+        if not value.op.startswith(("Tensor.", "index.", "operator.mul")) or not operands or is_layer(value):
+            break
+        value = operands[0]
+    return None if value.dtype.is_float else "index"
+
+
+def is_generic(name: str) -> bool:
+    """Whether a name only says that a value is the main stream's."""
+    return re.sub(r"\d+$", "", name) in GENERIC
+
+
+def unique(preferred: str | None, taken: Iterable[str]) -> str:
+    """The preferred name, or the first generic one, that is free."""
+    taken = set(taken)
+    candidates = (preferred,) if preferred else GENERIC
+    for candidate in candidates:
+        if candidate not in taken and candidate not in MODULE_NAMES:
+            return candidate
+    base = preferred or GENERIC[0]
+    number = 2
+    while f"{base}{number}" in taken:
+        number += 1
+    return f"{base}{number}"

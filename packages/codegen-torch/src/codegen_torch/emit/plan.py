@@ -1,0 +1,268 @@
+"""Which values of a region get a statement of their own, and which are written inside the one that uses them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from codegen_torch.dtypes import DType
+from codegen_torch.emit.expression import Source, render
+from codegen_torch.emit.layout import WIDTH, Bracket
+from codegen_torch.expr import Expr
+from codegen_torch.modules.members import identifier
+from codegen_torch.modules.region import Region, data_operands
+from codegen_torch.modules.sizes import Sizes
+
+MAX_DEPTH = 4
+"""Calls nested deeper than this are hard to read."""
+_ROOM = WIDTH - 8 - len("hidden = ")
+_NAME = Source("hidden")
+
+
+@dataclass(eq=False, slots=True)
+class Statement:
+    """One statement of ``forward``.
+
+    Attributes:
+        unit: What is computed: an expression, a child's call, or a loop over children's calls.
+        targets: The values that get names; a nest of tuples where the unit returns one, None for parts unused.
+        uses: The named values that occur in it.
+        inlined: The values that are written inside it.
+    """
+
+    unit: Expr | Region | Loop
+    targets: Any
+    uses: list[Expr] = field(default_factory=list)
+    inlined: list[Expr] = field(default_factory=list)
+
+
+@dataclass(eq=False, slots=True)
+class Loop:
+    """Calls of children one after the other, each with the result of the one before.
+
+    Attributes:
+        calls: The children.
+        position: Which of their parameters takes the result of the one before.
+    """
+
+    calls: list[Region]
+    position: int
+
+
+@dataclass(eq=False, slots=True)
+class Plan:
+    """The statements of a region, in order, and the values written inside the returned ones."""
+
+    statements: list[Statement]
+    returned: list[Expr]
+    named: set[Expr]
+
+
+class _Draft:
+    """Surroundings that are good enough to measure a statement before variables are named."""
+
+    def __init__(self, region: Region) -> None:
+        self.region = region
+        inputs = [identifier(param.attrs["name"]) for param in region.params if param.op == "input"]
+        self.longest = max([_NAME.text, *inputs], key=len)
+
+    def number(self, expr: Expr, site: tuple[Any, ...], value: int | float) -> str:
+        return repr(value)
+
+    def size(self, name: str) -> str:
+        return "n" if name.startswith("?") else name
+
+    def dtype(self, dtype: DType) -> str:
+        return f"{self.longest}.dtype"
+
+    def device(self) -> str:
+        return f"{self.longest}.device"
+
+    def member(self, expr: Expr) -> str:
+        return member_text(self.region.members[expr])
+
+    def value(self, value: Expr, sources: Mapping[Expr, Source], named: set[Expr]) -> Source:
+        """The source of an operand."""
+        if value.op == "input":
+            return Source(identifier(value.attrs["name"]))
+        return _NAME if value in named else sources.get(value, _NAME)
+
+
+def make_plan(region: Region, sizes: Sizes) -> Plan:
+    """Decide what the statements of a region are."""
+    loops = find_loops(region)
+    in_loops = {call for loop in loops.values() for call in loop.calls}
+    counts = _use_counts(region)
+    named = set(region.params) | {value for value, _ in sizes.sources.values()}
+    named |= {value for value, count in counts.items() if count > 1}
+    draft = _Draft(region)
+    sources: dict[Expr, Source] = {}
+    statements: list[Statement] = []
+    for unit in region.units:
+        if isinstance(unit, Region):
+            if unit in in_loops:
+                if unit in loops:
+                    named.add(loops[unit].calls[-1].results[0])
+                    statements.append(Statement(loops[unit], loops[unit].calls[-1].results[0]))
+                continue
+            statements.extend(_call(unit, sources, named, draft))
+        elif unit.op == "operator.getitem" and unit.inputs[0] in sources:
+            named.add(unit)
+        elif unit.op in ("weight", "constant"):
+            sources[unit] = Source(draft.member(unit))
+            named.discard(unit)
+        else:
+            statements.extend(_expression(unit, sources, named, draft))
+    kept = [statement for statement in statements if _is_kept(statement, named)]
+    _fill_tuples(region, kept)
+    _collect(region, kept, named)
+    return Plan(kept, list(region.results), named)
+
+
+def _use_counts(region: Region) -> dict[Expr, int]:
+    counts: dict[Expr, int] = {}
+    for unit in region.units:
+        for value in operands_of(unit):
+            counts[value] = counts.get(value, 0) + 1
+    for value in region.results:
+        counts[value] = counts.get(value, 0) + 1
+    return counts
+
+
+def member_text(path: str) -> str:
+    """How a module's own code says a member's path: ``self.layer[0].query``."""
+    text = "self"
+    for part in path.split("."):
+        text += f"[{part}]" if part.isdecimal() else f".{part}"
+    return text
+
+
+def operands_of(unit: Expr | Region) -> tuple[Expr, ...]:
+    """The values a unit takes; numbers written in place are none."""
+    if isinstance(unit, Region):
+        return tuple(unit.params)
+    return tuple(value for value in data_operands(unit) if value.op != "literal")
+
+
+def _call(unit: Region, sources: dict[Expr, Source], named: set[Expr], draft: _Draft) -> Iterator[Statement]:
+    """A child's call: inside its user if it has one result and room."""
+
+    def source() -> Source:
+        operands = [draft.value(value, sources, named) for value in unit.params]
+        depth = max((operand.depth for operand in operands), default=0)
+        callee = member_text(draft.region.members[unit])
+        return Source(Bracket(f"{callee}(", tuple(operand.doc for operand in operands), ")"), depth=depth + 1)
+
+    _make_room(unit, source, sources, named)
+    sources.update(dict.fromkeys(unit.results, source()))
+    if len(unit.results) != 1:
+        named.update(unit.results)
+    yield Statement(unit, unit.results[0] if len(unit.results) == 1 else tuple(unit.results))
+
+
+def _expression(unit: Expr, sources: dict[Expr, Source], named: set[Expr], draft: _Draft) -> Iterator[Statement]:
+    def source() -> Source:
+        return render(unit, {value: draft.value(value, sources, named) for value in operands_of(unit)}, draft)
+
+    _make_room(unit, source, sources, named)
+    sources[unit] = source()
+    yield Statement(unit, unit)
+
+
+def _make_room(unit: Expr | Region, source: Any, sources: Mapping[Expr, Source], named: set[Expr]) -> None:
+    """Give names to operands, the longest first, until the statement is readable."""
+    while True:
+        current = source()
+        inside = [v for v in operands_of(unit) if v not in named and v in sources and _can_be_named(v)]
+        if not inside or (current.width <= _ROOM and current.depth <= MAX_DEPTH):
+            return
+        named.add(max(inside, key=lambda value: (sources[value].depth > 0, sources[value].width)))
+
+
+def _can_be_named(value: Expr) -> bool:
+    return value.op not in ("weight", "constant", "literal", "input")
+
+
+def _is_kept(statement: Statement, named: set[Expr]) -> bool:
+    """Whether a statement is one, after it is known which values have names."""
+    targets = statement.targets
+    if isinstance(targets, tuple) or isinstance(statement.unit, Loop):
+        return True
+    return targets in named or isinstance(targets.fact, tuple)
+
+
+def _fill_tuples(region: Region, statements: list[Statement]) -> None:
+    """Let expressions that return tuples assign to the parts that are used."""
+    parts: dict[Expr, dict[int, Expr]] = {}
+    for unit in region.units:
+        if isinstance(unit, Expr) and unit.op == "operator.getitem":
+            parts.setdefault(unit.inputs[0], {})[unit.attrs["index"]] = unit
+
+    def targets(value: Expr) -> Any:
+        if not isinstance(value.fact, tuple):
+            return value
+        found = parts.get(value, {})
+        return tuple(targets(found[i]) if i in found else None for i in range(len(value.fact)))
+
+    nested = {part for group in parts.values() for part in group.values() if isinstance(part.fact, tuple)}
+    for statement in statements:
+        if isinstance(statement.unit, Expr) and isinstance(statement.unit.fact, tuple):
+            statement.targets = targets(statement.unit)
+    statements[:] = [statement for statement in statements if statement.unit not in nested]
+
+
+def _collect(region: Region, statements: list[Statement], named: set[Expr]) -> None:
+    """Note for every statement which named values occur in it."""
+    producers: dict[Expr, Expr | Region] = {}
+    for unit in region.units:
+        producers.update(dict.fromkeys(unit.results if isinstance(unit, Region) else [unit], unit))
+    for statement in statements:
+        calls = statement.unit.calls if isinstance(statement.unit, Loop) else [statement.unit]
+        stack = list(operands_of(calls[0]))
+        while stack:
+            value = stack.pop(0)
+            if value in named or value not in producers:
+                statement.uses.append(value)
+            else:
+                statement.inlined.append(value)
+                stack[:0] = operands_of(producers[value])
+
+
+def find_loops(region: Region) -> dict[Region, Loop]:
+    """Runs of calls of numbered children, each fed with the one before; by their first call."""
+    loops: dict[Region, Loop] = {}
+    counts = _use_counts(region)
+    calls = [unit for unit in region.units if not (isinstance(unit, Expr) and unit.op in ("weight", "constant"))]
+    run: list[Region] = []
+    position = 0
+    for before, unit in zip([None, *calls], calls, strict=False):
+        follows = None
+        if isinstance(before, Region) and isinstance(unit, Region) and before in run[-1:]:
+            follows = _carry(region, before, unit, counts)
+        elif isinstance(before, Region) and isinstance(unit, Region):
+            follows = _carry(region, before, unit, counts)
+            run = [before] if follows is not None else []
+        if follows is not None and isinstance(unit, Region) and (len(run) < 2 or follows == position):
+            position = follows
+            run.append(unit)
+            loops[run[0]] = Loop(run, position)
+        else:
+            run = []
+    return {first: loop for first, loop in loops.items() if len(loop.calls) > 1}
+
+
+def _carry(region: Region, before: Region, unit: Region, counts: Mapping[Expr, int]) -> int | None:
+    """Which parameter takes the result of the call before, if nothing else differs between the two."""
+    if region.sequential or len(before.results) != 1 or len(unit.results) != 1 or len(before.params) != len(unit.params):
+        return None
+    head, _, number = region.members[before].rpartition(".")
+    next_head, _, next_number = region.members[unit].rpartition(".")
+    if not head or head != next_head or not number.isdecimal() or not next_number.isdecimal():
+        return None
+    if int(next_number) != int(number) + 1 or counts.get(before.results[0]) != 1:
+        return None
+    different = [i for i, (a, b) in enumerate(zip(before.params, unit.params, strict=True)) if a is not b]
+    if len(different) != 1 or unit.params[different[0]] is not before.results[0]:
+        return None
+    return different[0]

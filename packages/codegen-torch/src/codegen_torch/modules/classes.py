@@ -1,0 +1,202 @@
+"""Equal regions become one class; numbers in which they differ become arguments of its constructor."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from codegen_torch.emit.buffers import buffer_source
+from codegen_torch.emit.constructors import constructor
+from codegen_torch.expr import Expr
+from codegen_torch.modules.members import identifier
+from codegen_torch.modules.region import Region, data_operands, is_layer, tensor_of
+from codegen_torch.modules.sizes import Sizes
+
+MAX_PARAMETERS = 12
+"""Regions that differ in more numbers than this are different classes."""
+
+Site = tuple[Hashable, ...]
+"""Where in a region a number stands: the unit's index, then the attribute, then indices into it."""
+Number = int | float
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """An argument of a class's constructor."""
+
+    name: str
+    type: str
+
+
+@dataclass(eq=False, slots=True)
+class ClassDef:
+    """A class of the output, and the regions that are its instances.
+
+    Attributes:
+        base: The name the class should have.
+        regions: Its instances, in statement order; the first one is printed.
+        parameters: The constructor's arguments.
+        holes: Which argument stands at a site of the printed region.
+        arguments: For each instance, the arguments' values.
+        inline: Whether instances are written out where they are built (``nn.Sequential(…)``) and no class is needed.
+            The holes then are all numbers, and arguments are by site.
+    """
+
+    base: str
+    regions: list[Region]
+    parameters: list[Parameter] = field(default_factory=list)
+    holes: dict[Site, str] = field(default_factory=dict)
+    arguments: dict[Region, dict[Hashable, Number]] = field(default_factory=dict)
+    inline: bool = False
+    name: str = ""
+
+    @property
+    def printed(self) -> Region:
+        """The region whose code is the class's."""
+        return self.regions[0]
+
+
+def assign_classes(root: Region, sizes: dict[Region, Sizes]) -> dict[Region, ClassDef]:
+    """The class of every region, children's before parents'."""
+    levels: dict[int, list[Region]] = {}
+    heights: dict[Region, int] = {}
+    for region in root.walk():
+        heights[region] = max((heights[child] + 1 for child in region.children), default=0)
+        levels.setdefault(heights[region], []).append(region)
+    result: dict[Region, ClassDef] = {}
+    for height in sorted(levels):
+        groups: dict[Hashable, list[tuple[Region, dict[Site, Number]]]] = {}
+        for region in levels[height]:
+            structure, numbers = _shape_of(region, result, sizes[region])
+            groups.setdefault(structure, []).append((region, numbers))
+        for group in groups.values():
+            for part in _parts(group):
+                definition = _define(part)
+                for region, _ in part:
+                    result[region] = definition
+    return result
+
+
+def _parts(
+    group: list[tuple[Region, dict[Site, Number]]],
+) -> Iterator[list[tuple[Region, dict[Site, Number]]]]:
+    """The whole group where one class with few arguments serves it, else those that are equal."""
+    if _is_inline(group[0][0]) or len(_holes(group)) <= MAX_PARAMETERS:
+        yield group
+        return
+    equal: dict[Hashable, list[tuple[Region, dict[Site, Number]]]] = {}
+    for region, numbers in group:
+        equal.setdefault(tuple(map(repr, numbers.values())), []).append((region, numbers))
+    yield from equal.values()
+
+
+def _holes(group: list[tuple[Region, dict[Site, Number]]]) -> dict[tuple[str, ...], list[Site]]:
+    """The sites at which the instances differ; those that agree in every instance share an argument."""
+    holes: dict[tuple[str, ...], list[Site]] = {}
+    for site in group[0][1]:
+        values = tuple(repr(numbers[site]) for _, numbers in group)
+        if len(set(values)) > 1:
+            holes.setdefault(values, []).append(site)
+    return holes
+
+
+def _define(group: list[tuple[Region, dict[Site, Number]]]) -> ClassDef:
+    first = group[0][0]
+    definition = ClassDef(_base_name(first), [region for region, _ in group], inline=_is_inline(first))
+    if definition.inline:
+        definition.arguments = {region: dict(numbers) for region, numbers in group}
+        return definition
+    taken: set[str] = set()
+    for sites in _holes(group).values():
+        name = _parameter_name(first, sites[0], taken)
+        taken.add(name)
+        values = [numbers[sites[0]] for _, numbers in group]
+        kind = "int" if all(isinstance(value, int) for value in values) else "float"
+        definition.parameters.append(Parameter(name, kind))
+        definition.holes.update(dict.fromkeys(sites, name))
+        for region, numbers in group:
+            definition.arguments.setdefault(region, {})[name] = numbers[sites[0]]
+    return definition
+
+
+def _is_inline(region: Region) -> bool:
+    return region.is_operation or (region.sequential and region.cls in (None, "Sequential"))
+
+
+def _base_name(region: Region) -> str:
+    """The class's name in the file, or one made of the last words of the path: ``layer.0`` is a Layer."""
+    if region.cls and region.cls.isidentifier():
+        return identifier(region.cls, "Module")
+    words = [part for part in region.path.split(".") if not part.isdecimal()]
+    text = identifier(words[-1], "module") if words else "model"
+    if len(text) == 1:
+        text = "block"  # GPT-2's ``h.0``
+    return "".join(word[:1].upper() + word[1:] for word in text.split("_")) or "Module"
+
+
+def _parameter_name(region: Region, site: Site, taken: set[str]) -> str:
+    position = site[0]
+    label = next(str(part) for part in reversed(site) if isinstance(part, str))
+    unit = region.units[position] if isinstance(position, int) else None
+    name = identifier(label, "size")
+    if name in taken and unit is not None and unit in region.members:
+        name = identifier(f"{region.members[unit].replace('.', '_')}_{name}")
+    base, number = name, 1
+    while name in taken:
+        number += 1
+        name = f"{base}{number}"
+    return name
+
+
+def _shape_of(
+    region: Region, classes: dict[Region, ClassDef], sizes: Sizes
+) -> tuple[Hashable, dict[Site, Number]]:
+    """What makes two regions one class, and the numbers in which they may differ."""
+    numbers: dict[Site, Number] = {}
+    names: dict[Expr, Hashable] = {param: ("param", position) for position, param in enumerate(region.params)}
+    parts: list[Hashable] = [
+        region.cls,
+        region.sequential,
+        len(region.params),
+        tuple(param.fact.host for param in region.params),
+        sizes.signature(region),
+    ]
+    for position, unit in enumerate(region.units):
+        parts.append(region.members.get(unit))
+        if isinstance(unit, Region):
+            definition = classes[unit]
+            parts.append(("call", id(definition), tuple(names[param] for param in unit.params)))
+            for label, value in definition.arguments.get(unit, {}).items():
+                numbers[(position, *label) if isinstance(label, tuple) else (position, label)] = value
+            names.update({result: (position, index) for index, result in enumerate(unit.results)})
+            continue
+        names[unit] = position
+        operands = tuple(names.get(operand, operand.attrs.get("value")) for operand in data_operands(unit))
+        absent = tuple(operand is None for operand in unit.inputs)
+        parts.append((unit.op, operands, absent if not is_layer(unit) else ()))
+        for operand_position, operand in enumerate(data_operands(unit)):
+            if operand.op == "literal":
+                _split(operand.attrs["value"], (position, f"value{operand_position}"), numbers)
+        if is_layer(unit):
+            for argument in constructor(unit):
+                parts.append((argument.name, _split(argument.value, (position, argument.name), numbers)))
+        elif unit.op == "weight":
+            parts.append(_split(tensor_of(unit).shape, (position, "size"), numbers))
+        elif unit.op == "constant":
+            parts.append(buffer_source(unit, "name") or _split(tensor_of(unit).shape, (position, "size"), numbers))
+        else:
+            for name, value in unit.attrs.items():
+                parts.append((name, _split(value, (position, name), numbers)))
+    parts.append(tuple(names[result] for result in region.results))
+    return tuple(parts), numbers
+
+
+def _split(value: Any, site: Site, numbers: dict[Site, Number]) -> Hashable:
+    """The structure of an attribute, its numbers taken out."""
+    if isinstance(value, tuple):
+        return tuple(_split(item, (*site, index), numbers) for index, item in enumerate(value))
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return (type(value).__name__, value)
+    numbers[site] = value
+    return type(value).__name__

@@ -1,0 +1,253 @@
+"""Where modules keep their layers and tensors: attribute paths, which are also the keys of the ``state_dict``."""
+
+from __future__ import annotations
+
+import keyword
+import re
+
+from codegen_torch.expr import Expr
+from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
+
+# Attributes that nn.Module needs for itself.
+_RESERVED = frozenset(
+    """T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
+    extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules
+    mtia named_buffers named_children named_modules named_parameters output_names parameters
+    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
+    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
+    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
+    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
+    train training type xpu zero_grad""".split()
+)
+_LAYER_NAMES = {"Conv": "conv", "ConvTranspose": "conv", "BatchNorm": "norm", "LayerNorm": "norm", "RMSNorm": "norm"}
+# What a single functional operation is as an entry of nn.Sequential.
+MODULES_OF_FUNCTIONS = {
+    "Tensor.flatten": "nn.Flatten",
+    "F.relu": "nn.ReLU",
+    "F.relu6": "nn.ReLU6",
+    "F.silu": "nn.SiLU",
+    "F.gelu": "nn.GELU",
+    "F.hardswish": "nn.Hardswish",
+    "F.hardsigmoid": "nn.Hardsigmoid",
+    "F.mish": "nn.Mish",
+    "F.elu": "nn.ELU",
+    "F.leaky_relu": "nn.LeakyReLU",
+    "F.softplus": "nn.Softplus",
+    "torch.tanh": "nn.Tanh",
+    "torch.sigmoid": "nn.Sigmoid",
+    "F.softmax": "nn.Softmax",
+    "F.max_pool2d": "nn.MaxPool2d",
+    "F.avg_pool2d": "nn.AvgPool2d",
+}
+
+
+def identifier(text: str, default: str = "value") -> str:
+    """A valid attribute or variable name that reads like ``text``.
+
+    ASCII only, so that no two names look alike; never a keyword, a name of ``nn.Module``'s own, or private.
+    """
+    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")[:64].rstrip("_")
+    if not name:
+        return default
+    if name[0].isdigit():
+        name = f"{default}_{name}"
+    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _RESERVED:
+        name += "_"
+    return name
+
+
+def component(text: str) -> str:
+    """One part of a member's path: an identifier, or a number inside a container."""
+    return text if text.isdecimal() and text.isascii() and len(text) < 5 else identifier(text, "module")
+
+
+def assign_members(root: Region) -> None:
+    """Give every layer, child and tensor of every region its path; fold regions that are nothing by themselves.
+
+    A region that holds one layer and nothing else is that layer. A region that holds one operation without weights
+    is that operation, unless a Sequential around it counts its children.
+    """
+    uses = _name_uses(root)
+    for region in root.walk():
+        for child in region.children:
+            region.members[child] = relative(region, child.path)
+        for unit in list(region.units):
+            if isinstance(unit, Region):
+                continue
+            if is_layer(unit):
+                region.members[unit] = _layer_path(region, unit, uses)
+            elif unit.op in ("weight", "constant"):
+                region.members[unit] = _tensor_path(region, unit, uses)
+        _fold_children(region)
+        region.sequential = _is_chain(region)
+        if not region.sequential:
+            _fold_operations(region)
+            _open_numbered(region)
+        _make_unique(region)
+
+
+def relative(region: Region, path: str) -> str:
+    """A path as seen from a region, made of valid components."""
+    prefix = f"{region.path}." if region.path else ""
+    tail = path[len(prefix) :] if path.startswith(prefix) else path.rsplit(".", 1)[-1]
+    parts = [component(part) for part in tail.split(".")]
+    if parts[0].isdecimal():
+        parts[0] = identifier(parts[0], "layer") if not region.path else parts[0]
+    return ".".join(parts)
+
+
+def _name_uses(root: Region) -> dict[str, int]:
+    """How many layers and operations use each named tensor: exporters merge equal tensors, then names lie."""
+    uses: dict[str, int] = {}
+    for region in root.walk():
+        for unit in region.units:
+            if isinstance(unit, Region):
+                continue
+            leaves = layer_weights(unit).values() if is_layer(unit) else [unit] if "ref" in unit.attrs else []
+            for leaf in leaves:
+                name = tensor_of(leaf).name
+                uses[name] = uses.get(name, 0) + 1
+    return uses
+
+
+def _layer_path(region: Region, layer: Expr, uses: dict[str, int]) -> str:
+    """From the name of the layer's own tensors if it is one, else from what the layer is."""
+    for role, leaf in layer_weights(layer).items():
+        name = tensor_of(leaf).name
+        path, dot, last = name.rpartition(".")
+        inside = not region.path or path.startswith(f"{region.path}.")
+        if dot and uses.get(name) == 1 and last == role and inside and _is_module_path(path):
+            return relative(region, path)
+    kind = layer.op.removeprefix("nn.").rstrip("123d")
+    return _LAYER_NAMES.get(kind, kind.lower())
+
+
+def _is_module_path(path: str) -> bool:
+    return all(re.fullmatch(r"\w+", part, flags=re.ASCII) for part in path.split("."))
+
+
+def _tensor_path(region: Region, leaf: Expr, uses: dict[str, int]) -> str:
+    name = tensor_of(leaf).name
+    if region.path and name.startswith(f"{region.path}."):
+        return relative(region, name).replace(".", "_")
+    if "." in name and _is_module_path(name) and not region.path:
+        return identifier(name.replace(".", "_"))
+    default = "weight" if leaf.op == "weight" else "table"
+    last = name.rsplit(".", 1)[-1]
+    return identifier(last, default) if re.fullmatch(r"[A-Za-z]\w*", last) and not last.startswith("val_") else default
+
+
+def _fold_children(region: Region) -> None:
+    """A child that is one layer becomes that layer, at the child's path or the path its tensors' name tells."""
+    for position, unit in enumerate(region.units):
+        if not isinstance(unit, Region) or len(unit.units) != 1:
+            continue
+        only = unit.units[0]
+        if isinstance(only, Region) or not is_layer(only) or unit.results != [only]:
+            continue
+        region.units[position] = only
+        path = _own_path(region, only) or region.members[unit]
+        region.members[only] = path
+        del region.members[unit]
+
+
+def _own_path(region: Region, layer: Expr) -> str | None:
+    """The path in the name of a layer's weight, where a folded normalization left it a sibling's scope."""
+    weight = layer_weights(layer).get("weight")
+    if weight is None:
+        return None
+    path, dot, role = tensor_of(weight).name.rpartition(".")
+    parent = path.rpartition(".")[0]
+    if not dot or role != "weight" or not _is_module_path(path) or not layer.op.startswith("nn.Conv"):
+        return None
+    return relative(region, path) if parent == region.path else None
+
+
+def _is_chain(region: Region) -> bool:
+    """Whether the region's members are numbered and each takes nothing but the one before."""
+    if not region.path or len(region.params) != 1 or len(region.results) != 1 or not region.units:
+        return False
+    value = region.params[0]
+    last = -1
+    for unit in region.units:
+        number = region.members.get(unit, "")
+        if isinstance(unit, Region):
+            if unit.params != [value] or len(unit.results) != 1:
+                return False
+            value = unit.results[0]
+            if not _is_step(unit):
+                return False
+        else:
+            if not is_layer(unit) or unit.inputs[0] is not value or isinstance(unit.fact, tuple):
+                return False
+            value = unit
+        if not number.isdecimal() or int(number) <= last:
+            return False
+        last = int(number)
+    return region.results == [value]
+
+
+def _is_step(region: Region) -> bool:
+    """Whether a region can stand in a Sequential: a module of its own, or an operation that has a module."""
+    if len(region.units) > 1 or isinstance(region.units[0], Region):
+        return True
+    only = region.units[0]
+    if region.members:
+        return True
+    return only.op in MODULES_OF_FUNCTIONS and len(only.inputs) == 1 and region.results == [only]
+
+
+def _fold_operations(region: Region) -> None:
+    """Children that are one operation without weights are written out in their parent."""
+    units: list[Expr | Region] = []
+    for unit in region.units:
+        if isinstance(unit, Region) and unit.is_operation:
+            units.append(unit.units[0])
+            del region.members[unit]
+        else:
+            units.append(unit)
+    region.units = units
+
+
+def _open_numbered(region: Region) -> None:
+    """Children that number their members but are no chain are written out here; the members keep their paths.
+
+    A module's own code cannot say ``self.1``, but its parent's can say ``self.classifier[1]``.
+    """
+    units: list[Expr | Region] = []
+    for unit in region.units:
+        numbered = isinstance(unit, Region) and any(path[0].isdecimal() for path in unit.members.values())
+        if not isinstance(unit, Region) or unit.sequential or not numbered:
+            units.append(unit)
+            continue
+        path = region.members.pop(unit)
+        for inner in unit.units:
+            units.append(inner)
+            if isinstance(inner, Region):
+                inner.parent = region
+            if inner in unit.members:
+                region.members[inner] = f"{path}.{unit.members[inner]}"
+    region.units = units
+
+
+def _make_unique(region: Region) -> None:
+    """No two members share a path, and none is inside another."""
+    taken: set[str] = set()
+    prefixes: set[str] = set()
+    for unit in region.units:
+        path = region.members.get(unit)
+        if path is None:
+            continue
+        number, chosen = 1, path
+        while chosen in taken or chosen in prefixes or any(p in taken for p in _prefixes(chosen)):
+            number += 1
+            head, dot, last = path.rpartition(".")
+            chosen = f"{head}{dot}{int(last) + 1000 * number if last.isdecimal() else f'{last}{number}'}"
+        region.members[unit] = chosen
+        taken.add(chosen)
+        prefixes.update(_prefixes(chosen))
+
+
+def _prefixes(path: str) -> list[str]:
+    parts = path.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]

@@ -1,0 +1,97 @@
+"""Regions: the parts of a graph that become modules."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from codegen_torch.expr import Expr
+from codegen_torch.symbols import SYMBOLS
+from codegen_torch.symbols.base import Kind
+from codegen_torch.tensors import TensorRef
+
+LEAVES = frozenset({"input", "literal", "weight", "constant"})
+
+
+@dataclass(eq=False, slots=True)
+class Region:
+    """A part of the graph that is one call of a module: a function with parameters and results.
+
+    Attributes:
+        path: Where the module is in the model, ``"encoder.layer.0"``; empty for the model itself.
+        cls: The name of the module's class, where the file tells.
+        parent: The region around this one.
+        units: What happens inside, in statement order: expressions, and regions for the calls of children.
+        params: The values from outside that are used inside, in order of first use.
+        results: The values that are used outside, in statement order.
+        members: Where the module keeps its layers, children and tensors, as paths relative to itself.
+        sequential: Whether this is a chain that ``nn.Sequential`` runs.
+    """
+
+    path: str
+    cls: str | None = None
+    parent: Region | None = None
+    units: list[Expr | Region] = field(default_factory=list)
+    params: list[Expr] = field(default_factory=list)
+    results: list[Expr] = field(default_factory=list)
+    members: dict[Expr | Region, str] = field(default_factory=dict)
+    sequential: bool = False
+
+    @property
+    def children(self) -> list[Region]:
+        """The regions directly inside, in statement order."""
+        return [unit for unit in self.units if isinstance(unit, Region)]
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether this is a single operation without weights: an activation, a pooling."""
+        return len(self.units) == 1 and not self.members and not self.children
+
+    def walk(self) -> Iterator[Region]:
+        """This region and all inside, children before parents."""
+        stack: list[tuple[Region, bool]] = [(self, False)]
+        while stack:
+            region, seen = stack.pop()
+            if seen:
+                yield region
+                continue
+            stack.append((region, True))
+            stack.extend((child, False) for child in reversed(region.children))
+
+    def __repr__(self) -> str:
+        return f"Region({self.path or 'root'}: {len(self.units)} units)"
+
+
+def is_layer(expr: Expr) -> bool:
+    """Whether this is the call of a ``torch.nn`` module with weights of its own."""
+    return expr.op.startswith("nn.")
+
+
+def layer_weights(expr: Expr) -> dict[str, Expr]:
+    """The weights of a layer by their role, which is their name in the layer's ``state_dict``."""
+    if expr.op == "nn.LSTM":
+        return _lstm_weights(expr)
+    symbol = SYMBOLS[expr.op]
+    names = [parameter.name for parameter in symbol.parameters if parameter.kind is not Kind.ATTRIBUTE][1:]
+    return {name: value for name, value in zip(names, expr.inputs[1:], strict=False) if value is not None}
+
+
+def _lstm_weights(expr: Expr) -> dict[str, Expr]:
+    kinds = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if expr.attrs.get("bias", True) else [])
+    suffixes = ["_l0", "_l0_reverse"] if expr.attrs.get("bidirectional", False) else ["_l0"]
+    names = [f"{kind}{suffix}" for suffix in suffixes for kind in kinds]
+    return dict(zip(names, expr.inputs[len(data_operands(expr)) :], strict=True))
+
+
+def data_operands(expr: Expr) -> tuple[Expr, ...]:
+    """The operands that flow through: all but a layer's own weights, None left out."""
+    if expr.op == "nn.LSTM":
+        return tuple(expr.inputs[: 3 if expr.attrs.get("state", False) else 1])
+    if is_layer(expr):
+        return tuple(expr.inputs[:1])
+    return tuple(value for value in expr.inputs if value is not None)
+
+
+def tensor_of(expr: Expr) -> TensorRef:
+    """The tensor behind a weight or constant."""
+    return expr.attrs["ref"]  # type: ignore[no-any-return]

@@ -1,0 +1,80 @@
+"""The ``state_dict``: which tensor stands under which key, and which keys share one parameter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from codegen_torch.dtypes import DType
+from codegen_torch.emit.buffers import buffer_source
+from codegen_torch.expr import Expr
+from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
+from codegen_torch.tensors import TensorRef
+
+
+@dataclass(slots=True)
+class State:
+    """What the weights file holds.
+
+    Attributes:
+        tensors: The tensor of every key that has one of its own.
+        tied: Keys that share the parameter of another key.
+        nodes: The ONNX nodes that use a key's tensor.
+        parameters: The keys that are parameters, not buffers.
+    """
+
+    tensors: dict[str, TensorRef] = field(default_factory=dict)
+    tied: dict[str, str] = field(default_factory=dict)
+    nodes: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    parameters: set[str] = field(default_factory=set)
+
+
+def collect_state(root: Region) -> State:
+    """The state of the whole model.
+
+    One initializer that several layers use is one tied parameter, as a language model's embedding and head are,
+    unless all its elements are equal: exporters merge the fresh biases and scales of unrelated layers.
+    """
+    state = State()
+    owners: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    stack: list[tuple[str, Region]] = [("", root)]
+    while stack:
+        prefix, region = stack.pop()
+        for unit in region.units:
+            if unit not in region.members:
+                continue
+            path = f"{prefix}{region.members[unit]}"
+            if isinstance(unit, Region):
+                stack.append((f"{path}.", unit))
+                continue
+            for key, leaf in _tensors(path, unit):
+                _add(state, owners, key, leaf, unit)
+            if unit.op.startswith("nn.BatchNorm"):
+                state.tensors[f"{path}.num_batches_tracked"] = TensorRef.filled((), DType.INT64, 0)
+    state.tensors = dict(sorted(state.tensors.items()))
+    return state
+
+
+def _tensors(path: str, unit: Expr) -> list[tuple[str, Expr]]:
+    if is_layer(unit):
+        return [(f"{path}.{role}", leaf) for role, leaf in layer_weights(unit).items()]
+    if unit.op == "weight" or (unit.op == "constant" and buffer_source(unit, path) is None):
+        return [(path, unit)]
+    return []
+
+
+def _add(
+    state: State, owners: dict[tuple[str, tuple[int, ...]], list[str]], key: str, leaf: Expr, unit: Expr
+) -> None:
+    ref = tensor_of(leaf)
+    state.nodes[key] = unit.origin.nodes
+    buffer = unit.op == "constant" or key.rpartition(".")[2].startswith("running_")
+    if not buffer:
+        state.parameters.add(key)
+    if ref.name and not buffer:
+        same = owners.setdefault((ref.name, ref.shape), [])
+        for owner in same:
+            if state.tensors[owner].equals(ref) and not ref.is_uniform():
+                state.tied[key] = owner
+                return
+        same.append(key)
+    state.tensors[key] = ref

@@ -1,0 +1,231 @@
+"""From a flat graph to nested regions, one for each module of the original model.
+
+Regions only say where an expression is written down. The graph stays as it is, so recovering modules cannot change
+what is computed: at worst a region makes no sense, and is dissolved into the one around it.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping
+
+from dataflow_ir import topo
+
+from codegen_torch.expr import Expr
+from codegen_torch.modules.places import Place, common, places_of
+from codegen_torch.modules.region import LEAVES, Region, data_operands
+
+Unit = Expr | Region
+Vertex = Expr | Place
+
+
+def build_tree(inputs: list[Expr], outputs: Mapping[str, Expr]) -> Region:
+    """The regions of a graph.
+
+    Args:
+        inputs: The graph's inputs, which become the parameters of the root.
+        outputs: The graph's outputs, which become its results, by name.
+    """
+    results = list(outputs.values())
+    ordered = topo(results, key=lambda expr: expr.origin.order)
+    order = [expr for expr in ordered if expr.op not in LEAVES]
+    places, classes = places_of(order, results)
+    owned = _owned_weights(order)
+    for leaf in ordered:
+        if leaf.op in ("weight", "constant") and leaf not in owned:
+            places[leaf] = ()
+    flat = _Flat([expr for expr in ordered if expr in places], places, classes, results)
+    _place_leaves(flat)
+    while twisted := _twisted_places(flat):
+        _dissolve(flat, twisted)
+    root = _nest(flat)
+    root.params = list(inputs)
+    root.results = results
+    return root
+
+
+class _Flat:
+    """The graph before it is nested: expressions in order, each with its place."""
+
+    def __init__(
+        self, order: list[Expr], places: dict[Expr, Place], classes: Mapping[str, str | None], results: list[Expr]
+    ) -> None:
+        self.order = order
+        self.places = places
+        self.classes = classes
+        self.results = results
+        self.edges = [
+            (operand, expr)
+            for expr in order
+            if expr.op not in LEAVES
+            for operand in data_operands(expr)
+            if operand in places
+        ]
+
+
+def _owned_weights(order: list[Expr]) -> set[Expr]:
+    """Weights that only layers use: they are the layer's and no values of their own."""
+    used: set[Expr] = set()
+    owned: set[Expr] = set()
+    for expr in order:
+        data = data_operands(expr)
+        used.update(data)
+        owned.update(value for value in expr.inputs[len(data) :] if value is not None)
+    return owned - used
+
+
+def _place_leaves(flat: _Flat) -> None:
+    """Put tensors that are used as they are where all their users are."""
+    around: dict[Expr, list[Place]] = {}
+    for operand, expr in flat.edges:
+        if operand.op in LEAVES:
+            around.setdefault(operand, []).append(flat.places[expr])
+    for leaf, places in around.items():
+        flat.places[leaf] = () if leaf in flat.results else common(places)
+
+
+def _dependencies(flat: _Flat) -> dict[Place, dict[Vertex, set[Vertex]]]:
+    """For each place, which of its units (expressions, or places directly inside) need which."""
+    graphs: dict[Place, dict[Vertex, set[Vertex]]] = {}
+    for operand, expr in flat.edges:
+        source, target = flat.places[operand], flat.places[expr]
+        around = common([source, target])
+        depth = len(around)
+        start: Vertex = source[: depth + 1] if len(source) > depth else operand
+        end: Vertex = target[: depth + 1] if len(target) > depth else expr
+        if start != end:
+            graphs.setdefault(around, {}).setdefault(start, set()).add(end)
+    return graphs
+
+
+def _twisted_places(flat: _Flat) -> set[Place]:
+    """Places that cannot be one call: something outside needs a result of theirs and is needed by them.
+
+    Seen from the region around it, such a place is on a cycle.
+    """
+    graphs = _dependencies(flat).values()
+    return {unit for graph in graphs for unit in _on_cycles(graph) if isinstance(unit, tuple)}
+
+
+def _on_cycles(graph: Mapping[Vertex, set[Vertex]]) -> set[Vertex]:
+    """The vertices left when those without successors, then those without predecessors, are taken away."""
+    left = dict.fromkeys([*graph, *(end for ends in graph.values() for end in ends)])
+    for edges in (graph, _reversed(graph)):
+        opposite = _reversed(edges)
+        counts = {vertex: sum(end in left for end in edges.get(vertex, ())) for vertex in left}
+        ready = [vertex for vertex, count in counts.items() if not count]
+        while ready:
+            vertex = ready.pop()
+            del left[vertex]
+            for neighbour in opposite.get(vertex, ()):
+                if neighbour in left and neighbour in counts:
+                    counts[neighbour] -= 1
+                    if not counts[neighbour]:
+                        ready.append(neighbour)
+    return set(left)
+
+
+def _reversed(graph: Mapping[Vertex, set[Vertex]]) -> dict[Vertex, set[Vertex]]:
+    result: dict[Vertex, set[Vertex]] = {}
+    for start, ends in graph.items():
+        for end in ends:
+            result.setdefault(end, set()).add(start)
+    return result
+
+
+def _dissolve(flat: _Flat, twisted: set[Place]) -> None:
+    """Take places out of the tree: what is in them belongs to the place around them."""
+    for expr, place in flat.places.items():
+        kept = tuple(path for depth, path in enumerate(place) if place[: depth + 1] not in twisted)
+        if kept != place:
+            flat.places[expr] = kept
+
+
+def _nest(flat: _Flat) -> Region:
+    """Build the regions, with their parameters, results and units in statement order."""
+    root = Region("")
+    regions: dict[Place, Region] = {(): root}
+
+    def region_at(place: Place) -> Region:
+        for depth in range(len(place)):
+            if place[: depth + 1] not in regions:
+                path = place[depth]
+                regions[place[: depth + 1]] = Region(path, flat.classes.get(path), regions[place[:depth]])
+        return regions[place]
+
+    for place in flat.places.values():
+        region_at(place)
+    _connect(flat, regions)
+    for expr in flat.results:
+        _leave(regions, flat.places.get(expr, ()), 0, expr)
+    for region in regions.values():
+        region.results.sort(key=lambda expr: expr.origin.order)
+    _fill(flat, regions)
+    return root
+
+
+def _connect(flat: _Flat, regions: Mapping[Place, Region]) -> None:
+    inputs = [
+        (operand, expr)
+        for expr in flat.order
+        if expr.op not in LEAVES
+        for operand in data_operands(expr)
+        if operand.op == "input"
+    ]
+    for operand, expr in flat.edges + inputs:
+        source, target = flat.places.get(operand, ()), flat.places[expr]
+        depth = len(common([source, target]))
+        _leave(regions, source, depth, operand)
+        for level in range(depth + 1, len(target) + 1):
+            params = regions[target[:level]].params
+            if operand not in params:
+                params.append(operand)
+
+
+def _leave(regions: Mapping[Place, Region], place: Place, depth: int, expr: Expr) -> None:
+    """Note that a value is used outside of the places around it, down to a depth."""
+    for level in range(depth + 1, len(place) + 1):
+        results = regions[place[:level]].results
+        if expr not in results:
+            results.append(expr)
+
+
+def _fill(flat: _Flat, regions: Mapping[Place, Region]) -> None:
+    """Give every region its units: operands first, otherwise in the file's order."""
+    first: dict[Vertex, int] = {}
+    units: dict[Place, list[Vertex]] = {place: [] for place in regions}
+    for expr in flat.order:
+        place = flat.places[expr]
+        first[expr] = expr.origin.order
+        units[place].append(expr)
+        for depth in range(len(place), 0, -1):
+            inner = place[:depth]
+            if inner not in first:
+                units[inner[:-1]].append(inner)
+            first[inner] = min(first.get(inner, expr.origin.order), expr.origin.order)
+    dependencies = _dependencies(flat)
+    for place, region in regions.items():
+        ordered = _sorted_units(units[place], dependencies.get(place, {}), first)
+        region.units = [regions[unit] if isinstance(unit, tuple) else unit for unit in ordered]
+
+
+def _sorted_units(
+    units: list[Vertex], needed_by: Mapping[Vertex, set[Vertex]], first: Mapping[Vertex, int]
+) -> list[Vertex]:
+    """A topological order that takes, of all units that could come next, the first in the file."""
+    rank = {unit: (first[unit], position) for position, unit in enumerate(units)}
+    waiting = dict.fromkeys(units, 0)
+    for ends in needed_by.values():
+        for end in ends:
+            waiting[end] += 1
+    ready = [(rank[unit], unit) for unit in units if not waiting[unit]]
+    heapq.heapify(ready)
+    result: list[Vertex] = []
+    while ready:
+        _, unit = heapq.heappop(ready)
+        result.append(unit)
+        for end in needed_by.get(unit, ()):
+            waiting[end] -= 1
+            if not waiting[end]:
+                heapq.heappush(ready, (rank[end], end))
+    return result

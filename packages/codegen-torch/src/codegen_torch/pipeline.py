@@ -1,0 +1,186 @@
+"""The road from an ONNX file to an output folder, stage by stage."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import onnx_proto
+from dataflow_ir import syntax
+
+import codegen_torch
+from codegen_torch.clean import clean
+from codegen_torch.dtypes import DType
+from codegen_torch.emit.module import Header, ModuleSource, write_module
+from codegen_torch.errors import ConversionError
+from codegen_torch.expr import Expr
+from codegen_torch.layers import recover_layers
+from codegen_torch.lower.graph import lower
+from codegen_torch.modules.classes import assign_classes
+from codegen_torch.modules.members import assign_members, identifier
+from codegen_torch.modules.scopes import root_class
+from codegen_torch.modules.sizes import find_sizes
+from codegen_torch.modules.state import State, collect_state
+from codegen_torch.modules.tree import build_tree
+from codegen_torch.package import atomic, check_free
+from codegen_torch.report import Report, SourceLine
+from codegen_torch.simplify import share, simplify
+from codegen_torch.weights import write_msgpack
+
+Progress = Callable[[str, int, int], None]
+MODEL_FILE = "model.py"
+WEIGHTS_FILE = "weights.msgpack"
+
+
+def convert(
+    path: str | Path,
+    out_dir: str | Path,
+    *,
+    name: str | None = None,
+    weights: str = "msgpack",
+    force: bool = False,
+    trace: Path | None = None,
+    progress: Progress | None = None,
+) -> Report:
+    """Convert an ONNX file into ``model.py`` and ``weights.msgpack``.
+
+    Args:
+        path: The ONNX file.
+        out_dir: The folder to write to; it is made if need be.
+        name: The name of the model's class; by default the original's, or one made of the file's name.
+        weights: The format of the weights file; only ``"msgpack"`` so far.
+        force: Overwrite files that this program did not write.
+        trace: A folder for the graph's text after each stage.
+        progress: Called with a stage's name, how much of it is done, and how much there is.
+
+    Raises:
+        onnx_proto.OnnxError: The file cannot be read.
+        UnsupportedError: The model uses what cannot be converted; nothing is written.
+        InvalidModelError: The model contradicts itself.
+        OutputExistsError: A file is in the way.
+    """
+    if weights != "msgpack":
+        raise ConversionError(f"weights format {weights!r} is not known; use 'msgpack'")
+    started = time.perf_counter()
+    path, out_dir = Path(path), Path(out_dir)
+    if not force:
+        check_free(out_dir, [MODEL_FILE, WEIGHTS_FILE])
+    report = progress or (lambda stage, done, total: None)
+    source, state, nodes = _generate(path, name, _Trace(trace), report)
+    total = sum(ref.nbytes for ref in state.tensors.values())
+    with atomic(out_dir) as folder:
+        (folder / MODEL_FILE).write_text(source.text, "utf-8", newline="\n")
+        done = 0
+
+        def advance(count: int) -> None:
+            nonlocal done
+            done += count
+            report("weights", done, total)
+
+        write_msgpack(folder / WEIGHTS_FILE, state.tensors, advance)
+    return Report(
+        source=path,
+        files=(out_dir / MODEL_FILE, out_dir / WEIGHTS_FILE),
+        class_name=source.class_name,
+        seconds=time.perf_counter() - started,
+        nodes=nodes,
+        tensors=len(state.tensors),
+        parameters=sum(ref.size for key, ref in state.tensors.items() if key in state.parameters),
+        lines=len(source.lines),
+        source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
+        keys=state.nodes,
+    )
+
+
+def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> tuple[ModuleSource, State, int]:
+    """Everything but writing: the stages in their order."""
+    stages = 7
+    report("read", 0, stages)
+    model = onnx_proto.load(path)
+    report("clean", 1, stages)
+    cleaned = clean(model)
+    report("lower", 2, stages)
+    lowered = lower(cleaned, path.name)
+    outputs = trace("lower", share(lowered.outputs))
+    report("simplify", 3, stages)
+    outputs = trace("simplify", simplify(outputs))
+    report("layers", 4, stages)
+    outputs = trace("layers", share(recover_layers(outputs)))
+    report("modules", 5, stages)
+    root = build_tree(lowered.inputs, outputs)
+    root.cls = identifier(name, "Model") if name else _class_name(model, path)
+    assign_members(root)
+    sizes = find_sizes(root)
+    classes = assign_classes(root, sizes)
+    state = collect_state(root)
+    report("emit", 6, stages)
+    header = _header(model, path, root.cls, state)
+    source = write_module(root, classes, sizes, state, list(outputs), header, model_dtype(state))
+    return source, state, len(model.graph.nodes)
+
+
+def model_dtype(state: State) -> DType | None:
+    """The float type of most parameters: casting the model changes it, so code must not fix it."""
+    sizes: Counter[DType] = Counter()
+    for key in state.parameters:
+        ref = state.tensors.get(key)
+        if ref is not None and ref.dtype.is_float:
+            sizes[ref.dtype] += ref.size
+    return sizes.most_common(1)[0][0] if sizes else None
+
+
+def _class_name(model: onnx_proto.Model, path: Path) -> str:
+    """The original class where the file tells; else the graph's name, else the file's."""
+    for node in model.graph.nodes:
+        cls = root_class(node)
+        if cls and cls.isidentifier():
+            return identifier(cls, "Model")
+    generic = {"main_graph", "torch_jit", "graph", "model", "main", ""}
+    text = path.stem if model.graph.name.lower() in generic else model.graph.name
+    words = [word for word in re.split(r"[^A-Za-z0-9]+", text) if word]
+    name = "".join(word[:1].upper() + word[1:] for word in words)
+    return identifier(name, "Model") if name and not name[0].isdigit() else "Model"
+
+
+def _header(model: onnx_proto.Model, path: Path, cls: str, state: State) -> Header:
+    producer = f"{model.producer_name} {model.producer_version}".strip()
+    opsets = ", ".join(f"{o.domain or 'opset'} {o.version}" for o in model.opset_imports)
+    digest = _sha256(path)
+    count = sum(ref.size for key, ref in state.tensors.items() if key in state.parameters)
+    facts = [
+        ("source", f"sha256 {digest[:16]}…; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
+        ("weights", f"{WEIGHTS_FILE}: {len(state.tensors)} tensors, {f'{count:,}'.replace(',', ' ')} parameters"),
+        ("generated", f"by onnxgen {codegen_torch.__version__}"),
+    ]
+    return Header(f"{cls}, generated from {_line(path.name)}.", facts)
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _line(text: str) -> str:
+    """Text of a file as part of a docstring: one line of plain printable characters."""
+    return re.sub(r"[^\w .,:;/+()-]", "_", text, flags=re.ASCII)[:80]
+
+
+class _Trace:
+    """Writes the graph's text after each stage, where asked to."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self.folder = folder
+        self.count = 0
+
+    def __call__(self, stage: str, outputs: dict[str, Expr]) -> dict[str, Expr]:
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.count += 1
+            (self.folder / f"{self.count}-{stage}.txt").write_text(syntax(outputs) + "\n", "utf-8")
+        return outputs
+
+

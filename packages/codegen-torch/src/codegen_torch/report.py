@@ -1,0 +1,50 @@
+"""What a conversion did."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class SourceLine:
+    """One line of ``model.py`` and what it stands for.
+
+    Attributes:
+        line: The line's number, from 1.
+        nodes: The positions of the ONNX nodes in the file's graph.
+    """
+
+    line: int
+    nodes: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Report:
+    """The result of a conversion.
+
+    Attributes:
+        source: The ONNX file.
+        files: The files that were written.
+        class_name: The name of the model's class.
+        seconds: How long it took.
+        nodes: How many nodes the ONNX graph has.
+        tensors: How many tensors the weights file holds.
+        parameters: How many numbers training can change.
+        lines: How many lines ``model.py`` has.
+        notes: What the user should know, in sentences.
+        source_map: The lines of ``model.py`` and their ONNX nodes.
+        keys: For each key of the ``state_dict`` the ONNX nodes that use it.
+    """
+
+    source: Path
+    files: tuple[Path, ...] = ()
+    class_name: str = ""
+    seconds: float = 0.0
+    nodes: int = 0
+    tensors: int = 0
+    parameters: int = 0
+    lines: int = 0
+    notes: list[str] = field(default_factory=list)
+    source_map: list[SourceLine] = field(default_factory=list)
+    keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
