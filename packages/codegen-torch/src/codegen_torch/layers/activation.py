@@ -14,13 +14,13 @@ from codegen_torch.symbols.namespaces import F, nn
 
 @rule("operator.mul")
 def gelu(expr: Expr, uses: Uses) -> Expr | None:
-    """x / 2 * (1 + erf(x / sqrt(2))), in any order of the factors, is F.gelu."""
+    """The product x / 2 * (1 + erf(x / sqrt(2))), in any order of the factors, is F.gelu."""
     return _half_of(expr, _inside_erf, "none")
 
 
 @rule("operator.mul")
 def gelu_by_tanh(expr: Expr, uses: Uses) -> Expr | None:
-    """x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x³))), in any order, is F.gelu with its approximation."""
+    """The product x / 2 * (1 + tanh(sqrt(2 / pi) * (x + 0.044715 x³))), in any order, is F.gelu's approximation."""
     return _half_of(expr, _inside_tanh, "tanh")
 
 
@@ -55,7 +55,7 @@ def _inside_erf(expr: Expr) -> Expr | None:
         return None
     inner = expr.inputs[0]
     if inner.op == "operator.truediv" and is_number(inner.inputs[1], math.sqrt(2)):
-        return inner.inputs[0]
+        return inner.inputs[0]  # type: ignore[no-any-return]
     scaled = with_number(inner, "operator.mul")
     return scaled[0] if scaled is not None and math.isclose(scaled[1], math.sqrt(0.5), rel_tol=1e-6) else None
 
@@ -76,7 +76,7 @@ def _inside_tanh(expr: Expr) -> Expr | None:
 
 @rule("operator.mul")
 def silu(expr: Expr, uses: Uses) -> Expr | None:
-    """x * sigmoid(x) is F.silu."""
+    """The product x * sigmoid(x) is F.silu."""
     for x, gate in either(expr, "operator.mul"):
         if gate.op == "torch.sigmoid" and gate.inputs[0] is x:
             return F.silu(x)  # type: ignore[no-any-return]
@@ -85,7 +85,7 @@ def silu(expr: Expr, uses: Uses) -> Expr | None:
 
 @rule("operator.mul")
 def mish(expr: Expr, uses: Uses) -> Expr | None:
-    """x * tanh(softplus(x)) is F.mish."""
+    """The product x * tanh(softplus(x)) is F.mish."""
     for x, gate in either(expr, "operator.mul"):
         if gate.op == "torch.tanh" and gate.inputs[0].op == "F.softplus" and gate.inputs[0].inputs[0] is x:
             return F.mish(x)  # type: ignore[no-any-return]
@@ -94,7 +94,7 @@ def mish(expr: Expr, uses: Uses) -> Expr | None:
 
 @rule("operator.mul")
 def hardswish(expr: Expr, uses: Uses) -> Expr | None:
-    """x * hardsigmoid(x) is F.hardswish."""
+    """The product x * hardsigmoid(x) is F.hardswish."""
     for x, gate in either(expr, "operator.mul"):
         if gate.op == "F.hardsigmoid" and gate.inputs[0] is x:
             return F.hardswish(x)  # type: ignore[no-any-return]

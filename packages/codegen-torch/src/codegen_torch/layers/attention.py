@@ -17,7 +17,7 @@ _MOST_TERMS = 8
 
 @rule("operator.matmul")
 def attention(expr: Expr, uses: Uses) -> Expr | None:
-    """softmax(q kᵀ * scale + mask) v is F.scaled_dot_product_attention, where a wholly masked row gives the same."""
+    """The product softmax(q kᵀ * scale + mask) v is F.scaled_dot_product_attention, if wholly masked rows agree."""
     weights, value = expr.inputs
     softmax = _unguarded(weights)
     guarded = softmax is not weights
@@ -48,7 +48,7 @@ def _unguarded(weights: Expr) -> Expr:
     if weights.op == "torch.where":
         test, zero, rest = weights.inputs
         if test.op == "torch.isnan" and test.inputs[0] is rest and number(zero) == 0:
-            return rest
+            return rest  # type: ignore[no-any-return]
     return weights
 
 
@@ -109,7 +109,7 @@ def _absorbs(fill: float) -> bool:
 def _leads_to_product(expr: Expr) -> bool:
     """Whether this is a product of two computed matrices, perhaps scaled and with terms added."""
     for _ in range(_MOST_TERMS):
-        expr, _scale_ = _unscaled(expr)
+        expr, _ = _unscaled(expr)
         if expr.op == "operator.matmul":
             return True
         if expr.op == "operator.add":
@@ -146,7 +146,7 @@ def _scale(scale: float, size: object) -> float | None:
     return as_written(scale)
 
 
-def _mask(scores: _Scores, guarded: bool) -> Expr | None | bool:
+def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
     """The mask that torch takes, or False where a wholly masked row would not come out the same.
 
     Of such a row torch makes zeros, where the mask says minus infinity or False, as a guarded softmax does; an
@@ -190,7 +190,7 @@ def _is_finite(expr: Expr, most: int = 64) -> bool:
                 return False
         elif current.op == "torch.where":
             stack += [operand for operand in current.inputs[1:] if operand is not None]
-        elif current.op == "F.embedding":
+        elif current.op in ("F.embedding", "nn.Embedding"):
             stack.append(current.inputs[1])
         elif current.op in _FINITE:
             stack += [operand for operand in tensor_operands(current) if operand is not None]
@@ -200,9 +200,12 @@ def _is_finite(expr: Expr, most: int = 64) -> bool:
 
 
 _FINITE = frozenset(
-    """operator.add operator.sub operator.mul operator.neg Tensor.to Tensor.unsqueeze Tensor.squeeze Tensor.expand
-    Tensor.reshape Tensor.flatten Tensor.unflatten Tensor.permute Tensor.transpose index.slice index.select
-    torch.broadcast_to runtime.expand torch.cat""".split()
+    (
+        *("operator.add", "operator.sub", "operator.mul", "operator.neg", "Tensor.to"),
+        *("Tensor.unsqueeze", "Tensor.squeeze", "Tensor.expand", "torch.broadcast_to", "runtime.expand"),
+        *("Tensor.reshape", "Tensor.flatten", "Tensor.unflatten", "Tensor.permute", "Tensor.transpose"),
+        *("index.slice", "index.select", "torch.cat"),
+    )
 )
 """What makes no infinity of the finite numbers that masks are made of."""
 
@@ -215,7 +218,7 @@ def _transposed(expr: Expr) -> Expr | None:
     if expr.op == "Tensor.transpose":
         axes = {expr.attrs["dim0"] % rank, expr.attrs["dim1"] % rank}
         if axes == {rank - 2, rank - 1}:
-            return expr.inputs[0]
+            return expr.inputs[0]  # type: ignore[no-any-return]
     if expr.op == "Tensor.permute":
         *order, row, column = (axis % rank for axis in expr.attrs["dims"])
         return _permuted(expr.inputs[0], (*order, column, row))
@@ -251,7 +254,7 @@ def _transposed_in_a_batch(expr: Expr) -> Expr | None:
     *batch, rows, columns = x.dims
     if expr.dims != (*batch, columns, rows) or flat.dims[1:] != (rows, columns):
         return None
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 def _heads(query: Expr, key: Expr, value: Expr) -> tuple[Expr, Expr, Expr, bool]:
@@ -286,7 +289,7 @@ def _unrepeated(expr: Expr) -> Expr | None:
         return None
     if wide.dims != (batch, heads, repeats, rows, columns) or expr.dims != (batch, heads * repeats, rows, columns):
         return None
-    return x
+    return x  # type: ignore[no-any-return]
 
 
 RULES = (attention,)

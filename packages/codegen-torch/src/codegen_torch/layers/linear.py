@@ -56,7 +56,7 @@ def _vector(offset: Expr, weight: Expr, total: Expr, product: Expr) -> Expr | No
     if ref is None or weight.dims is None:
         return None
     size = weight.dims[0]
-    if not ref.shape or ref.shape[-1] != size or ref.size != size:
+    if not isinstance(size, int) or not ref.shape or ref.shape[-1] != size or ref.size != size:
         return None
     if len(ref.shape) == 1:
         return parameter(offset)

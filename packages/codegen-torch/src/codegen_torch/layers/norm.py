@@ -46,7 +46,7 @@ def rms_norm(expr: Expr, uses: Uses) -> Expr | None:
 
 @rule("operator.add")
 def shifted_standardization(expr: Expr, uses: Uses) -> Expr | None:
-    """(x - mean) / sqrt(variance + eps) * scale + shift over the last axes is F.layer_norm."""
+    """Standardizing (x - mean) / sqrt(variance + eps), times a scale, plus a shift, is F.layer_norm."""
     for product, shift in either(expr, "operator.add"):
         if uses[product] != 1:
             continue
@@ -60,7 +60,7 @@ def shifted_standardization(expr: Expr, uses: Uses) -> Expr | None:
 
 @rule("operator.mul")
 def scaled_standardization(expr: Expr, uses: Uses) -> Expr | None:
-    """(x - mean) / sqrt(variance + eps) * scale over the last axes is F.layer_norm without a shift."""
+    """Standardizing (x - mean) / sqrt(variance + eps), times a scale, is F.layer_norm without a shift."""
     for standard, scale in either(expr, "operator.mul"):
         found = _standardized(standard)
         if found is not None and scale.dims == found[1]:
@@ -71,7 +71,7 @@ def scaled_standardization(expr: Expr, uses: Uses) -> Expr | None:
 
 @rule("operator.truediv", "operator.mul")
 def standardization(expr: Expr, uses: Uses) -> Expr | None:
-    """(x - mean) / sqrt(variance + eps) over the last axes is F.layer_norm without scale and shift."""
+    """Standardizing (x - mean) / sqrt(variance + eps) is F.layer_norm without scale and shift."""
     found = _standardized(expr)
     if found is None:
         return None
@@ -81,7 +81,7 @@ def standardization(expr: Expr, uses: Uses) -> Expr | None:
 
 @rule("operator.mul")
 def scaled_root_mean_square(expr: Expr, uses: Uses) -> Expr | None:
-    """x / sqrt(mean(x²) + eps) * scale over the last axes is F.rms_norm."""
+    """Dividing x / sqrt(mean(x²) + eps), times a scale, over the last axes is F.rms_norm."""
     for normal, scale in either(expr, "operator.mul"):
         found = _rms_normalized(normal)
         if found is not None and scale.dims == found[1]:
@@ -92,7 +92,7 @@ def scaled_root_mean_square(expr: Expr, uses: Uses) -> Expr | None:
 
 @rule("operator.truediv", "operator.mul")
 def root_mean_square(expr: Expr, uses: Uses) -> Expr | None:
-    """x / sqrt(mean(x²) + eps) over the last axes is F.rms_norm without a scale."""
+    """Dividing x / sqrt(mean(x²) + eps) over the last axes is F.rms_norm without a scale."""
     found = _rms_normalized(expr)
     if found is None:
         return None
@@ -158,16 +158,16 @@ def _over_root(x: Expr, radicand: Expr | None) -> tuple[Expr, Expr, tuple[int, .
 def _root(expr: Expr) -> Expr | None:
     """What the square root is taken of."""
     if expr.op == "operator.pow" and is_number(expr.inputs[1], 0.5):
-        return expr.inputs[0]
+        return expr.inputs[0]  # type: ignore[no-any-return]
     return expr.inputs[0] if expr.op == "torch.sqrt" else None
 
 
 def _inverse_root(expr: Expr) -> Expr | None:
     """What the inverse of the square root is taken of."""
     if expr.op == "torch.rsqrt":
-        return expr.inputs[0]
+        return expr.inputs[0]  # type: ignore[no-any-return]
     if expr.op == "operator.pow" and is_number(expr.inputs[1], -0.5):
-        return expr.inputs[0]
+        return expr.inputs[0]  # type: ignore[no-any-return]
     if expr.op == "torch.reciprocal":
         return _root(expr.inputs[0])
     if expr.op == "operator.truediv" and number(expr.inputs[0]) == 1:

@@ -72,12 +72,12 @@ def is_power(expr: Expr | None, exponent: int) -> Expr | None:
     if expr is None:
         return None
     if expr.op == "operator.pow" and is_number(expr.inputs[1], exponent):
-        return expr.inputs[0]
+        return expr.inputs[0]  # type: ignore[no-any-return]
     if expr.op != "operator.mul":
         return None
     for base in expr.inputs:
         if len(parts := factors(expr, base)) == exponent and all(part is base for part in parts):
-            return base
+            return base  # type: ignore[no-any-return]
     return None
 
 

@@ -1,10 +1,10 @@
-"""How a rule is written and applied: a pattern with its guard, a replacement, and one sentence that says it in words."""
+"""How rules are written and applied: a pattern with its guard, a replacement, one sentence that says it in words."""
 
 from __future__ import annotations
 
-import os.path
+import itertools
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dataflow_ir import nodes, prewalk
@@ -52,7 +52,7 @@ def apply(rules: Sequence[Rule], outputs: dict[str, Expr]) -> dict[str, Expr]:
     Patterns are matched on expressions as they were before, so that the largest group is found first and uses are
     those of the graph that is read. An expression of a group that is used outside of it stays there as well.
     """
-    old = nodes(list(outputs.values()))
+    old: list[Expr] = nodes(list(outputs.values()))  # type: ignore[assignment]
     known = set(old)
     uses: Uses = Counter(operand for expr in old for operand in expr.inputs if operand is not None)
     uses.update(outputs.values())
@@ -61,19 +61,20 @@ def apply(rules: Sequence[Rule], outputs: dict[str, Expr]) -> dict[str, Expr]:
         for root in candidate.roots:
             by_root.setdefault(root, []).append(candidate)
 
+    shared: dict[Hashable, Expr] = {}
+
     def visit(expr: Expr) -> Expr | None:
         for candidate in by_root.get(expr.op, ()) if expr in known else ():
             new = candidate.rewrite(expr, uses)
             if new is not None:
-                _inherit(expr, new, known, candidate.shares_scope)
-                return new
+                return _adopt(expr, new, known, shared, candidate.shares_scope)
         return None
 
     return prewalk(visit, outputs)
 
 
-def _inherit(root: Expr, new: Expr, known: set[Expr], shares_scope: bool) -> None:
-    """Give the new expressions the origin of the group they replace."""
+def _adopt(root: Expr, new: Expr, known: set[Expr], shared: dict[Hashable, Expr], shares_scope: bool) -> Expr:
+    """Give new expressions the origin of the group they replace; what was built before is taken again."""
     made, frontier = _made(new, known)
     covered = list(_covered(root, frontier))
     scope = _common([expr.origin.scope for expr in covered if expr.origin.order >= 0]) if shares_scope else None
@@ -83,27 +84,31 @@ def _inherit(root: Expr, new: Expr, known: set[Expr], shares_scope: bool) -> Non
         root.origin.name,
         tuple(sorted({position for expr in covered for position in expr.origin.nodes})),
     )
+    final: dict[Expr | None, Expr | None] = {}
     for expr in made:
         if expr.inputs:
-            expr.meta["origin"] = origin
+            inputs = tuple(final.get(operand, operand) for operand in expr.inputs)
+            result = expr if inputs == expr.inputs else expr.rebuild(inputs)
+            result.meta["origin"] = origin
+            final[expr] = shared.setdefault(result.key, result)
+    return final.get(new) or new
 
 
 def _made(new: Expr, known: set[Expr]) -> tuple[list[Expr], set[Expr]]:
-    """The expressions that a rule built, and the old ones that they use."""
-    made: list[Expr] = []
+    """The expressions that a rule built, operands first, and the old ones that they use."""
+    made: dict[Expr, None] = {}
     frontier: set[Expr] = set()
-    stack = [new]
-    seen = set(stack)
+    stack: list[tuple[Expr, bool]] = [(new, False)]
     while stack:
-        expr = stack.pop()
+        expr, finished = stack.pop()
         if expr in known:
             frontier.add(expr)
-            continue
-        made.append(expr)
-        fresh = [operand for operand in expr.inputs if operand is not None and operand not in seen]
-        seen.update(fresh)
-        stack += fresh
-    return made, frontier
+        elif finished:
+            made[expr] = None
+        elif expr not in made:
+            stack.append((expr, True))
+            stack += [(operand, False) for operand in expr.inputs if operand is not None]
+    return list(made), frontier
 
 
 def _covered(root: Expr, frontier: set[Expr]) -> Iterator[Expr]:
@@ -127,4 +132,8 @@ def tensor_operands(expr: Expr) -> tuple[Expr | None, ...]:
 
 
 def _common(scopes: Sequence[Scope]) -> Scope:
-    return tuple(os.path.commonprefix(list(scopes))) if scopes else ()
+    """The modules around all of these scopes."""
+    if not scopes:
+        return ()
+    levels = itertools.takewhile(lambda level: len(set(level)) == 1, zip(*scopes, strict=False))
+    return tuple(level[0] for level in levels)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -194,7 +194,8 @@ def _picks_the_same(axis: _Axis, mode: str, coordinates: str, rounding: str) -> 
 
 def _onnx_indices(size: int | None, output: int, scale: float, coordinates: str, rounding: str) -> Array | None:
     """The input's element for each of the output (ONNX, Resize), or None where it depends on unknown sizes."""
-    position = np.arange(output)
+    position: Array = np.arange(output)
+    place: Array
     if coordinates == "asymmetric":
         place = position / scale
     elif coordinates == "half_pixel" or (coordinates == "pytorch_half_pixel" and output > 1):
@@ -205,17 +206,20 @@ def _onnx_indices(size: int | None, output: int, scale: float, coordinates: str,
         place = position * (size - 1) / (output - 1)
     else:
         return None
-    rounded = {
-        "floor": np.floor,
-        "ceil": np.ceil,
-        "round_prefer_floor": lambda x: np.ceil(x - 0.5),
-        "round_prefer_ceil": lambda x: np.floor(x + 0.5),
-    }.get(rounding)
+    rounded = _ROUNDINGS.get(rounding)
     return None if rounded is None else np.clip(rounded(place), 0, np.inf if size is None else size - 1)
+
+
+_ROUNDINGS: dict[str, Callable[[Array], Array]] = {
+    "floor": np.floor,
+    "ceil": np.ceil,
+    "round_prefer_floor": lambda place: np.ceil(place - 0.5),
+    "round_prefer_ceil": lambda place: np.floor(place + 0.5),
+}
 
 
 def _torch_indices(size: int | None, output: int, scale: float, mode: str) -> Array:
     """The same of torch's ``nearest`` and ``nearest-exact`` modes, in float32 as torch computes."""
     position = np.arange(output, dtype=np.float32) + np.float32(0.5 if mode == "nearest-exact" else 0)
     place = np.floor(position * np.float32(1 / scale))
-    return np.minimum(place, np.inf if size is None else size - 1)
+    return np.asarray(np.minimum(place, np.inf if size is None else size - 1))

@@ -66,8 +66,8 @@ def _normalized_per_element(spatial: int, x: Expr, scale: Expr, b: Expr, mean: E
     if spatial:
         return _normalized_by_statistics(x, scale, b, mean, var, epsilon)
     # Every element of a sample has its own statistics.
-    statistics = (tensor.flatten() for tensor in (scale, b, mean, var))
-    return _normalized_by_statistics(x.flatten(1), *statistics, epsilon).reshape(*x.shape)  # type: ignore[no-any-return]
+    scale, b, mean, var = (tensor.flatten() for tensor in (scale, b, mean, var))
+    return _normalized_by_statistics(x.flatten(1), scale, b, mean, var, epsilon).reshape(*x.shape)  # type: ignore[no-any-return]
 
 
 def _normalized_by_statistics(x: Expr, scale: Expr, b: Expr, mean: Expr, var: Expr, epsilon: float) -> Expr:
