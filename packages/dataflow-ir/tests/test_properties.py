@@ -162,6 +162,33 @@ def test_components(g: Node) -> None:
     assert df.iscyclic(g) == cyclic
 
 
+def reached(g: Any, without: Node) -> set[Node]:
+    seen: set[Node] = set()
+    stack = list(df.leaves(g))
+    while stack:
+        v = stack.pop()
+        if v is not without and v not in seen:
+            seen.add(v)
+            stack += [i for i in v.inputs if i is not None]
+    return seen
+
+
+@given(ANY, st.integers(1, 3))
+def test_dominators_are_what_cuts_a_node_off(g: Node, roots: int) -> None:
+    order = df.nodes(g)
+    nest = order[-roots:]
+    nearest = df.dominators(nest)
+    above: dict[Node, set[Node]] = {}
+    for v in order:
+        above[v], w = set(), nearest[v]
+        while w is not None:
+            above[v].add(w)
+            w = nearest[w]
+    for cut in order:
+        lost = set(order) - reached(nest, cut) - {cut}
+        assert lost == {v for v in order if cut in above[v]}
+
+
 @given(ANY)
 def test_users_mirror_inputs(g: Node) -> None:
     used_by = df.users(g)

@@ -2,6 +2,7 @@
 
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.cycles import CycleError, fix
+from dataflow_ir.dominance import dominators
 from dataflow_ir.evaluate import Closure, evaluate
 from dataflow_ir.fingerprint import fingerprint
 from dataflow_ir.functions import Lambda, call, close, fn, lambdas, map_bodies
@@ -66,6 +67,7 @@ __all__ = [
     "contains",
     "copy",
     "cse",
+    "dominators",
     "dumps",
     "duplicates",
     "equal",

@@ -55,7 +55,8 @@ def fn(function: Callable[..., Any]) -> Node:
     """Build a function value by calling a Python function once with its parameters as input nodes.
 
     What the body takes from outside, and whatever else in it does not depend on a parameter, is captured:
-    computed outside, once. Constants are not; they stay in the body.
+    computed outside, once. Constants are not; they stay in the body. The time is linear in all that the body
+    reaches, outside too.
 
     Raises:
         TypeError: If the Python function has other than plain parameters.

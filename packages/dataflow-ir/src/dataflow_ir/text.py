@@ -216,7 +216,7 @@ class _Scope:
                 self.bind(v, text)
                 continue
             depth[v] = level
-            nested[v] = f"{CONST}(value={text})" if text[0] == "(" and v in ends else text
+            nested[v] = f"{CONST}(value={text})" if v.op == CONST and text[0] == "(" and v in ends else text
 
     def bind(self, v: Node, text: str) -> None:
         name = self.reference(v)
