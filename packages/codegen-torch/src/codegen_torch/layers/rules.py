@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import Counter
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from dataflow_ir import nodes, prewalk
@@ -61,20 +61,19 @@ def apply(rules: Sequence[Rule], outputs: dict[str, Expr]) -> dict[str, Expr]:
         for root in candidate.roots:
             by_root.setdefault(root, []).append(candidate)
 
-    shared: dict[Hashable, Expr] = {}
-
     def visit(expr: Expr) -> Expr | None:
         for candidate in by_root.get(expr.op, ()) if expr in known else ():
             new = candidate.rewrite(expr, uses)
             if new is not None:
-                return _adopt(expr, new, known, shared, candidate.shares_scope)
+                _inherit(expr, new, known, candidate.shares_scope)
+                return new
         return None
 
     return prewalk(visit, outputs)
 
 
-def _adopt(root: Expr, new: Expr, known: set[Expr], shared: dict[Hashable, Expr], shares_scope: bool) -> Expr:
-    """Give new expressions the origin of the group they replace; what was built before is taken again."""
+def _inherit(root: Expr, new: Expr, known: set[Expr], shares_scope: bool) -> None:
+    """Give new expressions the origin of the group they replace."""
     made, frontier = _made(new, known)
     covered = list(_covered(root, frontier))
     scope = _common([expr.origin.scope for expr in covered if expr.origin.order >= 0]) if shares_scope else None
@@ -84,31 +83,27 @@ def _adopt(root: Expr, new: Expr, known: set[Expr], shared: dict[Hashable, Expr]
         root.origin.name,
         tuple(sorted({position for expr in covered for position in expr.origin.nodes})),
     )
-    final: dict[Expr | None, Expr | None] = {}
     for expr in made:
         if expr.inputs:
-            inputs = tuple(final.get(operand, operand) for operand in expr.inputs)
-            result = expr if inputs == expr.inputs else expr.rebuild(inputs)
-            result.meta["origin"] = origin
-            final[expr] = shared.setdefault(result.key, result)
-    return final.get(new) or new
+            expr.meta["origin"] = origin
 
 
 def _made(new: Expr, known: set[Expr]) -> tuple[list[Expr], set[Expr]]:
-    """The expressions that a rule built, operands first, and the old ones that they use."""
-    made: dict[Expr, None] = {}
+    """The expressions that a rule built, and the old ones that they use."""
+    made: list[Expr] = []
     frontier: set[Expr] = set()
-    stack: list[tuple[Expr, bool]] = [(new, False)]
+    stack = [new]
+    seen = set(stack)
     while stack:
-        expr, finished = stack.pop()
+        expr = stack.pop()
         if expr in known:
             frontier.add(expr)
-        elif finished:
-            made[expr] = None
-        elif expr not in made:
-            stack.append((expr, True))
-            stack += [(operand, False) for operand in expr.inputs if operand is not None]
-    return list(made), frontier
+            continue
+        made.append(expr)
+        fresh = [operand for operand in expr.inputs if operand is not None and operand not in seen]
+        seen.update(fresh)
+        stack += fresh
+    return made, frontier
 
 
 def _covered(root: Expr, frontier: set[Expr]) -> Iterator[Expr]:
