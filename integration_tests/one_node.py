@@ -1,0 +1,153 @@
+"""Models of one node, lowered, computed by torch and compared with ONNX's reference implementation."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import onnx
+import onnx_proto
+import torch
+from codegen_torch.expr import Expr
+from codegen_torch.lower.graph import Lowered, lower
+from dataflow_ir import topo
+from interpret import interpret
+from onnx import TensorProto, helper, numpy_helper
+from onnx.reference import ReferenceEvaluator
+
+Array = np.ndarray[Any, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Row:
+    """One line of an operator's test table.
+
+    Attributes:
+        op: The operator.
+        opset: At which opset.
+        inputs: The input arrays; None where one is absent.
+        attributes: Its attributes.
+        baked: The positions of the inputs that are initializers; the others are graph inputs.
+        expected: What must come out, where the reference does not know this opset; else the reference tells.
+        outputs: How many outputs the node has.
+    """
+
+    op: str
+    opset: int
+    inputs: Sequence[Array | None]
+    attributes: dict[str, Any] = dataclasses.field(default_factory=dict)
+    baked: tuple[int, ...] = ()
+    expected: Callable[..., Any] | None = None
+    outputs: int = 1
+
+    def __str__(self) -> str:
+        inputs = " ".join("none" if a is None else f"{a.dtype}{list(a.shape)}" for a in self.inputs)
+        baked = f" baked {self.baked}" if self.baked else ""
+        return f"{self.op}-{self.opset} {inputs} {self.attributes}{baked}"
+
+
+def table(rows: Sequence[Row]) -> dict[str, Any]:
+    """The arguments of `pytest.mark.parametrize` for a table, each row at fixed and at symbolic sizes."""
+    cases = [(row, symbolic) for row in rows for symbolic in (False, True)]
+    ids = [f"{row} {'symbolic' if symbolic else 'fixed'}" for row, symbolic in cases]
+    return {"argnames": ("row", "symbolic"), "argvalues": cases, "ids": ids}
+
+
+def model_of(row: Row, *, symbolic: bool) -> onnx.ModelProto:
+    """The model of one node; with `symbolic`, every size but 1 of every input has a name of its own."""
+    names = [f"x{i}" if array is not None else "" for i, array in enumerate(row.inputs)]
+    outputs = [f"y{i}" for i in range(row.outputs)]
+    inputs, initializers = [], []
+    for position, (name, array) in enumerate(zip(names, row.inputs, strict=True)):
+        if array is None:
+            continue
+        if position in row.baked:
+            initializers.append(numpy_helper.from_array(np.asarray(array), name))
+            continue
+        dims = [f"{name}_{axis}" if symbolic and size != 1 else size for axis, size in enumerate(array.shape)]
+        inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), dims))
+    node = helper.make_node(row.op, names, outputs, **row.attributes)
+    results = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in outputs]
+    graph = helper.make_graph([node], row.op, inputs, results, initializers)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", row.opset)])
+
+
+def lower_proto(model: onnx.ModelProto) -> Lowered:
+    """Lower a model made by the `onnx` package."""
+    return lower(onnx_proto.loads(model.SerializeToString()), model.graph.name or "model")
+
+
+def check(row: Row, *, symbolic: bool, rtol: float = 1e-6, atol: float = 1e-6) -> dict[str, Expr]:
+    """Compare a row with the reference: values, dtypes and shapes, and the stated facts with what came out."""
+    model = model_of(row, symbolic=symbolic)
+    lowered = lower_proto(model)
+    fed = {f"x{i}": a for i, a in enumerate(row.inputs) if a is not None and i not in row.baked}
+    wanted = _wanted(row, model, fed)
+    found = interpret(lowered.outputs, {name: torch.from_numpy(np.array(array)) for name, array in fed.items()})
+    for expr, value, want in zip(lowered.outputs.values(), found.values(), wanted, strict=True):
+        assert tuple(value.shape) == want.shape
+        np.testing.assert_allclose(value.numpy(), want, rtol=rtol, atol=atol)
+        assert value.numpy().dtype == want.dtype
+        check_facts(expr, value)
+    return lowered.outputs
+
+
+def _wanted(row: Row, model: onnx.ModelProto, fed: dict[str, Array]) -> list[Array]:
+    if row.expected is None:
+        return [np.asarray(result) for result in ReferenceEvaluator(model).run(None, fed)]
+    result = row.expected(*[array for array in row.inputs if array is not None])
+    return [np.asarray(part) for part in (result if isinstance(result, tuple) else (result,))]
+
+
+def check_facts(expr: Expr, value: Any) -> None:
+    """A stated type, rank or number may not differ from what was computed."""
+    assert str(value.dtype) == f"torch.{expr.dtype.value}"
+    if expr.dims is not None:
+        assert len(expr.dims) == value.ndim
+        for dim, size in zip(expr.dims, value.shape, strict=True):
+            assert not isinstance(dim, int) or dim == size
+    if expr.fact.fill is not None:
+        assert (value == expr.fact.fill).all()
+    if expr.fact.is_constant and value.dtype is not torch.bfloat16:
+        np.testing.assert_array_equal(value.numpy(), expr.fact.value)
+
+
+def symbols_of(outputs: dict[str, Expr]) -> list[str]:
+    """The symbols that a graph consists of, in order, without its inputs and constants."""
+    order = topo(list(outputs.values()))
+    return [expr.op for expr in order if expr.op not in ("input", "weight", "constant", "literal")]
+
+
+def chain(
+    nodes: Sequence[tuple[Any, ...]],
+    inputs: dict[str, tuple[Any, Sequence[Any]]],
+    constants: dict[str, Any],
+    output: str,
+    opset: int = 18,
+) -> onnx.ModelProto:
+    """A model of several nodes.
+
+    Args:
+        nodes: Operator, names of the inputs, name of the output (or names), attributes, if any.
+        inputs: numpy dtype and dims (numbers or names) by name.
+        constants: Arrays, or what numpy makes int64 arrays of, by name.
+        output: The name of the graph's output.
+        opset: The opset.
+    """
+    made = []
+    for op, operands, results, *attributes in nodes:
+        names = [results] if isinstance(results, str) else results
+        made.append(helper.make_node(op, operands, names, **(attributes[0] if attributes else {})))
+    infos = [
+        helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(np.dtype(dtype)), list(dims))
+        for name, (dtype, dims) in inputs.items()
+    ]
+    stored = [
+        numpy_helper.from_array(np.asarray(value, None if isinstance(value, np.ndarray) else np.int64), name)
+        for name, value in constants.items()
+    ]
+    result = helper.make_tensor_value_info(output, TensorProto.UNDEFINED, None)
+    graph = helper.make_graph(made, "chain", infos, [result], stored)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
