@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from codegen_torch.expr import Expr
+from codegen_torch.layers.movement import permuted
 from codegen_torch.layers.patterns import as_written, number
 from codegen_torch.layers.rules import Uses, rule, tensor_operands
 from codegen_torch.symbols.namespaces import F, torch
@@ -221,21 +222,12 @@ def _transposed(expr: Expr) -> Expr | None:
             return expr.inputs[0]  # type: ignore[no-any-return]
     if expr.op == "Tensor.permute":
         *order, row, column = (axis % rank for axis in expr.attrs["dims"])
-        return _permuted(expr.inputs[0], (*order, column, row))
+        return permuted(expr.inputs[0], (*order, column, row))
     if expr.op in ("Tensor.unflatten", "Tensor.reshape"):
         inner = _transposed_in_a_batch(expr)
         if inner is not None:
             return inner
     return expr.transpose(-2, -1)  # type: ignore[no-any-return]
-
-
-def _permuted(x: Expr, order: tuple[int, ...]) -> Expr:
-    moved = [axis for axis, source in enumerate(order) if axis != source]
-    if not moved:
-        return x
-    if len(moved) == 2:
-        return x.transpose(*moved)  # type: ignore[no-any-return]
-    return x.permute(*order)  # type: ignore[no-any-return]
 
 
 def _transposed_in_a_batch(expr: Expr) -> Expr | None:

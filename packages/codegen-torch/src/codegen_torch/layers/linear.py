@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from codegen_torch.dims import product
 from codegen_torch.expr import Expr
 from codegen_torch.layers.patterns import either
 from codegen_torch.layers.refs import parameter, tensor_ref
@@ -12,12 +13,12 @@ from codegen_torch.symbols.namespaces import nn
 @rule("operator.add", shares_scope=True)
 def biased_product(expr: Expr, uses: Uses) -> Expr | None:
     """A product with a stored matrix plus a stored vector is an nn.Linear layer with a bias."""
-    for product, offset in either(expr, "operator.add"):
-        found = _product(product) if uses[product] == 1 else None
+    for inner, offset in either(expr, "operator.add"):
+        found = _product(inner) if uses[inner] == 1 else None
         if found is None or found[2] is not None:
             continue
         x, weight, _ = found
-        bias = _vector(offset, weight, expr, product)
+        bias = _vector(offset, weight, expr, inner)
         if bias is not None:
             return nn.Linear(x, weight, bias)  # type: ignore[no-any-return]
     return None
@@ -50,7 +51,7 @@ def _product(expr: Expr) -> tuple[Expr, Expr, Expr | None] | None:
     return x, weight, bias
 
 
-def _vector(offset: Expr, weight: Expr, total: Expr, product: Expr) -> Expr | None:
+def _vector(offset: Expr, weight: Expr, total: Expr, inner: Expr) -> Expr | None:
     """A stored tensor that adds one number to each of the last dimension's elements, and broadcasts nothing."""
     ref = tensor_ref(offset)
     if ref is None or weight.dims is None:
@@ -60,24 +61,28 @@ def _vector(offset: Expr, weight: Expr, total: Expr, product: Expr) -> Expr | No
         return None
     if len(ref.shape) == 1:
         return parameter(offset)
-    return parameter(ref.reshape(size)) if total.dims is not None and total.dims == product.dims else None
+    return parameter(ref.reshape(size)) if total.dims is not None and total.dims == inner.dims else None
 
 
 @rule("Tensor.reshape", "Tensor.unflatten")
 def flattened(expr: Expr, uses: Uses) -> Expr | None:
     """An nn.Linear layer between flattening the leading dimensions and restoring them needs neither of the two."""
     layer = expr.inputs[0]
-    if layer is None or layer.op != "nn.Linear" or uses[layer] != 1:
+    if layer.op != "nn.Linear" or uses[layer] != 1:
         return None
     flat, weight, bias = layer.inputs
     if flat.op not in ("Tensor.reshape", "Tensor.flatten"):
         return None
     x = flat.inputs[0]
-    if x.dims is None or expr.dims is None or weight.dims is None or not x.dims:
+    if x.dims is None or expr.dims is None or weight.dims is None:
         return None
-    if x.dims[-1] != weight.dims[1] or expr.dims != (*x.dims[:-1], weight.dims[0]):
+    *leading, outputs = expr.dims
+    count = len(leading)
+    if x.dims[:count] != tuple(leading) or outputs != weight.dims[0]:
         return None
-    return nn.Linear(x, weight, bias)  # type: ignore[no-any-return]
+    if len(x.dims) == count or product(x.dims[count:]) != weight.dims[1]:
+        return None
+    return nn.Linear(x if len(x.dims) == count + 1 else x.flatten(count), weight, bias)  # type: ignore[no-any-return]
 
 
 RULES = (biased_product, plain_product)

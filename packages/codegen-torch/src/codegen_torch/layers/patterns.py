@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 
 from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import shortest_float32
+from codegen_torch.numbers import shortest_float32
 
 
 def operands(expr: Expr | None, op: str) -> tuple[Expr, ...]:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from codegen_torch.dims import product
 from codegen_torch.expr import Expr, UnknownRank
-from codegen_torch.lower.registry import NotApplicable, op, shortest_float32
+from codegen_torch.lower.registry import NotApplicable, op
+from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols.namespaces import F, torch
 
 

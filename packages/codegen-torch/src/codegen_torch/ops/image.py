@@ -12,7 +12,8 @@ import numpy as np
 from codegen_torch.dims import divide
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Array, Size
-from codegen_torch.lower.registry import Const, Floats, Int, Ints, NotApplicable, op, shortest_float32
+from codegen_torch.lower.registry import Const, Floats, Int, Ints, NotApplicable, op
+from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols.base import size_of
 from codegen_torch.symbols.namespaces import F
 
