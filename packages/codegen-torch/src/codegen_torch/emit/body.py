@@ -10,13 +10,17 @@ from codegen_torch.dtypes import DType
 from codegen_torch.emit.buffers import number_source
 from codegen_torch.emit.expression import Source, render
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
-from codegen_torch.emit.naming import hint, is_generic, unique
+from codegen_torch.emit.naming import attention_roles, hint, is_generic, unique
 from codegen_torch.emit.plan import Loop, Plan, Statement, make_plan, member_text, operands_of
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef
 from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import Region, is_layer
 from codegen_torch.modules.sizes import Sizes
+
+
+_PASSED_ON = frozenset({"cos", "sin", "mask"})
+"""Names that a float parameter takes over from the caller."""
 
 
 @dataclass(slots=True)
@@ -72,7 +76,9 @@ class ForwardWriter:
         self.members = self._members_of_values()
         self.names: dict[Expr, str] = {}
         self.live: dict[str, Expr] = {}
-        self.plan: Plan = make_plan(self.region, sizes[self.region])
+        self.hints = self._hints()
+        self.needs_dtype = False
+        self.plan: Plan = make_plan(self.region, sizes[self.region], self.hints)
         self.producers: dict[Expr, Expr | Region] = {
             value: unit
             for unit in self.region.units
@@ -82,7 +88,7 @@ class ForwardWriter:
     def write(self) -> Forward:
         """The method."""
         own = self.sizes[self.region]
-        reserved = [self.size_names[name] for name in (*own.sources, *own.arguments)]
+        reserved = ["dtype", *(self.size_names[name] for name in (*own.sources, *own.arguments))]
         self._name_parameters(reserved)
         parameters = [self._declared(param) for param in self.region.params]
         parameters += [f"{self.size_names[name]}: int" for name in own.arguments]
@@ -99,7 +105,9 @@ class ForwardWriter:
             forward.lines.extend(Line(text, line_nodes) for text in self._statement(statement, targets, body))
             values = [value for value in _flat(statement.targets) if value is not None]
             forward.lines.extend(self._bind_sizes(pending, values))
-        forward.lines.extend(self._return(forward.lines))
+        forward.lines.extend(self._return())
+        if self.needs_dtype:
+            forward.lines.insert(0, Line(f"        dtype = {self.weight_path}.dtype"))
         return forward
 
     # Surroundings of expressions.
@@ -120,7 +128,10 @@ class ForwardWriter:
         for name, value in self.live.items():
             if not isinstance(value.fact, tuple) and not value.fact.host and value.dtype is dtype and value.op != "input":
                 return f"{name}.dtype"
-        return f"{self.weight_path}.dtype" if self.weight_path else str(dtype)
+        if self.weight_path is None:
+            return str(dtype)
+        self.needs_dtype = True
+        return "dtype"
 
     def device(self) -> str:
         """The device of a tensor at hand."""
@@ -139,15 +150,22 @@ class ForwardWriter:
         members: dict[Expr, str] = {}
         for unit in self.region.units:
             path = self.region.members.get(unit)
-            if path is not None:
-                members.update(dict.fromkeys(unit.results if isinstance(unit, Region) else [unit], path))
+            values = unit.results if isinstance(unit, Region) else [unit]
+            if path is not None and len(values) == 1:  # one of several results is named for what it is
+                members[values[0]] = path
         return members
+
+    def _hints(self) -> dict[Expr, str | None]:
+        """What the values computed here would be called."""
+        values = [v for unit in self.region.units for v in (unit.results if isinstance(unit, Region) else [unit])]
+        self.roles = attention_roles([unit for unit in self.region.units if isinstance(unit, Expr)])
+        return {value: self.roles.get(value) or hint(value, self.members.get) for value in values}
 
     def _name_parameters(self, reserved: list[str]) -> None:
         for param in self.region.params:
             name = hint(param, lambda value: None if value in self.members else _outer_member(self.region, value))
-            if param.op != "input" and not isinstance(param.fact, tuple) and param.dtype.is_float:
-                name = name if name in ("cos", "sin", "mask") else self._residual(param)
+            if param.op != "input" and param.dtype.is_float:
+                name = name if name in _PASSED_ON else self.roles.get(param) or self._residual(param)
             elif param.op == "input" and not self._always_input(param):
                 name = None if param.dtype.is_float else "index"
             self._bind(param, unique(name, [*self.live, *reserved]))
@@ -207,7 +225,7 @@ class ForwardWriter:
 
     def _name_of(self, target: Expr, statement: Statement, reserved: list[str]) -> str:
         taken = [*self.live, *reserved]
-        wanted = hint(target, self.members.get)
+        wanted = self.hints.get(target)
         if isinstance(statement.unit, Loop):
             # What every call takes must outlive the loop's first result.
             carried = statement.unit.calls[0].params[statement.unit.position]
@@ -287,7 +305,7 @@ class ForwardWriter:
         lines.append(f"        for {variable} in {iterated}:")
         return lines + lay_out(Bracket(f"{variable}(", tuple(arguments), ")"), 3, f"{targets} = ")
 
-    def _return(self, lines: list[Line]) -> list[Line]:
+    def _return(self) -> list[Line]:
         inlined: list[Expr] = []
         stack = list(self.plan.returned)
         while stack:
@@ -343,7 +361,7 @@ def _outer_member(region: Region, value: Expr) -> str | None:
     around = region.parent
     while around is not None:
         for unit in around.units:
-            if (unit is value and is_layer(value)) or (isinstance(unit, Region) and value in unit.results):
+            if (unit is value and is_layer(value)) or (isinstance(unit, Region) and unit.results == [value]):
                 return around.members.get(unit)
         around = around.parent
     return None

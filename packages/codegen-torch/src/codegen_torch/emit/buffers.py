@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Array
-from codegen_torch.modules.region import tensor_of
+from codegen_torch.numbers import shortest_float32
 
 LITERAL_LIMIT = 16
 """Tensors of at most this many elements are written out."""
@@ -35,7 +36,7 @@ def buffer_source(constant: Expr, name: str) -> str | None:
     if value.ndim >= 2 and (triangle := _triangle(value, dtype)):
         return triangle
     if value.size <= LITERAL_LIMIT:
-        return f"torch.tensor({_nested(value.tolist())}{suffix})"
+        return f"torch.tensor({_nested(_shortest(value) if dtype is DType.FLOAT32 else value.tolist())}{suffix})"
     return None
 
 
@@ -44,7 +45,7 @@ def _suffix(dtype: DType) -> str:
 
 
 def _uniform(value: Array, shape: str, dtype: DType) -> str:
-    number = value.flat[0].item()
+    number = _shortest(value.flat[:1])[0] if dtype is DType.FLOAT32 else value.flat[0].item()
     suffix = "" if dtype is DType.FLOAT32 else f", dtype={dtype}"
     if number in (0, 1) and not math.copysign(1.0, number) < 0:
         return f"torch.{'ones' if number else 'zeros'}({shape}{suffix})"
@@ -81,12 +82,13 @@ def number_source(number: bool | int | float) -> str:
     return repr(number)
 
 
+def _shortest(value: Array) -> Any:
+    """The elements as nested lists of the shortest decimals that are the same float32."""
+    return np.vectorize(shortest_float32, otypes=[object])(value).tolist()
+
+
 def _nested(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_nested(item) for item in value)}]"
     return number_source(value)  # type: ignore[arg-type]
 
-
-def is_stored(constant: Expr) -> bool:
-    """Whether a constant's elements are in the weights file."""
-    return buffer_source(constant, "") is None and tensor_of(constant) is not None

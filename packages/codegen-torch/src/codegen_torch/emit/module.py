@@ -172,7 +172,7 @@ def _escaped(name: str) -> str:
 
 
 def _weight_path(region: Region, dtype: DType | None) -> str | None:
-    """The shortest path to a float parameter below a region, in code."""
+    """The shortest path to a float parameter or buffer below a region, in code."""
     paths: list[str] = []
     stack: list[tuple[str, Region]] = [("", region)]
     while stack:
@@ -186,7 +186,7 @@ def _weight_path(region: Region, dtype: DType | None) -> str | None:
             elif is_layer(unit):
                 roles = [role for role, leaf in layer_weights(unit).items() if leaf.dtype is dtype]
                 paths += [f"{path}.{role}" for role in roles[:1]]
-            elif unit.op == "weight" and unit.dtype is dtype:
+            elif unit.op in ("weight", "constant") and unit.dtype is dtype:
                 paths.append(path)
     best = min(paths, key=lambda path: (path.count("."), len(path), path), default=None)
     return None if best is None else member_text(best)

@@ -24,7 +24,6 @@ _BY_OPERATION = {
     "torch.arange": "positions",
     "torch.cos": "cos",
     "torch.sin": "sin",
-    "torch.where": "bias",
 }
 _MEANINGFUL = {
     "q": "q",
@@ -63,7 +62,7 @@ def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
             return _BY_OPERATION[value.op]
         if isinstance(value.fact, tuple):
             return None
-        if value.dtype is DType.BOOL:
+        if value.dtype is DType.BOOL or _is_additive_mask(value):
             return "mask"
         if value.fact.host:
             return "size"
@@ -72,6 +71,30 @@ def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
             break
         value = operands[0]
     return None if value.dtype.is_float else "index"
+
+
+def _is_additive_mask(value: Expr) -> bool:
+    """``torch.where(mask, 0.0, -inf)``."""
+    return value.op == "torch.where" and all(choice.op == "literal" for choice in value.inputs[1:])
+
+
+def attention_roles(units: Iterable[Expr]) -> dict[Expr, str]:
+    """The queries, keys, values and masks of attentions, followed back through what only rearranges them."""
+    roles: dict[Expr, str] = {}
+    for unit in units:
+        if unit.op != "F.scaled_dot_product_attention":
+            continue
+        for role, operand in zip(("q", "k", "v", "mask"), unit.inputs, strict=False):
+            value = operand
+            for _ in range(_SEARCH_DEPTH):
+                if value is None or value in roles or value.op in ("input", "literal"):
+                    break
+                roles[value] = role
+                moves = value.op.startswith(("Tensor.", "operator.getitem")) or value.op == "nn.Linear"
+                if not moves or isinstance(value.inputs[0].fact, tuple) or value.op == "nn.Linear":
+                    break
+                value = value.inputs[0]
+    return roles
 
 
 def is_generic(name: str) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,7 @@ from codegen_torch.modules.sizes import Sizes
 
 MAX_DEPTH = 4
 """Calls nested deeper than this are hard to read."""
-_ROOM = WIDTH - 8 - len("hidden = ")
+_INDENT = 8
 _NAME = Source("hidden")
 
 
@@ -62,8 +62,10 @@ class Plan:
 class _Draft:
     """Surroundings that are good enough to measure a statement before variables are named."""
 
-    def __init__(self, region: Region) -> None:
+    def __init__(self, region: Region, hints: Mapping[Expr, str | None]) -> None:
         self.region = region
+        self.hints = hints
+        self.longest_name = max(map(self.name, hints), key=len, default="")
         inputs = [identifier(param.attrs["name"]) for param in region.params if param.op == "input"]
         self.longest = max([_NAME.text, *inputs], key=len)
 
@@ -86,17 +88,35 @@ class _Draft:
         """The source of an operand."""
         if value.op == "input":
             return Source(identifier(value.attrs["name"]))
-        return _NAME if value in named else sources.get(value, _NAME)
+        if value in named or value not in sources:
+            return Source(self.name(value))
+        return sources[value]
+
+    def name(self, value: Expr) -> str:
+        """A name as long as the variable's may become."""
+        return f"{self.hints.get(value) or 'out'}2"
+
+    def room(self, unit: Expr | Region) -> int:
+        """How wide the source of a statement may be."""
+        values = unit.results if isinstance(unit, Region) else [unit]
+        targets = ", ".join(map(self.name, values)) if len(values) > 1 else self.longest_name  # it may be reused
+        return WIDTH - _INDENT - len(targets) - len(" = ")
 
 
-def make_plan(region: Region, sizes: Sizes) -> Plan:
-    """Decide what the statements of a region are."""
+def make_plan(region: Region, sizes: Sizes, hints: Mapping[Expr, str | None]) -> Plan:
+    """Decide what the statements of a region are.
+
+    Args:
+        region: The region.
+        sizes: The sizes it reads off its values, which then need names.
+        hints: The names that values want.
+    """
     loops = find_loops(region)
     in_loops = {call for loop in loops.values() for call in loop.calls}
     counts = _use_counts(region)
     named = set(region.params) | {value for value, _ in sizes.sources.values()}
     named |= {value for value, count in counts.items() if count > 1}
-    draft = _Draft(region)
+    draft = _Draft(region, hints)
     sources: dict[Expr, Source] = {}
     statements: list[Statement] = []
     for unit in region.units:
@@ -154,7 +174,7 @@ def _call(unit: Region, sources: dict[Expr, Source], named: set[Expr], draft: _D
         callee = member_text(draft.region.members[unit])
         return Source(Bracket(f"{callee}(", tuple(operand.doc for operand in operands), ")"), depth=depth + 1)
 
-    _make_room(unit, source, sources, named)
+    _make_room(unit, source, draft.room(unit), sources, named)
     sources.update(dict.fromkeys(unit.results, source()))
     if len(unit.results) != 1:
         named.update(unit.results)
@@ -165,17 +185,19 @@ def _expression(unit: Expr, sources: dict[Expr, Source], named: set[Expr], draft
     def source() -> Source:
         return render(unit, {value: draft.value(value, sources, named) for value in operands_of(unit)}, draft)
 
-    _make_room(unit, source, sources, named)
+    _make_room(unit, source, draft.room(unit), sources, named)
     sources[unit] = source()
     yield Statement(unit, unit)
 
 
-def _make_room(unit: Expr | Region, source: Any, sources: Mapping[Expr, Source], named: set[Expr]) -> None:
+def _make_room(
+    unit: Expr | Region, source: Callable[[], Source], room: int, sources: Mapping[Expr, Source], named: set[Expr]
+) -> None:
     """Give names to operands, the longest first, until the statement is readable."""
     while True:
         current = source()
         inside = [v for v in operands_of(unit) if v not in named and v in sources and _can_be_named(v)]
-        if not inside or (current.width <= _ROOM and current.depth <= MAX_DEPTH):
+        if not inside or (current.width <= room and current.depth <= MAX_DEPTH):
             return
         named.add(max(inside, key=lambda value: (sources[value].depth > 0, sources[value].width)))
 

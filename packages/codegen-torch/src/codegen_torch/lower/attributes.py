@@ -6,7 +6,7 @@ from typing import Any
 
 from onnx_proto import AttributeType, Node
 
-from codegen_torch.lower.registry import shortest_float32
+from codegen_torch.numbers import shortest_float32
 
 
 def attribute_values(node: Node) -> dict[str, Any]:

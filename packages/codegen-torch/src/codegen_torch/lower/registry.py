@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-import numpy as np
 
 from codegen_torch.dims import Dim
 from codegen_torch.expr import Expr, call
@@ -33,7 +32,6 @@ Int = int | Dim | Expr
 Ints = Sequence[int | Dim | Expr]
 Floats = Sequence[float]
 Meaning = Callable[..., Any]
-_LARGEST_FLOAT32 = float(np.finfo(np.float32).max)
 
 _HINTS = frozenset({"consumed_inputs"})
 """Attributes of opset 1 that only tell where a result may be stored."""
@@ -222,9 +220,3 @@ def ranges(domain: str, op_type: str) -> str:
     spans = sorted({(d.since, d.until) for d in _REGISTRY.get((domain, op_type), ())})
     return ", ".join(f"{since} to {until}" for since, until in spans)
 
-
-def shortest_float32(value: float) -> float:
-    """The shortest decimal that is the same float32: ONNX's float attributes read as people wrote them."""
-    short = float(str(np.float32(value)))
-    # The shortest decimal of the largest float32 is beyond it, and torch refuses it.
-    return short if abs(short) <= _LARGEST_FLOAT32 else value

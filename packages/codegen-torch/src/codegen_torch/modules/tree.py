@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from dataflow_ir import topo
 
 from codegen_torch.expr import Expr
+from codegen_torch.modules.cycles import components
 from codegen_torch.modules.places import Place, common, places_of
 from codegen_torch.modules.region import LEAVES, Region, data_operands
 
@@ -36,8 +37,8 @@ def build_tree(inputs: list[Expr], outputs: Mapping[str, Expr]) -> Region:
             places[leaf] = ()
     flat = _Flat([expr for expr in ordered if expr in places], places, classes, results)
     _place_leaves(flat)
-    while twisted := _twisted_places(flat):
-        _dissolve(flat, twisted)
+    while _untwist(flat):
+        pass
     root = _nest(flat)
     root.params = list(inputs)
     root.results = results
@@ -98,39 +99,30 @@ def _dependencies(flat: _Flat) -> dict[Place, dict[Vertex, set[Vertex]]]:
     return graphs
 
 
-def _twisted_places(flat: _Flat) -> set[Place]:
-    """Places that cannot be one call: something outside needs a result of theirs and is needed by them.
+def _untwist(flat: _Flat) -> bool:
+    """Change the places that cannot be one call, because something outside needs their results and feeds them.
 
-    Seen from the region around it, such a place is on a cycle.
+    Seen from the region around it, such a place is on a cycle. Expressions on a cycle with a single place belong
+    into it: exporters lose the scope of a node now and then. Places on a cycle with each other are dissolved.
+
+    Returns:
+        Whether anything was changed.
     """
-    graphs = _dependencies(flat).values()
-    return {unit for graph in graphs for unit in _on_cycles(graph) if isinstance(unit, tuple)}
-
-
-def _on_cycles(graph: Mapping[Vertex, set[Vertex]]) -> set[Vertex]:
-    """The vertices left when those without successors, then those without predecessors, are taken away."""
-    left = dict.fromkeys([*graph, *(end for ends in graph.values() for end in ends)])
-    for edges in (graph, _reversed(graph)):
-        opposite = _reversed(edges)
-        counts = {vertex: sum(end in left for end in edges.get(vertex, ())) for vertex in left}
-        ready = [vertex for vertex, count in counts.items() if not count]
-        while ready:
-            vertex = ready.pop()
-            del left[vertex]
-            for neighbour in opposite.get(vertex, ()):
-                if neighbour in left and neighbour in counts:
-                    counts[neighbour] -= 1
-                    if not counts[neighbour]:
-                        ready.append(neighbour)
-    return set(left)
-
-
-def _reversed(graph: Mapping[Vertex, set[Vertex]]) -> dict[Vertex, set[Vertex]]:
-    result: dict[Vertex, set[Vertex]] = {}
-    for start, ends in graph.items():
-        for end in ends:
-            result.setdefault(end, set()).add(start)
-    return result
+    twisted: set[Place] = set()
+    moved = False
+    for graph in _dependencies(flat).values():
+        for component in components(graph):
+            places = [unit for unit in component if isinstance(unit, tuple)]
+            if len(places) > 1:
+                twisted.update(places)
+                continue
+            for unit in component:
+                if isinstance(unit, Expr):
+                    flat.places[unit] = places[0]
+                    moved = True
+    if twisted:
+        _dissolve(flat, twisted)
+    return moved or bool(twisted)
 
 
 def _dissolve(flat: _Flat, twisted: set[Place]) -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataflow_ir import cse
 
 from codegen_torch.expr import Expr
+from codegen_torch.simplify.identities import drop_identities
 from codegen_torch.simplify.literals import inline_literals
+from codegen_torch.simplify.movement import undo_movement
 from codegen_torch.simplify.shapes import write_shapes
 from codegen_torch.symbols import SYMBOLS
 
@@ -16,6 +18,8 @@ def simplify(outputs: Outputs) -> Outputs:
     """Numbers become literals, tensors that hold shapes become host values, equal expressions become one."""
     outputs = write_shapes(outputs)  # first: it decides which integer tensors are left
     outputs = inline_literals(outputs)
+    outputs = drop_identities(outputs)  # sees the literals
+    outputs = undo_movement(outputs)
     return share(outputs)
 
 

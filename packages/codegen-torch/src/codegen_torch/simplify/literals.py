@@ -6,7 +6,7 @@ from dataflow_ir import postwalk
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, literal
-from codegen_torch.lower.registry import shortest_float32
+from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols import SYMBOLS, Kind
 
 
