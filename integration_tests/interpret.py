@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import operator
 import pkgutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import torch
@@ -24,12 +24,13 @@ from dataflow_ir import topo
 from torch import Tensor
 
 
-def interpret(outputs: Mapping[str, Expr], inputs: Mapping[str, Tensor]) -> dict[str, Any]:
+def interpret(outputs: Mapping[str, Expr], inputs: Mapping[str, Tensor], stated: Iterable[Expr] = ()) -> dict[str, Any]:
     """Compute the outputs of a graph.
 
     Args:
         outputs: The expressions to compute, by name.
         inputs: The graph's inputs by name.
+        stated: The graph's input expressions, needed where only the size of one is left in the graph.
 
     Returns:
         The value of each output: a tensor, or a Python value where the expression is a host value.
@@ -38,7 +39,7 @@ def interpret(outputs: Mapping[str, Expr], inputs: Mapping[str, Tensor]) -> dict
         ValueError: Two inputs give one symbolic size different values, or differ from their stated type.
     """
     order = topo(list(outputs.values()))
-    sizes = _sizes([expr for expr in order if expr.op == "input"], inputs)
+    sizes = _sizes([*stated, *(expr for expr in order if expr.op == "input")], inputs)
     values: dict[Expr, Any] = {}
     for expr in order:
         if expr.op == "input":
@@ -109,6 +110,8 @@ def _apply(expr: Expr, operands: tuple[Any, ...], sizes: Mapping[str, int]) -> A
             arguments[parameter.name] = attributes[parameter.name]
     if expr.op in _SPELLED:
         return _SPELLED[expr.op](**arguments)
+    if expr.op in _LAYERS:
+        return _LAYERS[expr.op](*operands, **attributes)
     positional: list[Any] = []
     for parameter in symbol.parameters:
         if parameter.keyword:
@@ -174,10 +177,14 @@ _SPELLED: dict[str, Callable[..., Any]] = {
     "F.rms_norm": _rms_norm,
     "nn.LayerNorm": _layer_norm,
     "nn.RMSNorm": _rms_norm,
-    "nn.Linear": lambda x, weight, bias=None: F.linear(x, weight, bias),
-    "nn.Embedding": lambda indices, weight: F.embedding(indices, weight),
-    "nn.PReLU": lambda x, weight: F.prelu(x, weight),
     "nn.LSTM": _lstm,
+}
+
+# Layers that are functions of the same operands in the same order.
+_LAYERS: dict[str, Callable[..., Any]] = {
+    "nn.Linear": F.linear,
+    "nn.Embedding": F.embedding,
+    "nn.PReLU": F.prelu,
     **{f"nn.Conv{n}d": getattr(F, f"conv{n}d") for n in (1, 2, 3)},
     **{f"nn.ConvTranspose{n}d": getattr(F, f"conv_transpose{n}d") for n in (1, 2, 3)},
     **{f"nn.BatchNorm{n}d": F.batch_norm for n in (1, 2, 3)},

@@ -56,7 +56,11 @@ def table(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def model_of(row: Row, *, symbolic: bool) -> onnx.ModelProto:
-    """The model of one node; with `symbolic`, every size but 1 of every input has a name of its own."""
+    """The model of one node.
+
+    With `symbolic`, every size has a name of its own, but for those that are 1 and the last ones of int64 tensors,
+    which are the lengths of lists of sizes or positions.
+    """
     names = [f"x{i}" if array is not None else "" for i, array in enumerate(row.inputs)]
     outputs = [f"y{i}" for i in range(row.outputs)]
     inputs, initializers = [], []
@@ -66,7 +70,10 @@ def model_of(row: Row, *, symbolic: bool) -> onnx.ModelProto:
         if position in row.baked:
             initializers.append(numpy_helper.from_array(np.asarray(array), name))
             continue
-        dims = [f"{name}_{axis}" if symbolic and size != 1 else size for axis, size in enumerate(array.shape)]
+        dims: list[int | str] = list(array.shape)
+        for axis in range(len(dims) - (array.dtype == np.int64)):
+            if symbolic and dims[axis] != 1:
+                dims[axis] = f"{name}_{axis}"
         inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), dims))
     node = helper.make_node(row.op, names, outputs, **row.attributes)
     results = [helper.make_tensor_value_info(name, TensorProto.UNDEFINED, None) for name in outputs]
@@ -85,7 +92,8 @@ def check(row: Row, *, symbolic: bool, rtol: float = 1e-6, atol: float = 1e-6) -
     lowered = lower_proto(model)
     fed = {f"x{i}": a for i, a in enumerate(row.inputs) if a is not None and i not in row.baked}
     wanted = _wanted(row, model, fed)
-    found = interpret(lowered.outputs, {name: torch.from_numpy(np.array(array)) for name, array in fed.items()})
+    tensors = {name: torch.from_numpy(np.array(array)) for name, array in fed.items()}
+    found = interpret(lowered.outputs, tensors, lowered.inputs)
     for expr, value, want in zip(lowered.outputs.values(), found.values(), wanted, strict=True):
         assert tuple(value.shape) == want.shape
         np.testing.assert_allclose(value.numpy(), want, rtol=rtol, atol=atol)

@@ -11,7 +11,7 @@ rng = np.random.default_rng(2)
 A = rng.standard_normal((2, 3, 4)).astype(np.float32)
 B = np.where(rng.random((2, 3, 4)) < 0.5, A, -A)
 P, Q = A > 0, B > 0
-I = rng.integers(-5, 5, (3, 4))
+INTS = rng.integers(-5, 5, (3, 4))
 INF = np.float32([[np.inf, -np.inf, np.nan], [0, -1, 1]])
 
 COMPARED = [
@@ -26,7 +26,7 @@ COMPARED = [
     for opset in (*opsets, 28)
     for x, y in (
         *(((A, B), (A, B[0, 0])) if op != "Equal" or opset >= 11 else ()),
-        *(((I, I[::-1]), (I, I[:, :1])) if op == "Equal" or opset >= 9 else ()),
+        *(((INTS, INTS[::-1]), (INTS, INTS[:, :1])) if op == "Equal" or opset >= 9 else ()),
     )
     for baked in ((), (1,), (0, 1))
 ]
@@ -43,7 +43,7 @@ ALIGNED = [
         ("And", np.logical_and, P, Q[0, :, 0]),
         ("Or", np.logical_or, P, Q[0, :, 0]),
         ("Xor", np.logical_xor, P, Q[0, :, 0]),
-        ("Equal", np.equal, np.stack([I, I]), I[:, 0]),
+        ("Equal", np.equal, np.stack([INTS, INTS]), INTS[:, 0]),
         ("Greater", np.greater, A, B[0, :, 0]),
         ("Less", np.less, A, B[0, :, 0]),
     )
@@ -53,11 +53,11 @@ BITWISE = [
     Row(op, opset, (x, np.asarray(x[::-1])))
     for op in ("BitwiseAnd", "BitwiseOr", "BitwiseXor")
     for opset in (18, 28)
-    for x in (I, I.astype(np.uint8))
+    for x in (INTS, INTS.astype(np.uint8))
 ]
 OTHER = [
     *(Row("Not", opset, (P,)) for opset in (1, 28)),
-    *(Row("BitwiseNot", opset, (x,)) for opset in (18, 28) for x in (I, I.astype(np.uint16))),
+    *(Row("BitwiseNot", opset, (x,)) for opset in (18, 28) for x in (INTS, INTS.astype(np.uint16))),
     *(Row("IsNaN", opset, (INF,)) for opset in (9, 13, 20, 28)),
     *(
         Row("IsInf", opset, (INF,), {"detect_negative": low, "detect_positive": high})
@@ -68,7 +68,7 @@ OTHER = [
     *(
         Row("Where", opset, (p, x, y), baked=baked)
         for opset in (9, 16, 28)
-        for p, x, y in ((P, A, B), (P[0, 0], A, B[:, :1]), (P, np.float32(0), B), (P[0], I, I[:, :1]))
+        for p, x, y in ((P, A, B), (P[0, 0], A, B[:, :1]), (P, np.float32(0), B), (P[0], INTS, INTS[:, :1]))
         for baked in ((), (1,), (0, 1, 2))
     ),
 ]

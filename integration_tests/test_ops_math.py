@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from one_node import Row, check, lower_proto, model_of, symbols_of, table
 from codegen_torch.errors import UnsupportedError
+from one_node import Row, check, lower_proto, model_of, symbols_of, table
 
 rng = np.random.default_rng(1)
 
@@ -193,8 +193,8 @@ GEMM = [
 ]
 
 
-def gemm(a, b, c, transA=0, transB=0, alpha=1.0, beta=1.0):
-    product = alpha * ((a.T if transA else a) @ (b.T if transB else b))
+def gemm(a, b, c, *, alpha=1.0, beta=1.0, **transposed):
+    product = alpha * ((a.T if transposed.get("transA") else a) @ (b.T if transposed.get("transB") else b))
     return (product if c is None else product + beta * c).astype(np.float32)
 
 

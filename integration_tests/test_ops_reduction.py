@@ -9,7 +9,7 @@ from one_node import Row, check, lower_proto, model_of, symbols_of, table
 
 rng = np.random.default_rng(3)
 A = (rng.random((2, 3, 4, 5)) + 0.5).astype(np.float32)
-I = rng.integers(-4, 5, (2, 3, 4))
+INTS = rng.integers(-4, 5, (2, 3, 4))
 REDUCTIONS = {
     "ReduceL1": lambda a, axis, keepdims: abs(a).sum(axis, a.dtype, keepdims=keepdims),
     "ReduceL2": lambda a, axis, keepdims: np.sqrt((a * a).sum(axis, keepdims=keepdims)),
@@ -44,7 +44,7 @@ ROWS = [
     for op in REDUCTIONS
     for opset in (1, 13, 18, 28)
     for keepdims in (0, 1)
-    for x in (A, *((I, I.astype(np.int32)) if op in INTEGERS else ()))
+    for x in (A, *((INTS, INTS.astype(np.int32)) if op in INTEGERS else ()))
     for axes in AXES
 ]
 NOTHING = [
