@@ -1,0 +1,154 @@
+"""What the layers stage recovers computes what was there before, wholly masked rows included."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, array, graph_input, weight
+from codegen_torch.facts import Fact
+from codegen_torch.layers import recover_layers
+from codegen_torch.symbols.namespaces import F
+from codegen_torch.symbols.namespaces import torch as t
+from codegen_torch.tensors import TensorRef
+from dataflow_ir import nodes
+from interpret import interpret
+
+BATCH, SEQ = Dim.symbol("batch"), Dim.symbol("seq")
+SIZES = {"batch": 3, "seq": 5}
+rng = np.random.default_rng(3)
+
+
+def value(name: str, *dims: int | Dim, dtype: DType = DType.FLOAT32) -> Expr:
+    return graph_input(name, Fact(dtype, dims))
+
+
+def stored(*shape: int) -> Expr:
+    return weight(TensorRef.of_array(rng.standard_normal(shape).astype(np.float32)))
+
+
+def number(x: float) -> Expr:
+    return array(np.float32(x))
+
+
+def inputs_of(expr: Expr) -> dict[str, torch.Tensor]:
+    """Random inputs; of a mask, the first query of the first sample and all of the second sample see nothing."""
+    found: dict[str, torch.Tensor] = {}
+    for node in nodes(expr):
+        if node.op != "input":
+            continue
+        shape = [dim if isinstance(dim, int) else SIZES[dim.name] for dim in node.fact.dims]
+        if node.dtype is DType.BOOL:
+            mask = torch.from_numpy(rng.random(shape) < 0.7)
+            mask[0, :, 0] = False
+            mask[1] = False
+            found[node.attrs["name"]] = mask
+        else:
+            found[node.attrs["name"]] = torch.from_numpy(rng.standard_normal(shape).astype(np.float32))
+    return found
+
+
+X = value("x", BATCH, SEQ, 8)
+SCALE, SHIFT = stored(8), stored(8)
+CENTRED = X - X.mean(-1, keepdim=True)
+Q, K, V = (value(name, BATCH, 4, SEQ, 8) for name in "qkv")
+FEW_K, FEW_V = (value(name, BATCH, 2, SEQ, 8) for name in "kv")
+MASK = value("m", BATCH, 1, SEQ, SEQ, dtype=DType.BOOL)
+FINITE = t.where(MASK, number(0.0), number(float(np.finfo(np.float32).min)))
+INFINITE = t.where(MASK, number(0.0), number(-math.inf))
+ROOT = number(8**-0.25)
+SCORES = (Q * ROOT) @ (K.flatten(0, 1).transpose(1, 2).unflatten(0, (BATCH, 4)) * ROOT)
+
+
+def guarded(scores: Expr) -> Expr:
+    p = F.softmax(scores, dim=-1)
+    return t.where(t.isnan(p), number(0.0), p)
+
+
+def repeated(x: Expr) -> Expr:
+    return x.unsqueeze(2).expand(-1, -1, 2, -1, -1).flatten(1, 2)
+
+
+GRAPHS: dict[str, tuple[Expr, str]] = {
+    "linear": (stored(6) + X @ stored(8, 6), "nn.Linear"),
+    "conv1d of GPT-2": (F.linear(X.reshape(-1, 8), stored(6, 8), stored(6)).unflatten(0, (BATCH, SEQ)), "nn.Linear"),
+    "merged heads": (
+        F.linear(value("x", BATCH, SEQ, 4, 2).reshape(-1, 8), stored(6, 8)).unflatten(0, (BATCH, SEQ)),
+        "nn.Linear",
+    ),
+    "convolution": (F.conv1d(value("x", BATCH, 4, 9), stored(6, 2, 3), stored(6), groups=2, stride=2), "nn.Conv1d"),
+    "transposed": (F.conv_transpose2d(value("x", BATCH, 4, 5, 5), stored(4, 3, 2, 2), stride=2), "nn.ConvTranspose2d"),
+    "batch norm": (
+        F.batch_norm(
+            value("x", BATCH, 4, 5),
+            array(np.ones(4, np.float32)),
+            array(np.full(4, 2, np.float32)),
+            stored(4),
+            stored(4),
+        ),
+        "nn.BatchNorm1d",
+    ),
+    "rms norm": (SCALE * (X * t.reciprocal(t.sqrt((X**2).mean(-1, keepdim=True) + number(1e-6)))), "nn.RMSNorm"),
+    "layer norm": (
+        CENTRED / t.sqrt((CENTRED**2).mean(-1, keepdim=True) + number(1e-5)) * SCALE + SHIFT,
+        "nn.LayerNorm",
+    ),
+    "gelu": (X * (t.erf(X / number(math.sqrt(2))) + number(1.0)) * number(0.5), "F.gelu"),
+    "gelu by tanh": (
+        number(0.5) * X * (number(1.0) + t.tanh(number(math.sqrt(2 / math.pi)) * (X + number(0.044715) * X**3))),
+        "F.gelu",
+    ),
+    "silu": (t.sigmoid(X) * X, "F.silu"),
+    "mish": (X * t.tanh(F.softplus(X)), "F.mish"),
+    "relu6": (t.clamp(X * number(5.0), min=0.0, max=6.0), "F.relu6"),
+    "attention": (F.softmax(SCORES, dim=-1) @ V, "F.scaled_dot_product_attention"),
+    "attention, finite mask": (F.softmax(SCORES + FINITE, dim=-1) @ V, "F.scaled_dot_product_attention"),
+    "attention, finite mask, guarded": (guarded(SCORES + FINITE) @ V, "F.scaled_dot_product_attention"),
+    "attention, infinite mask, guarded": (guarded(SCORES + INFINITE) @ V, "F.scaled_dot_product_attention"),
+    "attention, filled, guarded": (
+        guarded(t.where(MASK, SCORES, number(-math.inf))) @ V,
+        "F.scaled_dot_product_attention",
+    ),
+    "attention, filled with the minimum": (
+        F.softmax(t.where(MASK, SCORES, number(float(np.finfo(np.float32).min))), dim=-1) @ V,
+        "F.scaled_dot_product_attention",
+    ),
+    "attention with a bias": (
+        F.softmax(Q @ K.transpose(2, 3) + stored(1, 4, 1, 1) + FINITE, dim=-1) @ V,
+        "F.scaled_dot_product_attention",
+    ),
+    "attention of groups": (
+        guarded(Q @ repeated(FEW_K).transpose(2, 3) * number(8**-0.5) + INFINITE) @ repeated(FEW_V),
+        "F.scaled_dot_product_attention",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_what_is_recovered_computes_the_same(name: str) -> None:
+    before, symbol = GRAPHS[name]
+    after = recover_layers({"y": before})["y"]
+    assert symbol in {node.op for node in nodes(after)}
+    inputs = inputs_of(before)
+    want, found = (interpret({"y": expr}, inputs)["y"] for expr in (before, after))
+    torch.testing.assert_close(found, want, rtol=1e-5, atol=1e-5)
+    assert after.dims == before.dims
+
+
+def test_an_unguarded_infinite_mask_keeps_its_nan() -> None:
+    before = F.softmax(SCORES + INFINITE, dim=-1) @ V
+    after = recover_layers({"y": before})["y"]
+    inputs = inputs_of(before)
+    want, found = (interpret({"y": expr}, inputs)["y"] for expr in (before, after))
+    assert want.isnan().any()
+    torch.testing.assert_close(found, want, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", GRAPHS)
+def test_recovering_twice_changes_nothing_more(name: str) -> None:
+    once = recover_layers({"y": GRAPHS[name][0]})
+    assert sorted(e.op for e in nodes(recover_layers(once)["y"])) == sorted(e.op for e in nodes(once["y"]))
