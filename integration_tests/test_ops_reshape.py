@@ -15,6 +15,11 @@ rng = np.random.default_rng(6)
 A = rng.standard_normal((2, 3, 4)).astype(np.float32)
 ONES = rng.standard_normal((1, 3, 1, 2)).astype(np.float32)
 
+
+def reshaped(a: np.ndarray, shape: Any) -> np.ndarray:
+    return a.reshape([a.shape[axis] if size == 0 else size for axis, size in enumerate(shape)])
+
+
 RESHAPES = (
     [
         (A, shape)

@@ -1,0 +1,105 @@
+"""ONNX's own node tests, for the operators of arithmetic, logic, reductions, shapes, indexing and constants.
+
+Each case runs as it is, and with all inputs but the first as initializers. What is refused is listed with its reason:
+a case that is refused for another one fails, and so does one that is listed and, with initializers, converts.
+"""
+
+from __future__ import annotations
+
+import functools
+import re
+import warnings
+from typing import Any
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from codegen_torch.errors import ConversionError
+from codegen_torch.lower.registry import registered
+from interpret import interpret
+from one_node import check_facts, lower_proto
+from onnx import numpy_helper
+
+FAMILIES = ("generator", "indexing", "logical", "math", "reduction", "reshape", "tensor")
+REFUSED = {
+    r"(element type|holds) (FLOAT8\w+|FLOAT4\w+|U?INT[24])": r"_(FLOAT8\w+|FLOAT4\w+|U?INT[24])|e8m0",
+    r"torch does not compute with uint64": r"^test_(?!pow).*_uint64",
+    r"strings": r"_string",
+    r"only tensors are supported as inputs": r"identity_(sequence|opt)",
+    r"the extreme of no elements": r"reduce_(max|min)_empty_set",
+    r"reduction '(mul|max|min)' is not supported": r"scatternd_(multiply|max|min)",
+}
+REFUSED_UNLESS_BAKED = {
+    r"input '(axes|axis)' is only known when the model runs": r"axes|reduce_|slice|squeeze|cumsum|_l1_|_l2_",
+}
+
+
+@functools.cache
+def cases() -> list[Any]:
+    from onnx.backend.test.loader import load_model_tests
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        loaded = load_model_tests(kind="node")
+    known = {
+        op_type
+        for (domain, op_type), definitions in registered().items()
+        if not domain
+        and any(definition.meaning.__module__.rpartition(".")[2] in FAMILIES for definition in definitions)
+    }
+    return [case for case in loaded if {node.op_type for node in case.model.graph.node} <= known]
+
+
+def array_of(value: Any) -> np.ndarray:
+    return numpy_helper.to_array(value) if isinstance(value, onnx.TensorProto) else np.asarray(value)
+
+
+def tensor_of(value: Any) -> torch.Tensor:
+    array = np.array(array_of(value))
+    if array.dtype.name == "bfloat16":
+        return torch.from_numpy(array.view(np.uint16)).view(torch.bfloat16)
+    return torch.from_numpy(array)
+
+
+def baked(model: onnx.ModelProto, inputs: list[Any]) -> onnx.ModelProto:
+    """The model with every input but the first as an initializer."""
+    copy = onnx.ModelProto()
+    copy.CopyFrom(model)
+    for info, value in list(zip(model.graph.input, inputs, strict=False))[1:]:
+        stored = copy.graph.initializer.add()
+        stored.CopyFrom(value if isinstance(value, onnx.TensorProto) else numpy_helper.from_array(array_of(value)))
+        stored.name = info.name
+        copy.graph.input.remove(info)
+    return copy
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("bake", [False, True], ids=["inputs", "initializers"])
+@pytest.mark.parametrize("case", cases(), ids=lambda case: case.name.removeprefix("test_"))
+def test_node(case: Any, bake: bool) -> None:
+    reasons = REFUSED if bake else REFUSED | REFUSED_UNLESS_BAKED
+    for inputs, outputs in case.data_sets:
+        model = baked(case.model, inputs) if bake else case.model
+        try:
+            lowered = lower_proto(model)
+        except ConversionError as error:
+            listed = [reason for reason, names in reasons.items() if re.search(names, case.name)]
+            if not any(re.search(reason, str(error)) for reason in listed):
+                raise
+            continue
+        assert not bake or not any(re.search(names, case.name) for names in reasons.values())
+        names = {info.name for info in model.graph.input}
+        fed = {
+            info.name: tensor_of(value)
+            for info, value in zip(case.model.graph.input, inputs, strict=False)
+            if info.name in names
+        }
+        found = interpret(lowered.outputs, fed, lowered.inputs)
+        for (name, value), want in zip(found.items(), map(tensor_of, outputs), strict=True):
+            check_facts(lowered.outputs[name], value)
+            torch.testing.assert_close(value, want, rtol=1e-4, atol=1e-6, equal_nan=True)
+
+
+def test_the_suite_is_there() -> None:
+    assert len(cases()) > 900
