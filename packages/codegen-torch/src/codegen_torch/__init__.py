@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> object:
-    """Import the pipeline when it is asked for: asking for the version costs nothing."""
+    """Import the pipeline when it is asked for."""
     if name == "convert":
-        from codegen_torch.pipeline import convert
+        from codegen_torch.pipeline import convert  # noqa: PLC0415  # asking for the version costs nothing
 
         return convert
     raise AttributeError(name)

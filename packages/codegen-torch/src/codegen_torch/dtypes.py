@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import enum
+from typing import Any
 
 import numpy as np
 from onnx_proto import DataType
@@ -47,21 +48,22 @@ class DType(enum.Enum):
         return 2 if self is DType.BFLOAT16 else self.numpy.itemsize
 
     @property
-    def numpy(self) -> np.dtype:
+    def numpy(self) -> np.dtype[Any]:
         """The numpy type that holds the same values; bfloat16 is held as its bits in uint16."""
         if self is DType.BFLOAT16:
             return np.dtype(np.uint16)
         if self is DType.STRING:
             return np.dtype(object)
-        return np.dtype(self.value)
+        plain: np.dtype[Any] = np.dtype(self.value)
+        return plain
 
     def __str__(self) -> str:
         return f"torch.{self.value}"
 
     @classmethod
-    def of(cls, dtype: np.dtype) -> DType:
+    def of(cls, dtype: np.dtype[Any]) -> DType:
         """The type with the values of a numpy type."""
-        return cls.STRING if dtype == object else cls(dtype.name)
+        return cls.STRING if dtype.hasobject else cls(dtype.name)
 
     @classmethod
     def of_onnx(cls, data_type: DataType) -> DType | None:
@@ -73,9 +75,5 @@ class DType(enum.Enum):
 _ONNX_NAMES = {
     "FLOAT": "float32",
     "DOUBLE": "float64",
-    **{
-        member.name: member.value
-        for member in DType
-        if member not in (DType.FLOAT32, DType.FLOAT64)
-    },
+    **{member.name: member.value for member in DType if member not in (DType.FLOAT32, DType.FLOAT64)},
 }

@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import Any, TypeGuard
 
 import numpy as np
 from dataflow_ir import Node
@@ -19,9 +19,8 @@ from dataflow_ir import Node
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, Facts, Size, elements
-
-if TYPE_CHECKING:
-    from codegen_torch.tensors import TensorRef
+from codegen_torch.table import SYMBOLS
+from codegen_torch.tensors import TensorRef
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,8 +129,6 @@ class Expr(Node):
 
     def __getattr__(self, name: str) -> Any:
         """A method of ``torch.Tensor`` that builds the call of it."""
-        from codegen_torch.symbols import SYMBOLS
-
         symbol = SYMBOLS.get(f"Tensor.{name}")
         if symbol is None:
             raise AttributeError(f"no symbol Tensor.{name}")
@@ -140,19 +137,19 @@ class Expr(Node):
     def __add__(self, other: Operand) -> Expr:
         return call("operator.add", self, other)
 
-    def __radd__(self, other: Operand) -> Expr:
+    def __radd__(self, other: Operand) -> Expr:  # type: ignore[misc]
         return call("operator.add", other, self)
 
     def __sub__(self, other: Operand) -> Expr:
         return call("operator.sub", self, other)
 
-    def __rsub__(self, other: Operand) -> Expr:
+    def __rsub__(self, other: Operand) -> Expr:  # type: ignore[misc]
         return call("operator.sub", other, self)
 
     def __mul__(self, other: Operand) -> Expr:
         return call("operator.mul", self, other)
 
-    def __rmul__(self, other: Operand) -> Expr:
+    def __rmul__(self, other: Operand) -> Expr:  # type: ignore[misc]
         return call("operator.mul", other, self)
 
     def __truediv__(self, other: Operand) -> Expr:
@@ -164,7 +161,7 @@ class Expr(Node):
     def __floordiv__(self, other: Operand) -> Expr:
         return call("operator.floordiv", self, other)
 
-    def __rfloordiv__(self, other: Operand) -> Expr:
+    def __rfloordiv__(self, other: Operand) -> Expr:  # type: ignore[misc]
         return call("operator.floordiv", other, self)
 
     def __mod__(self, other: Operand) -> Expr:
@@ -206,11 +203,10 @@ class UnknownRank(Exception):
         self.expr = expr
 
 
-def call(name: str, *args: Any, **kwargs: Any) -> Any:
-    """Build the call of a torch symbol: an expression, or a tuple of them."""
-    from codegen_torch.symbols import SYMBOLS
-
-    return SYMBOLS[name](*args, **kwargs)
+def call(name: str, *args: Any, **kwargs: Any) -> Expr:
+    """Build the call of a torch symbol that returns one value."""
+    result: Expr = SYMBOLS[name](*args, **kwargs)
+    return result
 
 
 def is_expr(value: object) -> TypeGuard[Expr]:
@@ -258,7 +254,5 @@ def constant(ref: TensorRef, value: np.ndarray[Any, Any] | None = None) -> Expr:
 
 def array(value: np.ndarray[Any, Any] | Sequence[Any] | float, dtype: DType | None = None) -> Expr:
     """A constant tensor made of numbers known at conversion."""
-    from codegen_torch.tensors import TensorRef
-
     values = np.asarray(value, dtype=None if dtype is None else dtype.numpy)
     return constant(TensorRef.of_array(values, dtype), values)

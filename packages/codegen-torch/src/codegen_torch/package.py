@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -42,4 +41,4 @@ def atomic(folder: Path) -> Iterator[Path]:
     with tempfile.TemporaryDirectory(prefix=".onnxgen-", dir=folder) as scratch:
         yield Path(scratch)
         for path in sorted(Path(scratch).iterdir()):
-            os.replace(path, folder / path.name)
+            path.replace(folder / path.name)

@@ -182,5 +182,3 @@ class _Trace:
             self.count += 1
             (self.folder / f"{self.count}-{stage}.txt").write_text(syntax(outputs) + "\n", "utf-8")
         return outputs
-
-

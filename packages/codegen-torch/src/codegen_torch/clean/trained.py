@@ -42,19 +42,19 @@ def trained_values(graph: Graph) -> frozenset[str]:
     several elements in arithmetic, unless its name tells that an exporter computed it or a module only kept it.
     """
     weights = _flow_backwards(graph, _WEIGHT_INPUTS)
-    arithmetic = _flow_backwards(graph, {op: () for op in _ARITHMETIC})
+    arithmetic = _flow_backwards(graph, dict.fromkeys(_ARITHMETIC, ()))
     found: set[str] = set()
     for tensor in graph.initializers:
         if tensor.dtype not in _FLOATS or _BUFFERS.fullmatch(tensor.name):
             continue
-        if tensor.name in weights:
+        if tensor.name in weights or (
+            tensor.name in arithmetic and math.prod(tensor.shape) > 1 and not _GENERATED.fullmatch(tensor.name)
+        ):
             found.add(tensor.name)
-        elif tensor.name in arithmetic and math.prod(tensor.shape) > 1 and not _GENERATED.fullmatch(tensor.name):
-            found.add(tensor.name)
+    places, known = weights | arithmetic, {tensor.name for tensor in graph.initializers}
     for node in graph.nodes:
-        if node.op_type == "ConstantOfShape" and not node.domain and node.outputs[0] in weights | arithmetic:
-            if _is_float_fill(node) and node.inputs[0] in {tensor.name for tensor in graph.initializers}:
-                found.add(node.outputs[0])
+        if node.op_type == "ConstantOfShape" and not node.domain and _is_float_fill(node):
+            found.update(node.outputs[:1] if node.outputs[0] in places and node.inputs[0] in known else ())
     return frozenset(found)
 
 

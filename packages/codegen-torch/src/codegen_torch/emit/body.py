@@ -18,7 +18,6 @@ from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import Region, is_layer
 from codegen_torch.modules.sizes import Sizes
 
-
 _PASSED_ON = frozenset({"cos", "sin", "mask"})
 """Names that a float parameter takes over from the caller."""
 
@@ -126,7 +125,12 @@ class ForwardWriter:
         if dtype is not self.model_dtype:
             return str(dtype)
         for name, value in self.live.items():
-            if not isinstance(value.fact, tuple) and not value.fact.host and value.dtype is dtype and value.op != "input":
+            if (
+                not isinstance(value.fact, tuple)
+                and not value.fact.host
+                and value.dtype is dtype
+                and value.op != "input"
+            ):
                 return f"{name}.dtype"
         if self.weight_path is None:
             return str(dtype)
@@ -278,7 +282,9 @@ class ForwardWriter:
         container, _, first = self.region.members[unit.calls[0]].rpartition(".")
         arguments = [self._operand(value, sources).doc for value in unit.calls[0].params]
         carried = unit.calls[0].params[unit.position]
-        return self._iterated(container, int(first), len(unit.calls)), self._call("…", unit.calls[0], arguments) if carried else None  # type: ignore[return-value]
+        return self._iterated(container, int(first), len(unit.calls)), self._call(
+            "…", unit.calls[0], arguments
+        ) if carried else None  # type: ignore[return-value]
 
     def _iterated(self, container: str, first: int, count: int) -> str:
         numbers = [
@@ -387,4 +393,8 @@ def _flat(targets: Any) -> list[Any]:
 def _singular(name: str) -> str:
     if name.endswith("ies"):
         return f"{name[:-3]}y"
-    return name[:-1] if name.endswith("s") and not name.endswith("ss") and len(name) > 2 else identifier(f"{name}", "layer")
+    return (
+        name[:-1]
+        if name.endswith("s") and not name.endswith("ss") and len(name) > 2
+        else identifier(f"{name}", "layer")
+    )

@@ -91,4 +91,3 @@ def _nested(value: object) -> str:
     if isinstance(value, list):
         return f"[{', '.join(_nested(item) for item in value)}]"
     return number_source(value)  # type: ignore[arg-type]
-

@@ -8,7 +8,6 @@ from typing import Any, Protocol
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.buffers import number_source
 from codegen_torch.emit.layout import Bracket, Doc
 from codegen_torch.expr import Expr, Slot
 from codegen_torch.modules.region import data_operands

@@ -87,4 +87,4 @@ def arranged_imports(imports: Iterable[str]) -> list[str]:
 
 
 def _is_third_party(module: str) -> bool:
-    return module.split(".")[0] in {"torch", "numpy", "msgpack", "safetensors", "PIL"}
+    return module.split(".", maxsplit=1)[0] in {"torch", "numpy", "msgpack", "safetensors", "PIL"}

@@ -144,9 +144,7 @@ def _class_lines(
     if region.sequential:
         lines = [Line(f"class {definition.name}(nn.Sequential):"), *map(Line, signature)]
         return lines + [Line(line) for line in lay_out(sequential_doc(definition, classes, "super().__init__("), 2)]
-    forward = ForwardWriter(
-        definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype)
-    ).write()
+    forward = ForwardWriter(definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype)).write()
     lines = [Line(f"class {definition.name}(nn.Module):")]
     if root_state is not None:
         names = ", ".join(f'"{_escaped(name)}"' for name in outputs)

@@ -276,7 +276,12 @@ def find_loops(region: Region) -> dict[Region, Loop]:
 
 def _carry(region: Region, before: Region, unit: Region, counts: Mapping[Expr, int]) -> int | None:
     """Which parameter takes the result of the call before, if nothing else differs between the two."""
-    if region.sequential or len(before.results) != 1 or len(unit.results) != 1 or len(before.params) != len(unit.params):
+    if (
+        region.sequential
+        or len(before.results) != 1
+        or len(unit.results) != 1
+        or len(before.params) != len(unit.params)
+    ):
         return None
     head, _, number = region.members[before].rpartition(".")
     next_head, _, next_number = region.members[unit].rpartition(".")

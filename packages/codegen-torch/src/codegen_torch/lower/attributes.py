@@ -10,10 +10,13 @@ from codegen_torch.numbers import shortest_float32
 
 
 def attribute_values(node: Node) -> dict[str, Any]:
-    """The attributes of a node by name: numbers, strings, tuples of them, tensors, graphs."""
+    """The attributes of a node by name: numbers, strings, tuples of them, tensors, graphs.
+
+    Floats are float32 in the file; they are given as the shortest decimals that are the same.
+    """
     values: dict[str, Any] = {}
     for name, attribute in node.attributes.items():
-        value = attribute.value
+        value: Any = attribute.value
         if attribute.type is AttributeType.FLOAT:
             value = shortest_float32(value)
         elif attribute.type is AttributeType.FLOATS:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
 from onnx_proto import Graph, Model, Node, Tensor, TensorType, ValueInfo
 
 import codegen_torch.ops  # noqa: F401  # registers the operators
@@ -14,7 +13,7 @@ from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr, Origin, UnknownRank, constant, graph_input, originating, weight
-from codegen_torch.facts import Fact
+from codegen_torch.facts import Array, Fact
 from codegen_torch.lower.attributes import attribute_values
 from codegen_torch.lower.registry import Context, NotApplicable, definitions, ranges
 from codegen_torch.modules.scopes import scope_of
@@ -117,7 +116,7 @@ def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
     with originating(Origin(name=tensor.name)):
         if trained:
             return weight(ref)
-        value: np.ndarray | None = None  # type: ignore[type-arg]
+        value: Array | None = None
         if ref.size <= KNOWN_ELEMENTS and ref.dtype is not DType.BFLOAT16:
             value = tensor.numpy()
         return constant(ref, value)

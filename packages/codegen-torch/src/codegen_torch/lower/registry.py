@@ -19,7 +19,6 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, TypeVar
 
-
 from codegen_torch.dims import Dim
 from codegen_torch.expr import Expr, call
 
@@ -89,9 +88,9 @@ class Definition:
         """
         arguments = self._inputs(inputs)
         attributes = {name: value for name, value in attributes.items() if name not in _HINTS}
-        unknown = attributes.keys() - self.attributes.keys()
+        unknown = sorted(attributes.keys() - self.attributes.keys())
         if unknown:
-            raise NotApplicable(f"attribute {sorted(unknown)[0]!r} is not supported")
+            raise NotApplicable(f"attribute {unknown[0]!r} is not supported")
         missing = [n for n, d in self.attributes.items() if d is inspect.Parameter.empty and n not in attributes]
         if missing:
             raise NotApplicable(f"attribute {missing[0]!r} is missing")
@@ -219,4 +218,3 @@ def ranges(domain: str, op_type: str) -> str:
     """The opsets at which an operator is defined, in words; empty for none."""
     spans = sorted({(d.since, d.until) for d in _REGISTRY.get((domain, op_type), ())})
     return ", ".join(f"{since} to {until}" for since, until in spans)
-

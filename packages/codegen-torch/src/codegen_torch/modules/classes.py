@@ -105,7 +105,8 @@ def _define(group: list[tuple[Region, dict[Site, Number]]]) -> ClassDef:
     first = group[0][0]
     definition = ClassDef(_base_name(first), [region for region, _ in group], inline=_is_inline(first))
     if definition.inline:
-        definition.arguments = {region: dict(numbers) for region, numbers in group}
+        for region, numbers in group:
+            definition.arguments[region] = dict[Hashable, Number](numbers.items())
         return definition
     taken: set[str] = set()
     for sites in _holes(group).values():
@@ -149,9 +150,7 @@ def _parameter_name(region: Region, site: Site, taken: set[str]) -> str:
     return name
 
 
-def _shape_of(
-    region: Region, classes: dict[Region, ClassDef], sizes: Sizes
-) -> tuple[Hashable, dict[Site, Number]]:
+def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> tuple[Hashable, dict[Site, Number]]:
     """What makes two regions one class, and the numbers in which they may differ."""
     numbers: dict[Site, Number] = {}
     names: dict[Expr, Hashable] = {param: ("param", position) for position, param in enumerate(region.params)}
@@ -172,22 +171,20 @@ def _shape_of(
             names.update({result: (position, index) for index, result in enumerate(unit.results)})
             continue
         names[unit] = position
-        operands = tuple(names.get(operand, operand.attrs.get("value")) for operand in data_operands(unit))
-        absent = tuple(operand is None for operand in unit.inputs)
-        parts.append((unit.op, operands, absent if not is_layer(unit) else ()))
-        for operand_position, operand in enumerate(data_operands(unit)):
-            if operand.op == "literal":
-                _split(operand.attrs["value"], (position, f"value{operand_position}"), numbers)
+        absent = () if is_layer(unit) else tuple(operand is None for operand in unit.inputs)
+        parts.append((unit.op, absent))
+        for number, operand in enumerate(data_operands(unit)):
+            is_literal = operand.op == "literal"
+            site = (position, f"value{number}")
+            parts.append(_split(operand.attrs["value"], site, numbers) if is_literal else names[operand])
         if is_layer(unit):
-            for argument in constructor(unit):
-                parts.append((argument.name, _split(argument.value, (position, argument.name), numbers)))
+            parts.extend((a.name, _split(a.value, (position, a.name), numbers)) for a in constructor(unit))
         elif unit.op == "weight":
             parts.append(_split(tensor_of(unit).shape, (position, "size"), numbers))
         elif unit.op == "constant":
             parts.append(buffer_source(unit, "name") or _split(tensor_of(unit).shape, (position, "size"), numbers))
         else:
-            for name, value in unit.attrs.items():
-                parts.append((name, _split(value, (position, name), numbers)))
+            parts.extend((name, _split(value, (position, name), numbers)) for name, value in unit.attrs.items())
     parts.append(tuple(names[result] for result in region.results))
     return tuple(parts), numbers
 

@@ -118,7 +118,7 @@ def _layer_path(region: Region, layer: Expr, uses: dict[str, int]) -> str:
         inside = not region.path or path.startswith(f"{region.path}.")
         if dot and uses.get(name) == 1 and last == role and inside and _is_module_path(path):
             return relative(region, path)
-    kind = layer.op.removeprefix("nn.").rstrip("123d")
+    kind = str(layer.op).removeprefix("nn.").rstrip("123d")
     return _LAYER_NAMES.get(kind, kind.lower())
 
 

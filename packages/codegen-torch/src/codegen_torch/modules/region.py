@@ -64,7 +64,7 @@ class Region:
 
 def is_layer(expr: Expr) -> bool:
     """Whether this is the call of a ``torch.nn`` module with weights of its own."""
-    return expr.op.startswith("nn.")
+    return bool(expr.op.startswith("nn."))
 
 
 def layer_weights(expr: Expr) -> dict[str, Expr]:

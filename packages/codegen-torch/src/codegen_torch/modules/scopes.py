@@ -32,8 +32,7 @@ def _from_metadata(node: Node) -> Scope:
         classes = [""] * len(paths)
     # The last entry names the operator itself.
     return tuple(
-        Step(path, name.rsplit(".", 1)[-1] or None)
-        for path, name in zip(paths[1:-1], classes[1:-1], strict=True)
+        Step(path, name.rsplit(".", 1)[-1] or None) for path, name in zip(paths[1:-1], classes[1:-1], strict=True)
     )
 
 

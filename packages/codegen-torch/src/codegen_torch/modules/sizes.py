@@ -70,7 +70,10 @@ def _offer(value: Expr, available: dict[str, tuple[Expr, int]]) -> None:
 def needed_symbols(expr: Expr) -> set[str]:
     """The symbols in an expression's attributes and literal operands."""
     found: set[str] = set()
-    for value in (*expr.attrs.values(), *(o.attrs["value"] for o in expr.inputs if o is not None and o.op == "literal")):
+    for value in (
+        *expr.attrs.values(),
+        *(o.attrs["value"] for o in expr.inputs if o is not None and o.op == "literal"),
+    ):
         for item in _flat(value):
             if isinstance(item, Dim):
                 found |= item.symbols()

@@ -62,9 +62,7 @@ def _tensors(path: str, unit: Expr) -> list[tuple[str, Expr]]:
     return []
 
 
-def _add(
-    state: State, owners: dict[tuple[str, tuple[int, ...]], list[str]], key: str, leaf: Expr, unit: Expr
-) -> None:
+def _add(state: State, owners: dict[tuple[str, tuple[int, ...]], list[str]], key: str, leaf: Expr, unit: Expr) -> None:
     ref = tensor_of(leaf)
     state.nodes[key] = unit.origin.nodes
     buffer = unit.op == "constant" or key.rpartition(".")[2].startswith("running_")

@@ -28,7 +28,7 @@ def build_tree(inputs: list[Expr], outputs: Mapping[str, Expr]) -> Region:
         outputs: The graph's outputs, which become its results, by name.
     """
     results = list(outputs.values())
-    ordered = topo(results, key=lambda expr: expr.origin.order)
+    ordered = [e for e in topo(results, key=lambda expr: expr.origin.order) if isinstance(e, Expr)]
     order = [expr for expr in ordered if expr.op not in LEAVES]
     places, classes = places_of(order, results)
     owned = _owned_weights(order)

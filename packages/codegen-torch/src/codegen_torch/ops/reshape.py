@@ -7,12 +7,11 @@ size 1. What decides is whether sizes are equal for every value of the symbols i
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 from codegen_torch.dims import Dim, divide, product, same
 from codegen_torch.expr import Expr, UnknownRank
 from codegen_torch.facts import Size
-from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
+from codegen_torch.lower.registry import Const, Int, Ints, op
 from codegen_torch.symbols.base import FactError, size_of
 from codegen_torch.symbols.namespaces import host, runtime
 from codegen_torch.symbols.shape import normal
@@ -103,7 +102,7 @@ def _known_sizes(x: Expr, sizes: Sequence[Int]) -> list[Size]:
 def _one_open(sizes: Sequence[Int], new: Sequence[Size]) -> list[Int]:
     """Sizes as they are written: numbers and names where that is known, else -1 for one of them."""
     written: list[Int] = [
-        size if isinstance(size, int) or size.name is not None and size.is_bound() else given
+        size if isinstance(size, int) or (size.name is not None and size.is_bound()) else given
         for given, size in zip(sizes, new, strict=True)
     ]
     if -1 in written:

@@ -39,7 +39,7 @@ def _may_be_number(expr: Expr, value: Expr, others: list[Expr]) -> bool:
         return False
     if value.fact.value is None or value.dtype in (DType.BFLOAT16, DType.STRING):
         return False
-    if expr.rank is None or (value.rank or 0) > 0 and expr.rank != _rank_without(expr, value):
+    if expr.rank is None or ((value.rank or 0) > 0 and expr.rank != _rank_without(expr, value)):
         return False
     if expr.op == "torch.where":
         # The condition is a tensor; two numbers make a tensor of the default dtype, which is then cast.
@@ -52,8 +52,8 @@ def _rank_without(expr: Expr, value: Expr) -> int:
     return max(operand.rank or 0 for operand in expr.inputs if operand is not None and operand is not value)
 
 
-def _number(value: Expr) -> object:
+def _number(value: Expr) -> bool | int | float:
     known = value.fact.value
     assert known is not None
-    number = known.reshape(()).item()
+    number: bool | int | float = known.reshape(()).item()
     return shortest_float32(number) if value.dtype is DType.FLOAT32 and isinstance(number, float) else number

@@ -22,7 +22,7 @@ def _undone(expr: Expr) -> Expr | None:
 
 
 def _part_of_join(expr: Expr) -> Expr | None:
-    """``torch.cat([a, b], dim)[..., i]`` is ``a[..., i]`` or ``b[..., j]``; of an ``unsqueeze`` it is what was inside."""
+    """``torch.cat([a, b], dim)[..., i]`` is ``a[..., i]`` or ``b[..., j]``; of an ``unsqueeze`` what was inside."""
     join, index = expr.inputs[0], expr.attrs["index"]
     if join.op != "torch.cat" or join.rank is None or not isinstance(index, int):
         return None
@@ -41,9 +41,9 @@ def _part_of_join(expr: Expr) -> Expr | None:
 
 def _selected(expr: Expr, part: Expr, dim: int, index: int) -> Expr:
     if part.op == "Tensor.unsqueeze" and part.attrs["dim"] % (part.rank or 1) == dim:
-        return part.inputs[0]  # type: ignore[no-any-return]
+        return part.inputs[0]
     with originating(expr.origin):
-        return call("index.select", part, dim, index)  # type: ignore[no-any-return]
+        return call("index.select", part, dim, index)
 
 
 def _without_expansion(expr: Expr) -> Expr | None:

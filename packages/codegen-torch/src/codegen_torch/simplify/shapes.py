@@ -23,4 +23,4 @@ def _written(expr: Expr) -> Expr | None:
     with originating(expr.origin):
         written = call("host.tensor", values if fact.value.ndim else values[0], dtype=fact.dtype)
     written.fact = fact
-    return written  # type: ignore[no-any-return]
+    return written

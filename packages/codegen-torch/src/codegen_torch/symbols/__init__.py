@@ -1,7 +1,19 @@
 """The torch symbols that expressions are made of, one table entry each: facts, folds, effects."""
 
-from codegen_torch.symbols import creation, elementwise, host, indexing, layers, nn, reduction, runtime, shape
-from codegen_torch.symbols.base import SYMBOLS, FactError, Kind, Parameter, Symbol, symbol
+from codegen_torch.symbols import creation, elementwise, host, indexing, layers, nn, pool, reduction, runtime, shape
+from codegen_torch.symbols.base import FactError, Kind, Parameter, Symbol, symbol
+from codegen_torch.table import SYMBOLS
 
 __all__ = ["SYMBOLS", "FactError", "Kind", "Parameter", "Symbol", "symbol"]
-_ = (creation, elementwise, host, indexing, layers, nn, reduction, runtime, shape)  # imported for what they register
+_ = (
+    creation,
+    elementwise,
+    host,
+    indexing,
+    layers,
+    nn,
+    pool,
+    reduction,
+    runtime,
+    shape,
+)  # imported for what they register

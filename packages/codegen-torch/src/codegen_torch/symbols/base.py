@@ -24,13 +24,12 @@ from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, literal
 from codegen_torch.facts import Array, Fact, Facts, Size, elements
+from codegen_torch.table import SYMBOLS
 
 FOLD_LIMIT = 1 << 16
 """Constants of more elements are not folded but computed when the model runs."""
 SYMBOLIC_LIMIT = 64
 """Tensors of more elements are not followed as shapes."""
-
-SYMBOLS: dict[str, Symbol] = {}
 
 
 class Kind(enum.Enum):
@@ -172,10 +171,10 @@ class Symbol:
         positional = [values] if any(p.kind is Kind.TENSORS for p in self.parameters) else values
         try:
             with np.errstate(all="ignore"):
-                result = self.fold(*positional, **self._rule_attributes(arguments))
+                folded = self.fold(*positional, **self._rule_attributes(arguments))
         except Undecided:
             return None
-        result = elements([result], ()) if isinstance(result, Dim | Expr) else np.asarray(result)
+        result: Array = elements([folded], ()) if isinstance(folded, Dim | Expr) else np.asarray(folded)
         if result.dtype == object:
             if result.size > SYMBOLIC_LIMIT:
                 return None

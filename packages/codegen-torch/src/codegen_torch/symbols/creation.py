@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,7 +11,8 @@ from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, Size
 from codegen_torch.symbols.base import FOLD_LIMIT, SYMBOLIC_LIMIT, size_of, sizes_of, symbol
 
-Tensor = Operand = Fact
+Tensor: TypeAlias = Fact
+Operand: TypeAlias = Fact
 
 
 def _filled(size: Any, value: Any, dtype: DType) -> Fact:
@@ -42,10 +43,10 @@ def ones(*size: Size, dtype: DType) -> Fact:
 def arange(start: Size, stop: Size, step: Size = 1, *, dtype: DType) -> Fact:
     """Integer ranges only: a float range's length depends on rounding."""
     first, last, stride = size_of(start), size_of(stop), size_of(step)
-    if all(isinstance(bound, int) for bound in (first, last, stride)) and dtype.is_int:
-        count = len(range(first, last, stride))
-        value = np.arange(first, last, stride, dtype=dtype.numpy) if count <= FOLD_LIMIT else None
-        return Fact(dtype, (count,), value)
+    if isinstance(first, int) and isinstance(last, int) and isinstance(stride, int) and dtype.is_int:
+        length = len(range(first, last, stride))
+        value = np.arange(first, last, stride, dtype=dtype.numpy) if length <= FOLD_LIMIT else None
+        return Fact(dtype, (length,), value)
     count = last - first
     if stride != 1:
         try:
@@ -53,5 +54,3 @@ def arange(start: Size, stop: Size, step: Size = 1, *, dtype: DType) -> Fact:
         except Undecided:
             count = Dim.fresh()
     return Fact(dtype, (count,))
-
-

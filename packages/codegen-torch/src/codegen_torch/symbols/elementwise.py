@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -12,7 +12,8 @@ from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, broadcast
 from codegen_torch.symbols.base import FactError, resolve, symbol
 
-Tensor = Operand = Fact
+Tensor: TypeAlias = Fact
+Operand: TypeAlias = Fact
 
 _CATEGORIES = (DType.BOOL, DType.INT64, DType.FLOAT64, DType.COMPLEX128)
 

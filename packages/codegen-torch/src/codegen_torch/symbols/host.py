@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
+from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, elements
 from codegen_torch.symbols.base import symbol
 
-Tensor = Operand = Fact
+Tensor: TypeAlias = Fact
+Operand: TypeAlias = Fact
 
 
 @symbol("literal")
@@ -39,8 +43,6 @@ def shape(x: Tensor) -> Fact:
     """``torch.tensor(x.shape)``: ONNX's Shape, a tensor of int64."""
     rank = x.rank
     if x.dims is None or rank is None:
-        from codegen_torch.dims import Dim
-
         return Fact(DType.INT64, (Dim.fresh(),))
     return Fact(DType.INT64, (rank,))
 

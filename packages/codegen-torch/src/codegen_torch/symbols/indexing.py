@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -11,8 +11,8 @@ from codegen_torch.facts import Fact, Facts, Size, broadcast
 from codegen_torch.symbols.base import FactError, size_of, symbol
 from codegen_torch.symbols.shape import like, normal
 
-Tensor = Fact
-Tensors = list[Fact]
+Tensor: TypeAlias = Fact
+Tensors: TypeAlias = list[Fact]
 
 
 def clamped_length(size: Size, start: Size, stop: Size | None) -> Size:

@@ -6,29 +6,30 @@ stage builds them from functional forms; emission takes the constructor's argume
 
 from __future__ import annotations
 
+from typing import Any, TypeAlias
+
 from codegen_torch.dims import Dim
 from codegen_torch.facts import Fact, Facts
-from codegen_torch.symbols.base import SYMBOLS, symbol
+from codegen_torch.symbols.base import symbol
+from codegen_torch.table import SYMBOLS
 
-Tensor = Fact
-Tensors = list[Fact]
-Ints = int | tuple[int, ...]
+Tensor: TypeAlias = Fact
+Tensors: TypeAlias = list[Fact]
+Ints: TypeAlias = int | tuple[int, ...]
 
 
 @symbol("nn.Linear")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Facts:
-    return SYMBOLS["F.linear"].rule(x, weight, bias)
+    return _functional("F.linear", x, weight, bias)
 
 
 @symbol("nn.Embedding")
 def embedding(indices: Tensor, weight: Tensor) -> Facts:
-    return SYMBOLS["F.embedding"].rule(indices, weight)
+    return _functional("F.embedding", indices, weight)
 
 
 @symbol("nn.LayerNorm")
-def layer_norm(
-    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float = 1e-5
-) -> Facts:
+def layer_norm(x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float = 1e-5) -> Facts:
     return Fact(x.dtype, x.dims)
 
 
@@ -40,6 +41,12 @@ def rms_norm(x: Tensor, weight: Tensor | None = None, *, eps: float | None = Non
 @symbol("nn.PReLU")
 def prelu(x: Tensor, weight: Tensor) -> Facts:
     return Fact(x.dtype, x.dims)
+
+
+def _functional(name: str, *operands: Fact | None, **attributes: Any) -> Facts:
+    """The facts of the functional form of a layer."""
+    facts: Facts = SYMBOLS[name].rule(*operands, **attributes)
+    return facts
 
 
 def _register(count: int) -> None:
@@ -54,8 +61,8 @@ def _register(count: int) -> None:
         dilation: Ints = 1,
         groups: int = 1,
     ) -> Facts:
-        return SYMBOLS[f"F.conv{count}d"].rule(
-            x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups
+        return _functional(
+            f"F.conv{count}d", x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups
         )
 
     @symbol(f"nn.ConvTranspose{count}d")
@@ -70,7 +77,8 @@ def _register(count: int) -> None:
         groups: int = 1,
         dilation: Ints = 1,
     ) -> Facts:
-        return SYMBOLS[f"F.conv_transpose{count}d"].rule(
+        return _functional(
+            f"F.conv_transpose{count}d",
             x,
             weight,
             bias,
@@ -99,7 +107,9 @@ for _count in (1, 2, 3):
 
 
 @symbol("nn.LSTM")
-def lstm(tensors: Tensors, *, hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False) -> Facts:
+def lstm(
+    tensors: Tensors, *, hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False
+) -> Facts:
     """One layer, sequence first. Operands: x, the state's two tensors if ``state``, then the weights.
 
     The weights are, for each direction, weight_ih, weight_hh and, with ``bias``, bias_ih and bias_hh.

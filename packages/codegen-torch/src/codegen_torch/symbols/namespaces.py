@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from codegen_torch.symbols.base import SYMBOLS, Symbol
+from codegen_torch.symbols.base import Symbol
+from codegen_torch.table import SYMBOLS
 
 
 class Namespace:

@@ -2,27 +2,15 @@
 
 from __future__ import annotations
 
-from codegen_torch.dims import Dim, Undecided, same
+from typing import TypeAlias
+
+from codegen_torch.dims import Dim, same
 from codegen_torch.facts import Fact, Size, broadcast
 from codegen_torch.symbols.base import FactError, size_of, symbol
+from codegen_torch.symbols.windows import spread, window_output
 
-Tensor = Fact
-Ints = int | tuple[int, ...]
-
-
-def spread(value: int | tuple[int, ...], count: int) -> tuple[int, ...]:
-    """A number for each spatial dimension, from one for all of them or a tuple."""
-    return (value,) * count if isinstance(value, int) else value
-
-
-def window_output(size: Size, padding: Size, kernel: int, stride: int, dilation: int, ceil_mode: bool = False) -> Size:
-    """How often a window fits: ``(size + padding - dilation (kernel - 1) - 1) // stride + 1``.
-
-    With ``ceil_mode`` torch rounds up, but drops a last window that would start in the padding; that case is
-    left to the caller where it matters.
-    """
-    span = size + padding - dilation * (kernel - 1) - 1
-    return (-(-span // stride) if ceil_mode else span // stride) + 1
+Tensor: TypeAlias = Fact
+Ints: TypeAlias = int | tuple[int, ...]
 
 
 @symbol("F.linear")
@@ -46,23 +34,7 @@ def _register_conv(count: int) -> None:
         dilation: Ints = 1,
         groups: int = 1,
     ) -> Fact:
-        if weight.dims is None:
-            return Fact(x.dtype, None)
-        if len(weight.dims) != count + 2 or (x.dims is not None and len(x.dims) != count + 2):
-            raise FactError(f"a {count}-d convolution of {x} with {weight}")
-        if x.dims is None:
-            return Fact(x.dtype, None)
-        channels = weight.dims[1] * groups
-        if same(x.dims[1], channels) is False:
-            raise FactError(f"a convolution with weight {weight} and {groups} groups on {x}")
-        if isinstance(padding, str):
-            return Fact(x.dtype, (x.dims[0], weight.dims[0], *x.dims[2:]))
-        dims: list[Size] = [x.dims[0], weight.dims[0]]
-        settings = zip(spread(padding, count), spread(stride, count), spread(dilation, count), strict=True)
-        for size, kernel, (pad, step, gap) in zip(x.dims[2:], weight.dims[2:], settings, strict=True):
-            known = isinstance(kernel, int)
-            dims.append(window_output(size, 2 * pad, kernel, step, gap) if known else Dim.fresh())  # type: ignore[arg-type]
-        return Fact(x.dtype, tuple(dims))
+        return _convolved(x, weight, count, stride, padding, dilation, groups)
 
     @symbol(f"F.conv_transpose{count}d")
     def conv_transpose(
@@ -84,55 +56,25 @@ def _register_conv(count: int) -> None:
             dims.append((size - 1) * step - 2 * pad + gap * (kernel - 1) + extra + 1)
         return Fact(x.dtype, tuple(dims))
 
-    @symbol(f"F.max_pool{count}d")
-    def max_pool(
-        x: Tensor,
-        kernel_size: Ints,
-        *,
-        stride: Ints | None = None,
-        padding: Ints = 0,
-        dilation: Ints = 1,
-        ceil_mode: bool = False,
-    ) -> Fact:
-        return _pooled(x, count, kernel_size, stride, padding, dilation, ceil_mode)
 
-    @symbol(f"F.avg_pool{count}d")
-    def avg_pool(
-        x: Tensor,
-        kernel_size: Ints,
-        *,
-        stride: Ints | None = None,
-        padding: Ints = 0,
-        ceil_mode: bool = False,
-        count_include_pad: bool = True,
-    ) -> Fact:
-        return _pooled(x, count, kernel_size, stride, padding, 1, ceil_mode)
-
-    @symbol(f"F.adaptive_avg_pool{count}d")
-    def adaptive_avg_pool(x: Tensor, output_size: Ints) -> Fact:
-        return Fact(x.dtype, None if x.dims is None else (*x.dims[:-count], *spread(output_size, count)))
-
-
-def _pooled(
-    x: Fact, count: int, kernel: Ints, stride: Ints | None, padding: Ints, dilation: Ints, ceil_mode: bool
+def _convolved(
+    x: Fact, weight: Fact, count: int, stride: Ints, padding: Ints | str, dilation: Ints, groups: int
 ) -> Fact:
+    if weight.dims is None:
+        return Fact(x.dtype, None)
+    if len(weight.dims) != count + 2 or (x.dims is not None and len(x.dims) != count + 2):
+        raise FactError(f"a {count}-d convolution of {x} with {weight}")
     if x.dims is None:
         return Fact(x.dtype, None)
-    if len(x.dims) != count + 2:
-        raise FactError(f"{count}-d pooling of {x}")
-    settings = zip(
-        *(spread(v, count) for v in (kernel, kernel if stride is None else stride, padding, dilation)), strict=True
-    )
-    dims: list[Size] = list(x.dims[:2])
-    for size, (window, step, pad, gap) in zip(x.dims[2:], settings, strict=True):
-        length = window_output(size, 2 * pad, window, step, gap, ceil_mode)
-        if ceil_mode:
-            try:
-                if (length - 1) * step >= size + pad:  # the last window would start in the padding
-                    length = length - 1
-            except Undecided:
-                length = Dim.fresh()
-        dims.append(length)
+    if same(x.dims[1], weight.dims[1] * groups) is False:
+        raise FactError(f"a convolution with weight {weight} and {groups} groups on {x}")
+    if isinstance(padding, str):
+        return Fact(x.dtype, (x.dims[0], weight.dims[0], *x.dims[2:]))
+    dims: list[Size] = [x.dims[0], weight.dims[0]]
+    settings = zip(spread(padding, count), spread(stride, count), spread(dilation, count), strict=True)
+    for size, kernel, (pad, step, gap) in zip(x.dims[2:], weight.dims[2:], settings, strict=True):
+        known = isinstance(kernel, int)
+        dims.append(window_output(size, 2 * pad, kernel, step, gap) if known else Dim.fresh())  # type: ignore[arg-type]
     return Fact(x.dtype, tuple(dims))
 
 

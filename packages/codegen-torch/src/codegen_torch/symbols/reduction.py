@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from codegen_torch.facts import Fact
 from codegen_torch.symbols.base import symbol
 from codegen_torch.symbols.shape import normal
 
-Tensor = Fact
+Tensor: TypeAlias = Fact
 
 
 def reduced(x: Fact, dim: int | tuple[int, ...] | None, keepdim: bool, dtype: DType | None = None) -> Fact:

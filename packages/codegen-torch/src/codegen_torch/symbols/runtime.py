@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from codegen_torch.dims import Dim
 from codegen_torch.facts import Fact, Size, broadcast
 from codegen_torch.symbols.base import size_of, sizes_of, symbol
 from codegen_torch.symbols.shape import like
 
-Tensor = Fact
+Tensor: TypeAlias = Fact
 
 
 @symbol("runtime.reshape")

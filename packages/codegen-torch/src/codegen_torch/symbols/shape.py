@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, divide, product, same
-from codegen_torch.facts import Fact, Size, broadcast
-from codegen_torch.symbols.base import SYMBOLIC_LIMIT, FactError, size_of, sizes_of, symbol
+from codegen_torch.facts import Fact, Size
+from codegen_torch.symbols.base import SYMBOLIC_LIMIT, FactError, size_of, symbol
 
-Tensor = Fact
-Tensors = list[Fact]
+Tensor: TypeAlias = Fact
+Tensors: TypeAlias = list[Fact]
 
 
 def normal(axis: int, rank: int) -> int:
@@ -191,12 +191,13 @@ def split(x: Tensor, split_size: int | tuple[int, ...], *, dim: int = 0) -> tupl
             raise FactError("a split of a tensor of unknown rank")
         return tuple(Fact(x.dtype, None) for _ in split_size)
     axis = normal(dim, len(x.dims))
-    sizes = split_size
-    if not isinstance(sizes, tuple):
+    if isinstance(split_size, tuple):
+        sizes = split_size
+    else:
         total = x.dims[axis]
         if not isinstance(total, int):
             raise FactError("a split of a dimension of unknown size")
-        sizes = tuple(min(split_size, total - start) for start in range(0, total, split_size))  # type: ignore[operator,arg-type]
+        sizes = tuple(min(split_size, total - start) for start in range(0, total, split_size))
     return tuple(like(x, (*x.dims[:axis], size_of(size), *x.dims[axis + 1 :])) for size in sizes)
 
 
@@ -216,8 +217,7 @@ def chunk(x: Tensor, chunks: int, *, dim: int = 0) -> tuple[Fact, ...]:
         if len(sizes) != chunks:
             raise FactError(f"{chunks} pieces of axis {dim} of {x}")
     else:
-        length = Dim.fresh()
-        sizes = [*[length] * (chunks - 1), Dim.fresh()]
+        sizes = [*[Dim.fresh()] * (chunks - 1), Dim.fresh()]
     return tuple(like(x, (*x.dims[:axis], size, *x.dims[axis + 1 :])) for size in sizes)
 
 

@@ -1,0 +1,122 @@
+"""Attention masks, which exporters look up element by element, as the views that they are.
+
+To index a mask of shape [batch, seq] by ``arange(batch)[:, None, None, None]`` and ``arange(seq)`` is to view it as
+[batch, 1, 1, seq].
+"""
+
+from __future__ import annotations
+
+from codegen_torch.dims import Dim, product
+from codegen_torch.expr import Expr
+from codegen_torch.facts import Size
+from codegen_torch.layers.patterns import either, number
+from codegen_torch.layers.rules import Uses, rule
+
+_MOST_TERMS = 8
+
+
+@rule("index.tuple")
+def indexed_by_ranges(expr: Expr, uses: Uses) -> Expr | None:
+    """Indexing the leading dimensions by all their positions, each on an axis of its own, is a view."""
+    x, *indices = expr.inputs
+    if x.dims is None or any(index.rank is None for index in indices):
+        return None
+    rank = max(index.rank for index in indices)
+    ranges = [_range(index, rank) for index in indices]
+    wanted = [(axis, size) for (axis, _), size in zip(filter(None, ranges), x.dims, strict=False)]
+    if ranges != wanted or not _is_increasing([axis for axis, _ in wanted]):
+        return None
+    return _spread(x, [axis for axis, _ in wanted], rank)
+
+
+@rule("index.take")
+def taken_by_ranges(expr: Expr, uses: Uses) -> Expr | None:
+    """Taking all elements of a flattened tensor in their order, by sums of ranges times strides, is a view."""
+    flat, index = expr.inputs
+    if flat.op not in ("Tensor.reshape", "Tensor.flatten") or expr.attrs.get("dim") != 0 or index.rank is None:
+        return None
+    x = flat.inputs[0]
+    if not x.dims or flat.dims is None or flat.dims not in ((product(x.dims),), (product(x.dims), 1)):
+        return None
+    found = [_strided_range(term, index.rank) for term in _terms(index)]
+    strides = [product(x.dims[axis + 1 :]) for axis in range(len(x.dims))]
+    ordered = sorted((term for term in found if term is not None), key=lambda term: term[0])
+    if len(ordered) != len(found) or [term[1:] for term in ordered] != list(zip(x.dims, strides, strict=True)):
+        return None
+    axes = [axis for axis, _, _ in ordered]
+    if not _is_increasing(axes):
+        return None
+    view = _spread(x, axes, index.rank)
+    return view if len(flat.dims) == 1 else view.unsqueeze(-1)
+
+
+@rule("operator.and_")
+def always_true(expr: Expr, uses: Uses) -> Expr | None:
+    """A mask that holds where another one does and positions are not negative is that other one."""
+    for test, mask in either(expr, "operator.and_"):
+        if test.op != "torch.ge" or number(test.inputs[1]) != 0 or mask.dims is None or expr.dims is None:
+            continue
+        if test.inputs[0].rank is None or _range(test.inputs[0], test.inputs[0].rank) is None:
+            continue
+        if mask.dims == expr.dims:
+            return mask
+        if len(mask.dims) == len(expr.dims):
+            sizes = (-1 if own == size else size for own, size in zip(mask.dims, expr.dims, strict=True))
+            return mask.expand(*sizes)  # type: ignore[no-any-return]
+    return None
+
+
+def _range(expr: Expr, rank: int) -> tuple[int, Size] | None:
+    """The axis, in a tensor of this rank, along which an expression counts from 0, and how far."""
+    steps: list[int] = []
+    while expr.op == "Tensor.unsqueeze" and expr.rank is not None:
+        steps.append(expr.attrs["dim"] % expr.rank)
+        expr = expr.inputs[0]
+    if expr.op != "torch.arange" or expr.dims is None:
+        return None
+    if expr.attrs["start"] != 0 or expr.attrs["stop"] != expr.dims[0] or "step" in expr.attrs:
+        return None
+    axis = 0
+    for step in reversed(steps):
+        axis += step <= axis
+    return axis + rank - len(steps) - 1, expr.dims[0]
+
+
+def _terms(expr: Expr) -> list[Expr]:
+    """What is added in a nest of sums."""
+    found = [expr]
+    position = 0
+    while position < len(found) < _MOST_TERMS:
+        if found[position].op == "operator.add":
+            found[position : position + 1] = found[position].inputs
+        else:
+            position += 1
+    return found
+
+
+def _strided_range(expr: Expr, rank: int) -> tuple[int, Size, Size] | None:
+    """The axis, the length and the stride of a range, or of a range times a size."""
+    plain = _range(expr, rank)
+    if plain is not None:
+        return *plain, 1
+    for positions, stride in either(expr, "operator.mul"):
+        found, known = _range(positions, rank), stride.fact.value
+        if found is not None and known is not None and known.size == 1:
+            size = known.reshape(()).item()
+            return (*found, size) if isinstance(size, int | Dim) else None
+    return None
+
+
+def _is_increasing(axes: list[int]) -> bool:
+    return all(left < right for left, right in zip(axes, axes[1:], strict=False))
+
+
+def _spread(x: Expr, axes: list[int], rank: int) -> Expr:
+    """A tensor whose leading dimensions come to lie on these of so many axes; the others have length 1."""
+    for axis in range(rank):
+        if axis not in axes:
+            x = x.unsqueeze(axis)
+    return x
+
+
+RULES = (indexed_by_ranges, taken_by_ranges, always_true)
