@@ -9,10 +9,10 @@ import pytest
 import torch
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
-from codegen_torch.expr import Expr, array, graph_input, weight
+from codegen_torch.expr import Expr, array, graph_input, literal, weight
 from codegen_torch.facts import Fact
 from codegen_torch.layers import recover_layers
-from codegen_torch.symbols.namespaces import F
+from codegen_torch.symbols.namespaces import F, index
 from codegen_torch.symbols.namespaces import torch as t
 from codegen_torch.tensors import TensorRef
 from dataflow_ir import nodes
@@ -36,7 +36,7 @@ def number(x: float) -> Expr:
 
 
 def inputs_of(expr: Expr) -> dict[str, torch.Tensor]:
-    """Random inputs; of a mask, the first query of the first sample and all of the second sample see nothing."""
+    """Random inputs; of a mask, the first key of the first sample and all of the second sample are masked."""
     found: dict[str, torch.Tensor] = {}
     for node in nodes(expr):
         if node.op != "input":
@@ -44,7 +44,7 @@ def inputs_of(expr: Expr) -> dict[str, torch.Tensor]:
         shape = [dim if isinstance(dim, int) else SIZES[dim.name] for dim in node.fact.dims]
         if node.dtype is DType.BOOL:
             mask = torch.from_numpy(rng.random(shape) < 0.7)
-            mask[0, :, 0] = False
+            mask[0, ..., 0] = False
             mask[1] = False
             found[node.attrs["name"]] = mask
         else:
@@ -72,6 +72,10 @@ def guarded(scores: Expr) -> Expr:
 def repeated(x: Expr) -> Expr:
     return x.unsqueeze(2).expand(-1, -1, 2, -1, -1).flatten(1, 2)
 
+
+TOKENS = value("t", BATCH, SEQ, dtype=DType.BOOL)
+ROWS = t.arange(0, BATCH, dtype=DType.INT64).unsqueeze(1).unsqueeze(2).unsqueeze(3)
+COLUMNS = t.arange(0, SEQ, dtype=DType.INT64).unsqueeze(0).unsqueeze(1).unsqueeze(2)
 
 GRAPHS: dict[str, tuple[Expr, str]] = {
     "linear": (stored(6) + X @ stored(8, 6), "nn.Linear"),
@@ -120,6 +124,11 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
     "attention with a bias": (
         F.softmax(Q @ K.transpose(2, 3) + stored(1, 4, 1, 1) + FINITE, dim=-1) @ V,
         "F.scaled_dot_product_attention",
+    ),
+    "mask by index": (index.tuple([TOKENS, ROWS, COLUMNS]), "Tensor.unsqueeze"),
+    "mask by flat index": (
+        index.take(TOKENS.reshape(-1, 1), COLUMNS + ROWS * literal(SEQ), 0).flatten().reshape(BATCH, 1, 1, SEQ),
+        "Tensor.unsqueeze",
     ),
     "attention of groups": (
         guarded(Q @ repeated(FEW_K).transpose(2, 3) * number(8**-0.5) + INFINITE) @ repeated(FEW_V),

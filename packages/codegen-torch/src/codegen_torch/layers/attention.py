@@ -155,19 +155,30 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
     """
     if not scores.terms:
         return None
-    if len(scores.terms) == 1:
-        kept = _kept(scores.terms[0])
+    terms = [_unexpanded(term) for term in scores.terms]
+    if len(terms) == 1:
+        kept = _kept(terms[0])
         if kept is not None:
             return kept if guarded else False
-    if not guarded and not all(_is_finite(term) for term in scores.terms):
+    if not guarded and not all(_is_finite(term) for term in terms):
         return False
-    total, *rest = scores.terms
+    total, *rest = terms
     for term in rest:
         total = total + term
     rank = scores.query.rank
     if total.rank is None or rank is None or total.rank > rank or total.dtype is not scores.query.dtype:
         return False
     return total
+
+
+def _unexpanded(term: Expr) -> Expr:
+    """A mask before it was expanded: torch broadcasts it, too."""
+    if term.op == "torch.where" and term.inputs[0].op == "Tensor.expand":
+        condition, kept, masked = term.inputs
+        bare = condition.inputs[0]
+        if bare.rank == condition.rank and number(kept) is not None and number(masked) is not None:
+            return torch.where(bare, kept, masked)  # type: ignore[no-any-return]
+    return term
 
 
 def _kept(term: Expr) -> Expr | None:

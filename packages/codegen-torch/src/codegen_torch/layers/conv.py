@@ -20,7 +20,7 @@ def convolution(expr: Expr, uses: Uses) -> Expr | None:
     weight, bias = parameter(kernel), parameter(offset)
     if weight is None or (offset is not None and bias is None):
         return None
-    return call(_LAYERS[expr.op], x, weight, bias, **expr.attrs)  # type: ignore[no-any-return]
+    return call(_LAYERS[expr.op], x, weight, bias, **expr.attrs)
 
 
 RULES = (convolution,)

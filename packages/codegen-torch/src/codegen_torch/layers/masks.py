@@ -6,6 +6,8 @@ To index a mask of shape [batch, seq] by ``arange(batch)[:, None, None, None]`` 
 
 from __future__ import annotations
 
+import itertools
+
 from codegen_torch.dims import Dim, product
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
@@ -108,7 +110,7 @@ def _strided_range(expr: Expr, rank: int) -> tuple[int, Size, Size] | None:
 
 
 def _is_increasing(axes: list[int]) -> bool:
-    return all(left < right for left, right in zip(axes, axes[1:], strict=False))
+    return all(left < right for left, right in itertools.pairwise(axes))
 
 
 def _spread(x: Expr, axes: list[int], rank: int) -> Expr:

@@ -21,7 +21,7 @@ def batch_norm(expr: Expr, uses: Uses) -> Expr | None:
     weight, bias = parameter(scale), parameter(shift)
     if None in statistics or weight is None or bias is None:
         return None
-    return call(f"nn.BatchNorm{_DIMENSIONS[x.rank]}d", x, *statistics, weight, bias, **expr.attrs)  # type: ignore[no-any-return]
+    return call(f"nn.BatchNorm{_DIMENSIONS[x.rank]}d", x, *statistics, weight, bias, **expr.attrs)
 
 
 @rule("F.layer_norm")

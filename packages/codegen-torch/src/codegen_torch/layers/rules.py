@@ -61,13 +61,20 @@ def apply(rules: Sequence[Rule], outputs: dict[str, Expr]) -> dict[str, Expr]:
         for root in candidate.roots:
             by_root.setdefault(root, []).append(candidate)
 
-    def visit(expr: Expr) -> Expr | None:
+    def rewritten(expr: Expr) -> Expr | None:
         for candidate in by_root.get(expr.op, ()) if expr in known else ():
             new = candidate.rewrite(expr, uses)
             if new is not None:
                 _inherit(expr, new, known, candidate.shares_scope)
                 return new
         return None
+
+    def visit(expr: Expr) -> Expr | None:
+        result = new = rewritten(expr)
+        while new is not None:
+            result = new
+            new = rewritten(new)  # which may be an operand of the group, and the last of another group
+        return result
 
     return prewalk(visit, outputs)
 

@@ -27,7 +27,7 @@ def conv(
     if not move.is_symmetric:
         x = padded(x, move.before, move.after)
         padding = (0,) * len(kernel)
-    return call(  # type: ignore[no-any-return]
+    return call(
         f"F.conv{_dimensions(kernel)}d",
         x,
         w,
@@ -88,7 +88,7 @@ def conv_transpose(
     for axis, (first, last, common) in enumerate(zip(before, after, both, strict=True), start=2):
         if first != last:
             y = index.slice(y, axis, first - common, common - last or None)
-    return y  # type: ignore[no-any-return]
+    return y
 
 
 def _rest(x: Expr, spans: Numbers, strides: Numbers, extra: Numbers, wanted: Numbers) -> list[int]:

@@ -32,7 +32,7 @@ def max_pool(
         lowest = -np.inf if x.dtype.is_float else int(np.iinfo(x.dtype.numpy).min)
         x = padded(x, move.before, _after_of_ceil(x, move) if ceil else move.after, lowest)
         padding, ceil = (0,) * len(padding), False
-    return call(  # type: ignore[no-any-return]
+    return call(
         f"F.max_pool{_dimensions(move)}d",
         x,
         brief(move.kernel),
@@ -61,7 +61,7 @@ def average_pool(
     pool = f"F.avg_pool{_dimensions(move)}d"
     ceil = bool(ceil_mode) and auto_pad in ("", "NOTSET", "VALID")
     if _fits(move, move.kernel):
-        return call(  # type: ignore[no-any-return]
+        return call(
             pool,
             x,
             brief(move.kernel),
@@ -75,8 +75,8 @@ def average_pool(
     after = _after_of_ceil(x, move) if ceil else move.after
     y = call(pool, padded(x, move.before, after), brief(move.kernel), stride=_stride(move))
     if count_include_pad:
-        return y  # type: ignore[no-any-return]
-    return y * _correction(x, move, after)  # type: ignore[no-any-return]
+        return y
+    return y * _correction(x, move, after)
 
 
 def _correction(x: Expr, move: Window, after: Numbers) -> Expr:
