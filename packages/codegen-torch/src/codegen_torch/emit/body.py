@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.buffers import number_source
 from codegen_torch.emit.expression import Source, render
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
+from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.naming import attention_roles, hint, is_generic, unique
 from codegen_torch.emit.plan import Loop, Plan, Statement, make_plan, member_text, operands_of
 from codegen_torch.expr import Expr

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.layout import Bracket, Doc
+from codegen_torch.emit.literals import string_source
 from codegen_torch.expr import Expr, Slot
 from codegen_torch.modules.region import data_operands
 from codegen_torch.symbols import SYMBOLS, Kind, Symbol
@@ -143,7 +144,7 @@ class _Printer:
             items = [self.value(item, (*site, index)) for index, item in enumerate(value)]
             return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
         if isinstance(value, str):
-            return '"' + repr(value)[1:-1].replace('"', '\\"') + '"' if "'" not in value else repr(value)
+            return string_source(value)
         if isinstance(value, bool) or value is None:
             return repr(value)
         return self.around.number(self.expr, site, value)
@@ -339,6 +340,8 @@ def _where(printer: _Printer) -> Source:
     if x is not None and y is not None and x.fact.host and y.fact.host and printer.expr.dtype.is_float:
         # Two numbers make a tensor of torch's default dtype; it has to follow the model's.
         dtype = printer.around.dtype(printer.expr.dtype)
+        if dtype == str(DType.FLOAT32):
+            return source
         return Source(Bracket(f"{source.text}.to(", (dtype,), ")", breakable=False), ATOM, source.depth + 1)
     return source
 

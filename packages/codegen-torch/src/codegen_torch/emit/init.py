@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.buffers import buffer_source, number_source
 from codegen_torch.emit.constructors import constructor
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
+from codegen_torch.emit.literals import buffer_source, number_source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef, Number, Site
 from codegen_torch.modules.members import MODULES_OF_FUNCTIONS

@@ -10,6 +10,7 @@ from codegen_torch.emit.body import ForwardWriter, Line
 from codegen_torch.emit.helpers import arranged_imports, helper_sources
 from codegen_torch.emit.init import init_lines, sequential_doc
 from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
+from codegen_torch.emit.literals import string_source
 from codegen_torch.emit.naming import MODULE_NAMES
 from codegen_torch.emit.plan import member_text
 from codegen_torch.expr import Expr
@@ -147,26 +148,18 @@ def _class_lines(
     forward = ForwardWriter(definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype)).write()
     lines = [Line(f"class {definition.name}(nn.Module):")]
     if root_state is not None:
-        names = ", ".join(f'"{_escaped(name)}"' for name in outputs)
-        lines += [Line(text) for text in lay_out(_names_doc(outputs, names), 1, "output_names = ")] + [Line("")]
-    lines += [Line(line) for line in signature]
-    lines.append(Line("        super().__init__()"))
+        names = tuple(string_source(name) for name in outputs)
+        doc = Bracket("(", names, ",)" if len(names) == 1 else ")")
+        lines += [Line(text) for text in lay_out(doc, 1, "output_names = ")] + [Line("")]
     used = "\n".join(line.text for line in forward.lines)
-    lines += [Line(f"        self.{p.name} = {p.name}") for p in definition.parameters if f"self.{p.name}" in used]
-    lines += [Line(line) for line in init_lines(definition, classes)]
+    members = [f"        self.{p.name} = {p.name}" for p in definition.parameters if f"self.{p.name}" in used]
+    members += init_lines(definition, classes)
     for key, owner in (root_state.tied if root_state else {}).items():
-        lines += [Line(line) for line in lay_out(member_text(owner), 2, f"{member_text(key)} = ")]
-    lines.append(Line(""))
+        members += lay_out(member_text(owner), 2, f"{member_text(key)} = ")
+    if members:
+        lines += [Line(line) for line in (*signature, "        super().__init__()", *members, "")]
     head = Bracket("def forward(", ("self", *forward.parameters), f") -> {forward.result}:")
     return lines + [Line(line) for line in lay_out(head, 1)] + forward.lines
-
-
-def _names_doc(outputs: list[str], names: str) -> Bracket:
-    return Bracket("(", tuple(names.split(", ")), ",)" if len(outputs) == 1 else ")")
-
-
-def _escaped(name: str) -> str:
-    return repr(name)[1:-1].replace('"', '\\"')
 
 
 def _weight_path(region: Region, dtype: DType | None) -> str | None:

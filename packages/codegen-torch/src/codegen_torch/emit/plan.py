@@ -134,6 +134,7 @@ def make_plan(region: Region, sizes: Sizes, hints: Mapping[Expr, str | None]) ->
             named.discard(unit)
         else:
             statements.extend(_expression(unit, sources, named, draft))
+    _name_long_results(region, sources, named)
     kept = [statement for statement in statements if _is_kept(statement, named)]
     _fill_tuples(region, kept)
     _collect(region, kept, named)
@@ -204,6 +205,14 @@ def _make_room(
 
 def _can_be_named(value: Expr) -> bool:
     return value.op not in ("weight", "constant", "literal", "input")
+
+
+def _name_long_results(region: Region, sources: Mapping[Expr, Source], named: set[Expr]) -> None:
+    """Several results are returned in one line; those that do not fit in it get names."""
+    inside = [value for value in region.results if value in sources and value not in named and _can_be_named(value)]
+    width = sum(sources[value].width + 2 for value in inside)
+    if len(region.results) > 1 and width > WIDTH - _INDENT - len("return ") - 8 * (len(region.results) - len(inside)):
+        named.update(inside)
 
 
 def _is_kept(statement: Statement, named: set[Expr]) -> bool:

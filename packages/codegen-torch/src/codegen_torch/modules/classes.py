@@ -6,8 +6,8 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from codegen_torch.emit.buffers import buffer_source
 from codegen_torch.emit.constructors import constructor
+from codegen_torch.emit.literals import buffer_source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import Region, data_operands, is_layer, tensor_of
@@ -108,7 +108,7 @@ def _define(group: list[tuple[Region, dict[Site, Number]]]) -> ClassDef:
         for region, numbers in group:
             definition.arguments[region] = dict[Hashable, Number](numbers.items())
         return definition
-    taken: set[str] = set()
+    taken = {path.split(".")[0] for path in first.members.values()}
     for sites in _holes(group).values():
         name = _parameter_name(first, sites[0], taken)
         taken.add(name)
@@ -122,6 +122,8 @@ def _define(group: list[tuple[Region, dict[Site, Number]]]) -> ClassDef:
 
 
 def _is_inline(region: Region) -> bool:
+    if not region.path:
+        return False
     return region.is_operation or (region.sequential and region.cls in (None, "Sequential"))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.buffers import buffer_source
+from codegen_torch.emit.literals import buffer_source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
 from codegen_torch.tensors import TensorRef

@@ -1,4 +1,4 @@
-"""Constant tensors that a line of code computes, so that they need no place in the weights file."""
+"""Numbers, strings and constant tensors as Python source."""
 
 from __future__ import annotations
 
@@ -79,7 +79,13 @@ def number_source(number: bool | int | float) -> str:
         if math.isnan(number):
             return "torch.nan"
         return "torch.inf" if number > 0 else "-torch.inf"
-    return repr(number)
+    return repr(number).replace("e+", "e")  # as ruff writes it
+
+
+def string_source(text: str) -> str:
+    """Python source of a string, in double quotes where ruff would have them."""
+    source = repr(text)
+    return f'"{source[1:-1]}"' if source[0] == "'" and '"' not in source and "\\'" not in source else source
 
 
 def _shortest(value: Array) -> Any:
