@@ -105,6 +105,20 @@ NORMS = [
     Row("LayerNormalization", 17, (floats(2, 3, 4), floats(1, 4), np.float32([0.5])), {"axis": 1}, (1, 2)),
     Row("InstanceNormalization", 6, (IMAGE, positive(4), floats(4)), {"epsilon": 0.01}, (1, 2)),
     Row("InstanceNormalization", 22, (floats(2, 4, 5), positive(4), floats(4)), {}, (1, 2)),
+    Row("RMSNormalization", 23, (floats(2, 3, 4), floats(4)), {"epsilon": 1e-3}, (1,)),
+    Row("RMSNormalization", 23, (floats(2, 3, 4), floats(3, 4)), {"axis": 1}, (1,)),
+    Row("RMSNormalization", 23, (floats(2, 3, 4), floats(4))),
+    *(
+        Row(
+            "BatchNormalization",
+            opset,
+            (floats(5, 4, 3), positive(4, 3), floats(4, 3), floats(4, 3), positive(4, 3)),
+            {"spatial": 0, **({"is_test": 1} if opset < 7 else {})},
+            (1, 2, 3, 4),
+            expected=lambda x, s, b, m, v: (x - m) / np.sqrt(v + 1e-5) * s + b,
+        )
+        for opset in (1, 6, 7)
+    ),
     Row("GroupNormalization", 21, (IMAGE, positive(4), floats(4)), {"num_groups": 2}, (1, 2)),
     Row("Dropout", 7, (IMAGE,), expected=lambda x: x),
     Row("Dropout", 10, (IMAGE,), {"ratio": 0.3}, expected=lambda x: (x, np.ones_like(x, bool)), outputs=2),
@@ -187,6 +201,7 @@ BY_RUNTIME = [
         for opset in (7, 9)
         for x in (IMAGE, floats(3, 4))
     ),
+    Row("GroupNormalization", 18, (IMAGE, positive(2), floats(2)), {"num_groups": 2}, (1, 2)),
     Row("LRN", 1, (IMAGE,), {"size": 3, "alpha": 0.5, "beta": 0.5, "bias": 2.0}),
     Row("LRN", 13, (floats(2, 9, 5, 5),), {"size": 5, "alpha": 0.5}),
 ]
@@ -310,6 +325,10 @@ ASYMMETRIC = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "f
         resize((4, 5), sizes=(8, 10), **ASYMMETRIC),
         resize((4, 5), sizes=(7, 3), **ASYMMETRIC),
         resize((4, 5), opset=18, scales=(2, 2), mode="linear"),
+        resize((4, 5), scales=(1.5, 1.5), nearest_mode="ceil"),
+        resize((4, 4), sizes=(1, 3)),
+        resize((4, 4), sizes=(8, 8), coordinate_transformation_mode="align_corners", nearest_mode="floor"),
+        resize((4,), sizes=(7,), coordinate_transformation_mode="asymmetric", nearest_mode="round_prefer_ceil"),
         resize((4, 5), opset=10, scales=(2, 2)),
         resize((4, 5), opset=9, op="Upsample", scales=(2, 2)),
     ],
@@ -323,7 +342,7 @@ def test_resampling(row: Row) -> None:
     ("row", "reason"),
     [
         (resize((4, 5), scales=(2, 2), mode="linear", coordinate_transformation_mode="asymmetric"), "asymmetric"),
-        (resize((4, 5), scales=(1.5, 1.5), nearest_mode="ceil"), "picks other elements"),
+        (resize((4, 5), scales=(1.5, 1.5), nearest_mode="?"), "not supported"),
         (resize((4, 5), sizes=(8, 8), opset=18, keep_aspect_ratio_policy="not_larger"), "keep_aspect_ratio"),
         (resize((4, 5), sizes=(2, 2), opset=18, mode="linear", antialias=1), "antialiasing"),
         (Row("BatchNormalization", 14, (IMAGE, *(positive(4),) * 4), {"training_mode": 1}), "training mode"),
@@ -337,6 +356,11 @@ def test_resampling(row: Row) -> None:
 def test_what_torch_does_not_do_is_refused(row: Row, reason: str) -> None:
     with pytest.raises(UnsupportedError, match=reason):
         lower_proto(model_of(row, symbolic=False))
+
+
+def test_other_elements_than_torch_picks_are_refused_at_unknown_sizes() -> None:
+    with pytest.raises(UnsupportedError, match="picks other elements"):
+        lower_proto(model_of(resize((4, 5), scales=(1.5, 1.5), nearest_mode="ceil"), symbolic=True))
 
 
 @pytest.mark.parametrize("op", ["Conv", "MaxPool"])

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from codegen_torch.dims import divide
-from codegen_torch.expr import Expr
+from codegen_torch.expr import Expr, array
 from codegen_torch.facts import Array, Size
 from codegen_torch.lower.registry import Const, Floats, Int, Ints, NotApplicable, op
 from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols.base import size_of
-from codegen_torch.symbols.namespaces import F
+from codegen_torch.symbols.namespaces import F, index
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 _PROBED = 1 << 14
@@ -128,11 +128,15 @@ def _resample(x: Expr, axes: list[_Axis | None], mode: str, coordinates: str, ro
     if not changed:
         return x
     count = len(axes) - 2
-    if count not in _LINEAR or any(axis is not None for axis in axes[:2]):
-        raise NotApplicable("torch resamples one to three spatial dimensions behind batch and channels")
+    is_spatial = count in _LINEAR and axes[:2] == [None, None]
     options: dict[str, Any]
     if mode == "nearest":
-        options = {"mode": _nearest_mode(changed, coordinates, rounding)}
+        chosen = _nearest_mode(changed, coordinates, rounding) if is_spatial else None
+        if chosen is None:
+            return _picked(x, axes, coordinates, rounding)
+        options = {"mode": chosen}
+    elif not is_spatial:
+        raise NotApplicable("torch resamples one to three spatial dimensions behind batch and channels")
     elif mode == "linear" or (mode == "cubic" and count == 2):
         corners = _align_corners(changed, coordinates)
         options = {"mode": _LINEAR[count] if mode == "linear" else "bicubic", "align_corners": corners or None}
@@ -173,12 +177,26 @@ def _is_whole(axis: _Axis) -> bool:
     return axis.factor is None or axis.factor.is_integer() or axis.output == axis.size * axis.factor
 
 
-def _nearest_mode(axes: list[_Axis], coordinates: str, rounding: str) -> str:
-    """The mode of torch that picks the very elements ONNX picks."""
+def _nearest_mode(axes: list[_Axis], coordinates: str, rounding: str) -> str | None:
+    """The mode of torch that picks the very elements ONNX picks, if one does."""
     for mode in ("nearest", "nearest-exact"):
         if all(_picks_the_same(axis, mode, coordinates, rounding) for axis in axes):
             return mode
-    raise NotApplicable(f"torch picks other elements than {coordinates!r} with {rounding!r}")
+    return None
+
+
+def _picked(x: Expr, axes: list[_Axis | None], coordinates: str, rounding: str) -> Expr:
+    """The elements that ONNX picks, by their positions, which must be known at conversion."""
+    for dim, axis in enumerate(axes):
+        if axis is None:
+            continue
+        if axis.output is None or axis.scale is None or not isinstance(axis.size, int):
+            raise NotApplicable(f"torch picks other elements than {coordinates!r} with {rounding!r}")
+        positions = _onnx_indices(axis.size, axis.output, axis.scale, coordinates, rounding)
+        if positions is None:
+            raise NotApplicable(f"the coordinates {coordinates!r} with {rounding!r} are not supported")
+        x = index.take(x, array(positions.astype(np.int64)), dim)
+    return x
 
 
 _SAME_FORMULA = {("nearest", "asymmetric", "floor"), ("nearest-exact", "half_pixel", "round_prefer_ceil")}
@@ -190,7 +208,7 @@ def _picks_the_same(axis: _Axis, mode: str, coordinates: str, rounding: str) -> 
     size = axis.size if isinstance(axis.size, int) else None
     output = _PROBED if axis.output is None else axis.output
     wanted = _onnx_indices(size, output, axis.scale, coordinates, rounding)
-    return wanted is not None and np.array_equal(wanted, _torch_indices(size, output, axis.scale, mode))
+    return wanted is not None and np.array_equal(wanted, _torch_indices(size, output, _step(axis), mode))
 
 
 def _onnx_indices(size: int | None, output: int, scale: float, coordinates: str, rounding: str) -> Array | None:
@@ -219,8 +237,15 @@ _ROUNDINGS: dict[str, Callable[[Array], Array]] = {
 }
 
 
-def _torch_indices(size: int | None, output: int, scale: float, mode: str) -> Array:
+def _step(axis: _Axis) -> np.float32:
+    """How far torch's coordinate moves for one element of the output."""
+    if axis.length is not None and isinstance(axis.size, int):
+        return np.float32(axis.size) / np.float32(axis.output)
+    return np.float32(1 / axis.scale) if axis.scale else np.float32(0)
+
+
+def _torch_indices(size: int | None, output: int, step: np.float32, mode: str) -> Array:
     """The same of torch's ``nearest`` and ``nearest-exact`` modes, in float32 as torch computes."""
     position = np.arange(output, dtype=np.float32) + np.float32(0.5 if mode == "nearest-exact" else 0)
-    place = np.floor(position * np.float32(1 / scale))
+    place = np.floor(position * step)
     return np.asarray(np.minimum(place, np.inf if size is None else size - 1))
