@@ -6,6 +6,7 @@ whether two dimensions agree is answered by comparing them.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Mapping
 
@@ -223,7 +224,7 @@ class Dim:
             factors = [_atom_text(atom, name) for atom in monomial]
             if abs(factor) != 1 or not factors:
                 factors.insert(0, str(abs(factor)))
-            if len(factors) > 1:
+            if len(factors) > 1 or (factor < 0 and not parts):  # a sign in front binds tighter than a division
                 factors = [f"({text})" if "//" in text else text for text in factors]
             sign = "-" if factor < 0 else "+"
             parts.append(f" {sign} " if parts else ("-" if factor < 0 else ""))
@@ -283,11 +284,11 @@ def divide(size: int | Dim, divisor: int | Dim) -> int | Dim | None:
 
 def minimum(left: int | Dim, right: int | Dim) -> int | Dim:
     """The smaller of two sizes, both at least zero."""
-    try:
-        return left if left < right or left == right else right
-    except Undecided:
-        ordered = sorted((left, right), key=lambda size: (isinstance(size, int), str(size)))
-        return Dim({(Minimum((*ordered, "min")),): 1})
+    for one, other in ((left, right), (right, left)):
+        with contextlib.suppress(Undecided):
+            return min(one, other)
+    ordered = sorted((left, right), key=lambda size: (isinstance(size, int), str(size)))
+    return Dim({(Minimum((*ordered, "min")),): 1})
 
 
 def product(sizes: Iterable[int | Dim]) -> int | Dim:

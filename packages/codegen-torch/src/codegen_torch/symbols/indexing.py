@@ -23,7 +23,9 @@ def clamped_length(size: Size, start: Size, stop: Size | None) -> Size:
     try:
         first = _clamped(start, size)
         last = size if stop is None else _clamped(stop, size)
-        if stop is not None and (start < 0) == (stop < 0):
+        if stop is None or first == 0:  # both lie between 0 and the size
+            return last - first
+        if (start < 0) == (stop < 0):
             return last - first if start <= stop else 0
         return last - first if first <= last else 0
     except Undecided:
