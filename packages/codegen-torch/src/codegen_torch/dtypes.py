@@ -60,6 +60,8 @@ class DType(enum.Enum):
     def __str__(self) -> str:
         return f"torch.{self.value}"
 
+    __repr__ = __str__
+
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> DType:
         """The type with the values of a numpy type."""

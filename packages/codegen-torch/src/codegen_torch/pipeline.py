@@ -180,5 +180,5 @@ class _Trace:
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             self.count += 1
-            (self.folder / f"{self.count}-{stage}.txt").write_text(syntax(outputs) + "\n", "utf-8")
+            (self.folder / f"{self.count}-{stage}.txt").write_text(syntax(outputs, max_width=100) + "\n", "utf-8")
         return outputs
