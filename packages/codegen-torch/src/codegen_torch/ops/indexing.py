@@ -122,7 +122,7 @@ def scatter_nd(x: Expr, indices: Expr, updates: Expr, *, reduction: str = "none"
     if reduction not in ("none", "add"):
         raise NotApplicable(f"reduction {reduction!r} is not supported")
     accumulate = reduction == "add"
-    return call("Tensor.index_put", [x, updates, *_columns(indices)], accumulate=accumulate)  # type: ignore[no-any-return]
+    return call("Tensor.index_put", [x, updates, *_columns(indices)], accumulate=accumulate)
 
 
 @op("Scatter", since=9, until=10)

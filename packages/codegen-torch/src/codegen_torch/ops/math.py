@@ -62,8 +62,8 @@ def power(x: Expr, y: Expr) -> Expr:
     if x.dtype.is_float:
         return x ** (y.to(x.dtype) if y.dtype.is_float else y)
     if y.dtype.is_float:
-        return (x.to(DType.FLOAT64) ** y.to(DType.FLOAT64)).to(x.dtype)
-    return (x.to(DType.INT64) ** y.to(DType.INT64)).to(x.dtype)
+        return (x.to(DType.FLOAT64) ** y.to(DType.FLOAT64)).to(x.dtype)  # type: ignore[no-any-return]
+    return (x.to(DType.INT64) ** y.to(DType.INT64)).to(x.dtype)  # type: ignore[no-any-return]
 
 
 @op("Mod", since=10)

@@ -110,39 +110,46 @@ def _refuse_integers(x: Expr) -> None:
         raise NotApplicable("it is not supported for integers")
 
 
-def _register(op_type: str, reduction: Reduction, axes_are_an_input_since: int) -> None:
+def _itself(x: Expr) -> Expr:
+    return x
+
+
+def _square(x: Expr) -> Expr:
+    return x * x
+
+
+def _register(op_type: str, reduction: Reduction, of_one: Callable[[Expr], Expr], axes_are_an_input_since: int) -> None:
+    """Define a reduction, and what it makes of every element where nothing is reduced."""
+
     @op(op_type, since=1, until=axes_are_an_input_since - 1)
     def with_attribute(x: Expr, *, axes: tuple[int, ...] = (), keepdims: int = 1) -> Expr:
-        return reduction(x, written(x, axes, bool(keepdims)), bool(keepdims)) if x.rank != 0 else _of_scalar(x)
+        if x.rank == 0:
+            return of_one(x)
+        return reduction(x, written(x, axes, bool(keepdims)), bool(keepdims))
 
     @op(op_type, since=axes_are_an_input_since)
     def with_input(
         x: Expr, axes: Const[Ints] | None = None, *, keepdims: int = 1, noop_with_empty_axes: int = 0
     ) -> Expr:
         if x.rank == 0 or (not axes and noop_with_empty_axes):
-            return _of_scalar(x)
-        return reduction(x, written(x, axes or (), bool(keepdims)), bool(keepdims))
-
-    def _of_scalar(x: Expr) -> Expr:
-        """Nothing is reduced, but every element still passes through the function."""
-        return {"ReduceL1": torch.abs, "ReduceL2": torch.abs, "ReduceSumSquare": lambda x: x * x}.get(
-            op_type, torch.log if op_type == "ReduceLogSum" else lambda x: x
-        )(x)  # type: ignore[no-any-return]
+            return of_one(x)
+        chosen = tuple(axis for axis in axes or () if isinstance(axis, int))
+        return reduction(x, written(x, chosen, bool(keepdims)), bool(keepdims))
 
 
-for _name, _reduction, _since in (
-    ("ReduceL1", l1, 18),
-    ("ReduceL2", l2, 18),
-    ("ReduceLogSum", log_sum, 18),
-    ("ReduceLogSumExp", logsumexp, 18),
-    ("ReduceMax", amax, 18),
-    ("ReduceMean", mean, 18),
-    ("ReduceMin", amin, 18),
-    ("ReduceProd", prod, 18),
-    ("ReduceSum", sum_, 13),
-    ("ReduceSumSquare", sum_square, 18),
+for _name, _reduction, _of_one, _since in (
+    ("ReduceL1", l1, torch.abs, 18),
+    ("ReduceL2", l2, torch.abs, 18),
+    ("ReduceLogSum", log_sum, torch.log, 18),
+    ("ReduceLogSumExp", logsumexp, _itself, 18),
+    ("ReduceMax", amax, _itself, 18),
+    ("ReduceMean", mean, _itself, 18),
+    ("ReduceMin", amin, _itself, 18),
+    ("ReduceProd", prod, _itself, 18),
+    ("ReduceSum", sum_, _itself, 13),
+    ("ReduceSumSquare", sum_square, _square, 18),
 ):
-    _register(_name, _reduction, _since)
+    _register(_name, _reduction, _of_one, _since)
 
 
 @op("ArgMax", since=1)

@@ -158,11 +158,12 @@ def unsqueeze(x: Expr, axes: Const[Ints]) -> Expr:
     """The axes count in the result, so that the smallest comes first."""
     if len(axes) == 1:
         return x.unsqueeze(axes[0])  # type: ignore[no-any-return]
-    if min(axes, default=0) < 0:  # type: ignore[type-var]
+    places = [axis for axis in axes if isinstance(axis, int)]
+    if min(places, default=0) < 0:
         if x.rank is None:
             raise UnknownRank(x)
-        axes = [normal(axis, x.rank + len(axes)) for axis in axes]  # type: ignore[arg-type]
-    for axis in sorted(axes):  # type: ignore[type-var]
+        places = [normal(axis, x.rank + len(places)) for axis in places]
+    for axis in sorted(places):
         x = x.unsqueeze(axis)
     return x
 

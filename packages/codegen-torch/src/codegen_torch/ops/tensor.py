@@ -5,7 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-import numpy as np
 from onnx_proto import DataType
 
 from codegen_torch.dims import product
@@ -27,7 +26,7 @@ def shape(x: Expr, *, start: int = 0, end: int | None = None) -> Expr:
     sizes = host.shape(x)
     if x.rank is not None:
         if x.fact.is_static:
-            sizes = array(x.dims, DType.INT64)
+            sizes = array(x.shape, DType.INT64)
         else:
             sizes.fact = Fact(DType.INT64, (x.rank,), elements(list(x.shape), (x.rank,)))
     return sizes if start == 0 and end is None else index.slice(sizes, 0, start, end)  # type: ignore[no-any-return]
@@ -36,7 +35,9 @@ def shape(x: Expr, *, start: int = 0, end: int | None = None) -> Expr:
 @op("Size", since=1)
 def size(x: Expr) -> Expr:
     count = product(x.shape)  # type: ignore[arg-type]
-    return array(count, DType.INT64) if isinstance(count, int) else host.tensor(count, dtype=DType.INT64)  # type: ignore[no-any-return]
+    if isinstance(count, int):
+        return array(count, DType.INT64)
+    return host.tensor(count, dtype=DType.INT64)  # type: ignore[no-any-return]
 
 
 def dtype_of(data_type: DataType) -> DType:
@@ -80,7 +81,7 @@ def cast_like(x: Expr, target: Expr, *, saturate: int = 1, round_mode: str = "up
 
 @op("Concat", since=4)
 def concat(*xs: Expr, axis: int) -> Expr:
-    return xs[0] if len(xs) == 1 else torch.cat(xs, dim=axis)  # type: ignore[no-any-return]
+    return xs[0] if len(xs) == 1 else torch.cat(xs, dim=axis)
 
 
 @op("Concat", since=1, until=3)
@@ -92,9 +93,12 @@ def split_in(x: Expr, count: int, axis: int) -> tuple[Expr, ...]:
     """Equal parts, the last of which may be smaller."""
     if count == 1:
         return (x,)
-    if x.fact.value is not None and x.rank == 1 and isinstance(x.dims[0], int):  # type: ignore[index]
-        length = -(-x.dims[0] // count)  # type: ignore[index]
-        return split_at(x, (length,) * (count - 1) + (x.dims[0] - length * (count - 1),), axis)  # type: ignore[index,operator]
+    if x.fact.value is not None:
+        total = x.fact.value.shape[axis]
+        length = -(-total // count)
+        last = total - length * (count - 1)
+        if last >= 0:
+            return split_at(x, (*[length] * (count - 1), last), axis)
     return x.chunk(count, dim=axis)  # type: ignore[no-any-return]
 
 
@@ -102,9 +106,10 @@ def split_at(x: Expr, sizes: Ints, axis: int) -> tuple[Expr, ...]:
     """Parts of the given sizes."""
     if len(sizes) == 1:
         return (x,)
-    if x.fact.value is not None and all(isinstance(size, int) for size in sizes):
-        starts = np.cumsum((0, *sizes)).tolist()
-        return tuple(index.slice(x, axis, *bounds) for bounds in itertools.pairwise(starts))
+    lengths = [size for size in sizes if isinstance(size, int)]
+    if x.fact.value is not None and len(lengths) == len(sizes):
+        starts = itertools.accumulate(lengths, initial=0)
+        return tuple(index.slice(x, axis, start, stop) for start, stop in itertools.pairwise(starts))
     total = None if x.dims is None else x.dims[normal(axis, len(x.dims))]
     first = sizes[0]
     if isinstance(first, int) and first > 0 and all(size == first for size in sizes) and total == first * len(sizes):

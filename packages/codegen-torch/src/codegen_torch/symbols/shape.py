@@ -140,7 +140,7 @@ def _expand(x: Any, size: tuple[Size, ...]) -> Any:
     sizes = [mine if dim == -1 else dim for mine, dim in zip(own, size, strict=True)]
     if not all(isinstance(dim, int) for dim in sizes) or math.prod(sizes) > SYMBOLIC_LIMIT:
         raise Undecided
-    return np.broadcast_to(x, sizes)
+    return np.broadcast_to(x, sizes)  # type: ignore[arg-type]  # all are numbers here
 
 
 @symbol("Tensor.expand", fold=_expand, symbolic=True)
