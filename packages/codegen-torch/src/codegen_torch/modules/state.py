@@ -35,6 +35,7 @@ def collect_state(root: Region) -> State:
     unless all its elements are equal: exporters merge the fresh biases and scales of unrelated layers.
     """
     state = State()
+    layers: dict[str, str] = {}
     owners: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     stack: list[tuple[str, Region]] = [("", root)]
     while stack:
@@ -47,11 +48,27 @@ def collect_state(root: Region) -> State:
                 stack.append((f"{path}.", unit))
                 continue
             for key, leaf in _tensors(path, unit):
+                layers[key] = unit.op
                 _add(state, owners, key, leaf, unit)
             if unit.op.startswith("nn.BatchNorm"):
                 state.tensors[f"{path}.num_batches_tracked"] = TensorRef.filled((), DType.INT64, 0)
+    _tie_heads(state, layers)
     state.tensors = dict(sorted(state.tensors.items()))
     return state
+
+
+def _tie_heads(state: State, layers: dict[str, str]) -> None:
+    """Tie a linear layer to an embedding with the same table: exporters store a transposed copy for the head."""
+    tables = [key for key, op in layers.items() if op == "nn.Embedding" and key in state.tensors]
+    heads = [key for key, op in layers.items() if op == "nn.Linear" and key in state.tensors]
+    for table in tables:
+        ref = state.tensors[table]
+        for head in heads:
+            other = state.tensors.get(head)
+            alike = other is not None and (other.dtype, other.shape) == (ref.dtype, ref.shape)
+            if alike and ref.equals(other) and not ref.is_uniform():
+                state.tied[head] = table
+                del state.tensors[head]
 
 
 def _tensors(path: str, unit: Expr) -> list[tuple[str, Expr]]:
