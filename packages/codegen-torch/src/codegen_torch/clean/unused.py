@@ -1,4 +1,4 @@
-"""Nodes and initializers that no output needs disappear."""
+"""Nodes and initializers that no output needs disappear, and inputs that were only a name for such an initializer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,9 @@ def eliminate_unused(model: Model) -> Model:
     initializers = tuple(tensor for tensor in graph.initializers if tensor.name in needed)
     if len(nodes) == len(graph.nodes) and len(initializers) == len(graph.initializers):
         return model
-    kept = dataclasses.replace(graph, nodes=tuple(nodes), initializers=initializers)
+    dropped = {tensor.name for tensor in graph.initializers} - needed
+    inputs = tuple(value for value in graph.inputs if value.name not in dropped)
+    kept = dataclasses.replace(graph, nodes=tuple(nodes), inputs=inputs, initializers=initializers)
     return dataclasses.replace(model, graph=kept)
 
 

@@ -276,6 +276,24 @@ def _gather(printer: _Printer) -> Source:
     return printer.bracket([x, printer.attribute("dim"), index], [])
 
 
+def _scatter(printer: _Printer) -> Source:
+    """``x.scatter(dim, index, src)``: torch has the dimension first."""
+    index, src = (printer.source(operand).doc for operand in printer.expr.inputs[1:])
+    arguments: list[Doc] = [printer.attribute("dim"), index, src]
+    if printer.expr.op == "Tensor.scatter_reduce":
+        arguments.append(printer.attribute("reduce"))
+    return printer.method(printer.expr.op.removeprefix("Tensor."), arguments)
+
+
+def _index_put(printer: _Printer) -> Source:
+    """``x.index_put((i, j), values)``."""
+    values, *indices = (printer.source(operand).text for operand in printer.expr.inputs[1:])
+    arguments: list[Doc] = [f"({', '.join(indices)}{',' if len(indices) == 1 else ''})", values]
+    if printer.arguments["accumulate"]:
+        arguments.append("accumulate=True")
+    return printer.method("index_put", arguments)
+
+
 def _normalized(printer: _Printer) -> Source:
     """layer_norm and rms_norm: torch has the shape before the weights."""
     x, *weights = (printer.source(operand).doc for operand in printer.expr.inputs)
@@ -358,6 +376,9 @@ def _lstm(printer: _Printer) -> Source:
 _SPECIAL: dict[str, Callable[[_Printer], Source]] = {
     "F.layer_norm": _normalized,
     "F.rms_norm": _normalized,
+    "Tensor.index_put": _index_put,
+    "Tensor.scatter": _scatter,
+    "Tensor.scatter_reduce": _scatter,
     "Tensor.to": _to,
     "host.item": _item,
     "host.shape": _shape,

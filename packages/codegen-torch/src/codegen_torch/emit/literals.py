@@ -10,8 +10,11 @@ import numpy as np
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Array
+from codegen_torch.modules.region import tensor_of
 from codegen_torch.numbers import shortest_float32
 
+# torch.arange does not make the larger unsigned types.
+_RANGED = frozenset({DType.INT8, DType.INT16, DType.INT32, DType.INT64, DType.UINT8})
 LITERAL_LIMIT = 16
 """Tensors of at most this many elements are written out."""
 
@@ -25,13 +28,17 @@ def buffer_source(constant: Expr, name: str) -> str | None:
     """
     value = constant.fact.value
     dtype = constant.dtype
+    if value is None and constant.fact.fill is not None and constant.fact.is_static:
+        value = np.broadcast_to(np.asarray(constant.fact.fill, dtype.numpy), tensor_of(constant).shape)
     if value is None or dtype in (DType.STRING, DType.BFLOAT16) or value.dtype == object:
         return None
     suffix = _suffix(dtype)
     shape = ", ".join(map(str, value.shape))
+    if not value.size:
+        return f"torch.empty({shape}, dtype={dtype})"
     if value.size and (value == value.flat[0]).all() and value.ndim:
         return _uniform(value, shape, dtype)
-    if dtype.is_int and value.size > 2 and (arange := _arange(value, suffix)):
+    if dtype in _RANGED and value.size > 2 and (arange := _arange(value, suffix)):
         return arange
     if value.ndim >= 2 and (triangle := _triangle(value, dtype)):
         return triangle

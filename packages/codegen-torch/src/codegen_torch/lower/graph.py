@@ -67,6 +67,11 @@ def lower(model: Model, source: str) -> Lowered:
     state = _Lowering(source, opsets, trained_values(graph), frozenset(used))
     inputs = _lower_inputs(state, graph)
     for tensor in graph.initializers:
+        if DType.of_onnx(tensor.dtype) is None:
+            reason = f"tensors of {tensor.dtype.name} are not supported"
+            state.obstacles.append(Obstacle("initializer", 0, tensor.name, reason))
+            state.broken.add(tensor.name)
+            continue
         state.values[tensor.name] = _lower_tensor(tensor, trained=tensor.name in state.trained)
     for position, node in enumerate(graph.nodes):
         _lower_node(state, node, position)

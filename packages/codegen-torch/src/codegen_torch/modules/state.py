@@ -65,8 +65,9 @@ def _tie_heads(state: State, layers: dict[str, str]) -> None:
         ref = state.tensors[table]
         for head in heads:
             other = state.tensors.get(head)
-            alike = other is not None and (other.dtype, other.shape) == (ref.dtype, ref.shape)
-            if alike and ref.equals(other) and not ref.is_uniform():
+            if other is None or (other.dtype, other.shape) != (ref.dtype, ref.shape):
+                continue
+            if ref.equals(other) and not ref.is_uniform():
                 state.tied[head] = table
                 del state.tensors[head]
 

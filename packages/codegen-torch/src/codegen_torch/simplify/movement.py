@@ -49,7 +49,7 @@ def _selected(expr: Expr, part: Expr, dim: int, index: int) -> Expr:
 def _without_expansion(expr: Expr) -> Expr | None:
     """Index tensors broadcast against each other: expanding one of them first is not needed."""
     x, *indices = expr.inputs
-    bare = [index.inputs[0] if index.op == "Tensor.expand" else index for index in indices]
+    bare: list[Expr] = [index.inputs[0] if index.op == "Tensor.expand" else index for index in indices]
     before, after = broadcast(*(i.dims for i in indices)), broadcast(*(i.dims for i in bare))
     if bare == indices or before is None or before != after:
         return None
