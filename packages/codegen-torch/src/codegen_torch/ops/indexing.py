@@ -59,6 +59,13 @@ def _slice_axis(x: Expr, axis: int, start: Int, end: Int, step: int) -> Expr:
     return index.slice(x, axis, start, stop, step)  # type: ignore[no-any-return]
 
 
+_VIEWS = frozenset(
+    {"index.slice", "index.select", "Tensor.expand", "Tensor.reshape", "Tensor.flatten", "Tensor.transpose"}
+    | {"Tensor.unsqueeze", "Tensor.squeeze", "Tensor.permute", "Tensor.unflatten"}
+)
+"""These only rearrange or pick elements."""
+
+
 @op("Gather", since=1)
 def gather(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
     """Rows of a trained table are an embedding; negative positions count from the end elsewhere."""
@@ -78,11 +85,19 @@ def _from_the_front(indices: Expr, x: Expr, axis: int) -> Expr:
     """Positions that torch takes: 64-bit, and none negative, which ONNX counts from the end."""
     if indices.dtype is not DType.INT64:
         indices = indices.to(DType.INT64)
-    known = indices.fact.value
-    is_positive = known is not None and indices.fact.is_constant and (known >= 0).all()
-    if is_positive or indices.op in ("Tensor.argmax", "Tensor.argmin"):
-        return indices
-    return indices % x.shape[axis]
+    return indices if _never_negative(indices) else indices % x.shape[axis]
+
+
+def _never_negative(indices: Expr) -> bool:
+    """Whether these are positions that were counted from the front, perhaps rearranged."""
+    while indices.op in _VIEWS:
+        indices = indices.inputs[0]
+    if indices.op in ("Tensor.argmax", "Tensor.argmin"):
+        return True
+    if indices.op == "torch.arange":
+        start, step = indices.attrs.get("start"), indices.attrs.get("step", 1)
+        return start == 0 and isinstance(step, int) and step > 0
+    return indices.fact.is_constant and indices.fact.value is not None and bool((indices.fact.value >= 0).all())
 
 
 @op("GatherElements", since=11)
