@@ -91,6 +91,7 @@ def convert(
         tensors=len(state.tensors),
         parameters=sum(ref.size for key, ref in state.tensors.items() if key in state.parameters),
         lines=len(source.lines),
+        tied=state.tied,
         source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
         keys=state.nodes,
     )

@@ -33,7 +33,9 @@ class Report:
         parameters: How many numbers training can change.
         lines: How many lines ``model.py`` has.
         notes: What the user should know, in sentences.
-        source_map: The lines of ``model.py`` and their ONNX nodes.
+        tied: dict[str, str] = field(default_factory=dict)
+    source_map: The lines of ``model.py`` and their ONNX nodes.
+        tied: Keys of the ``state_dict`` that are another key's parameter, which alone is in the weights file.
         keys: For each key of the ``state_dict`` the ONNX nodes that use it.
     """
 
