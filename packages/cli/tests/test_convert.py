@@ -46,7 +46,7 @@ def test_writes_a_folder_called_like_the_model(here: Path) -> None:
     assert result.stderr == ""
     lines = result.stdout.splitlines()
     assert lines[0].startswith(f"{DIGITS}: 26 nodes, converted in ")
-    assert "22 tensors, 51 818 parameters" in result.stdout
+    assert "22 tensors, 51 402 parameters" in result.stdout
     assert lines[-3:] == ["Load it:", "  from digits.model import load_model", "  model = load_model()"]
 
 
