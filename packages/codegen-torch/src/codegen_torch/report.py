@@ -33,8 +33,7 @@ class Report:
         parameters: How many numbers training can change.
         lines: How many lines ``model.py`` has.
         notes: What the user should know, in sentences.
-        tied: dict[str, str] = field(default_factory=dict)
-    source_map: The lines of ``model.py`` and their ONNX nodes.
+        source_map: The lines of ``model.py`` and their ONNX nodes.
         tied: Keys of the ``state_dict`` that are another key's parameter, which alone is in the weights file.
         keys: For each key of the ``state_dict`` the ONNX nodes that use it.
     """
@@ -49,4 +48,5 @@ class Report:
     lines: int = 0
     notes: list[str] = field(default_factory=list)
     source_map: list[SourceLine] = field(default_factory=list)
+    tied: dict[str, str] = field(default_factory=dict)
     keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
