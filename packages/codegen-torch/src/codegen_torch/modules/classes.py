@@ -6,7 +6,9 @@ from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from codegen_torch.dtypes import DType
 from codegen_torch.emit.constructors import constructor
+from codegen_torch.emit.expression import Source, render
 from codegen_torch.emit.literals import buffer_source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.members import identifier
@@ -159,8 +161,7 @@ def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> 
     parts: list[Hashable] = [
         region.cls,
         region.sequential,
-        len(region.params),
-        tuple(param.fact.host for param in region.params),
+        tuple(map(_kind, region.params)),
         sizes.signature(region),
     ]
     for position, unit in enumerate(region.units):
@@ -173,22 +174,66 @@ def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> 
             names.update({result: (position, index) for index, result in enumerate(unit.results)})
             continue
         names[unit] = position
-        absent = () if is_layer(unit) else tuple(operand is None for operand in unit.inputs)
-        parts.append((unit.op, absent))
-        for number, operand in enumerate(data_operands(unit)):
-            is_literal = operand.op == "literal"
-            site = (position, f"value{number}")
-            parts.append(_split(operand.attrs["value"], site, numbers) if is_literal else names[operand])
-        if is_layer(unit):
-            parts.extend((a.name, _split(a.value, (position, a.name), numbers)) for a in constructor(unit))
-        elif unit.op == "weight":
+        parts += [unit.op, _kind(unit)]
+        if unit.op == "weight":
             parts.append(_split(tensor_of(unit).shape, (position, "size"), numbers))
         elif unit.op == "constant":
             parts.append(buffer_source(unit, "name") or _split(tensor_of(unit).shape, (position, "size"), numbers))
+        elif is_layer(unit):
+            parts.append(tuple(names[operand] for operand in data_operands(unit)))
+            parts.extend((a.name, _split(a.value, (position, a.name), numbers)) for a in constructor(unit))
         else:
-            parts.extend((name, _split(value, (position, name), numbers)) for name, value in unit.attrs.items())
+            parts.extend(_operation(unit, position, names, numbers))
     parts.append(tuple(names[result] for result in region.results))
     return tuple(parts), numbers
+
+
+def _kind(value: Expr) -> Hashable:
+    """What a value is to Python; parts of a tuple speak for themselves."""
+    return None if isinstance(value.fact, tuple) else (value.fact.host, value.dtype)
+
+
+def _operation(
+    expr: Expr, position: int, names: dict[Expr, Hashable], numbers: dict[Site, Number]
+) -> Iterator[Hashable]:
+    """The structure of an operation. Only a number that stands in its source can become an argument."""
+    written: dict[Site, Number] = {}
+    yield tuple(operand is None for operand in expr.inputs)
+    for number, operand in enumerate(data_operands(expr)):
+        is_literal = operand.op == "literal"
+        yield _split(operand.attrs["value"], (f"value{number}",), written) if is_literal else names[operand]
+    for name, value in expr.attrs.items():
+        yield name, _split(value, (name,), written)
+    reader = _Reader()
+    render(expr, dict.fromkeys(data_operands(expr), Source("x")), reader)
+    for site, value in written.items():
+        if site in reader.sites:
+            numbers[position, *site] = value
+        else:
+            yield site, repr(value)
+
+
+class _Reader:
+    """Surroundings of an expression that note at which sites numbers stand in its source."""
+
+    def __init__(self) -> None:
+        self.sites: set[Site] = set()
+
+    def number(self, expr: Expr, site: Site, value: Number) -> str:
+        self.sites.add(site)
+        return repr(value)
+
+    def size(self, name: str) -> str:
+        return "n"
+
+    def dtype(self, dtype: DType) -> str:
+        return str(dtype)
+
+    def device(self) -> str:
+        return "device"
+
+    def member(self, expr: Expr) -> str:
+        return "member"
 
 
 def _split(value: Any, site: Site, numbers: dict[Site, Number]) -> Hashable:

@@ -29,7 +29,7 @@ class Sizes:
         for index, unit in enumerate(region.units):
             values = unit.results if isinstance(unit, Region) else [unit]
             positions.update({value: (index, number) for number, value in enumerate(values)})
-        found = tuple((name, positions[value], axis) for name, (value, axis) in self.sources.items())
+        found = tuple((name, positions[value], axis, value.rank) for name, (value, axis) in self.sources.items())
         return found, tuple(self.arguments)
 
 
