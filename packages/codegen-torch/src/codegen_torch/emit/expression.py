@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -167,15 +168,17 @@ class _Printer:
         # Products beside a matrix product are told apart for the reader.
         tight_left = precedence in (6, 16) or sign == "@"
         left_text = left.text if left.precedence >= precedence + tight_left else f"({left.text})"
-        right_text = right.text if right.precedence > precedence else f"({right.text})"
-        simple = precedence == 16 and left_text.isidentifier() and right_text.isalnum()
-        joined = f"{left_text}{sign}{right_text}" if simple else f"{left_text} {sign} {right_text}"
+        bare_right = right.precedence > precedence or (precedence, right.precedence) == (16, 15)
+        right_text = right.text if bare_right else f"({right.text})"
+        hugs = precedence == 16 and _is_simple(left_text) and _is_simple(right_text)
+        joined = f"{left_text}{sign}{right_text}" if hugs else f"{left_text} {sign} {right_text}"
         return Source(joined, precedence, self.depth())
 
     def prefix(self, sign: str, precedence: int) -> Source:
         operand = self.source(self.expr.inputs[0])
-        text = operand.text if operand.precedence >= precedence else f"({operand.text})"
-        return Source(f"{sign}{text}", precedence, self.depth())
+        # -x**2 is right, but ruff has it -(x**2).
+        bare = operand.precedence >= precedence and operand.precedence != 16
+        return Source(f"{sign}{operand.text}" if bare else f"{sign}({operand.text})", precedence, self.depth())
 
     def layer(self) -> Source:
         operand = self.source(self.expr.inputs[0])
@@ -220,6 +223,11 @@ class _Printer:
 
     def subscript(self, index: str) -> Source:
         return Source(f"{self.atom(self.expr.inputs[0])}[{index}]", ATOM, self.depth())
+
+
+def _is_simple(text: str) -> bool:
+    """Whether ruff writes a power of this without spaces: names, attributes and numbers, negated or not."""
+    return re.fullmatch(r"-?(\w|(?<=\w)\.(?=\w)|(?<=\de)-(?=\d))+", text) is not None
 
 
 _EMPTY = SYMBOLS["F.linear"].parameters[0].default  # inspect.Parameter.empty
@@ -346,7 +354,7 @@ def _created(printer: _Printer) -> Source:
     assert isinstance(source.doc, Bracket)
     if printer.expr.op == "torch.arange" and printer.arguments["dtype"] is DType.INT64:
         items = tuple(item for item in source.doc.items if not str(item).startswith("dtype="))
-        if printer.arguments["start"] == 0 and printer.arguments["step"] == 1:
+        if str(items[0]) == "0" and printer.arguments["step"] == 1:  # a constructor's argument stays
             items = items[1:]
         return Source(Bracket(source.doc.prefix, items, ")"), ATOM, source.depth)
     return source

@@ -9,7 +9,7 @@ from typing import Any
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.constructors import constructor
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
-from codegen_torch.emit.literals import buffer_source, number_source
+from codegen_torch.emit.literals import buffer_source, number_source, string_source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef, Number, Site
 from codegen_torch.modules.members import MODULES_OF_FUNCTIONS
@@ -171,7 +171,7 @@ class _Builder:
             items = [self._value(item, (*site, index)) for index, item in enumerate(value)]
             return f"({', '.join(items)}{',' if len(items) == 1 else ''})"
         if isinstance(value, str):
-            return f'"{value}"'
+            return string_source(value)
         if isinstance(value, bool) or value is None:
             return repr(value)
         return self.number(site, value)

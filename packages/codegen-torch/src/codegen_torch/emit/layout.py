@@ -50,13 +50,14 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "") -> list[s
     flat = f"{margin}{prefix}{doc}{suffix}"
     if len(flat) <= WIDTH or isinstance(doc, str) or not doc.items or not doc.breakable:
         return [flat]
-    first, last = f"{margin}{prefix}{doc.prefix}", f"{margin}{doc.suffix}{suffix}"
+    # A tuple of one has a comma before its bracket; broken, every item has one anyway.
+    first, last = f"{margin}{prefix}{doc.prefix}", f"{margin}{doc.suffix.removeprefix(',')}{suffix}"
     inner = f"{margin}{_INDENT}{', '.join(map(str, doc.items))}"
     if len(inner) <= WIDTH and not _must_spread(doc):
         return [first, inner, last]
     lines = [first]
     for item in doc.items:
-        # A lone generator or starred argument takes no comma after it.
+        # A lone generator takes no comma after it.
         lines.extend(lay_out(item, indent + 1, suffix="" if _is_generator(doc) else ","))
     return [*lines, last]
 

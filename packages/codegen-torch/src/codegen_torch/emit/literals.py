@@ -90,9 +90,11 @@ def number_source(number: bool | int | float) -> str:
 
 
 def string_source(text: str) -> str:
-    """Python source of a string, in double quotes where ruff would have them."""
-    source = repr(text)
-    return f'"{source[1:-1]}"' if source[0] == "'" and '"' not in source and "\\'" not in source else source
+    """Python source of a string: ``repr``, but in double quotes unless that takes more escapes, as ruff has it."""
+    escaped = repr('"' + text)[2:-1]  # the quote at the front makes repr choose single quotes
+    if text.count('"') > text.count("'"):
+        return f"'{escaped}'"
+    return '"' + escaped.replace("\\'", "'").replace('"', '\\"') + '"'
 
 
 def _shortest(value: Array) -> Any:

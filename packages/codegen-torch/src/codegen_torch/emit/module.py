@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -86,7 +87,7 @@ def write_module(
     text = "\n".join(line.text for line in body)
     imports += ["from pathlib import Path", "import torch", "from torch import nn"]
     imports += ["from torch import Tensor"]
-    imports += ["import torch.nn.functional as F"] if " F." in text or "(F." in text or "[F." in text else []
+    imports += ["import torch.nn.functional as F"] if re.search(r"(?<![\w.])F\.", text) else []
     lines += [Line(line) for line in arranged_imports(imports)]
     lines += body
     if name != "Model":
