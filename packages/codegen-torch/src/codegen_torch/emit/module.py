@@ -21,6 +21,11 @@ from codegen_torch.modules.region import Region, is_layer, layer_weights
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.modules.state import State
 
+_CAST = """\
+    for key, tensor in (*model.named_parameters(), *model.named_buffers()):
+        if key in tensors:
+            tensor.data = tensor.data.to(tensors[key].dtype)
+"""
 _TAKEN_CLASSES = frozenset({"F", "Model", "Path", "Tensor", "Any", "None", "True", "False"})
 
 
@@ -72,7 +77,7 @@ def write_module(
     """
     definitions = list(dict.fromkeys(classes[region] for region in root.walk()))
     name_classes(definitions, classes[root])
-    size_names = _size_names(sizes)
+    size_names = _size_names(sizes, [identifier(param.attrs["name"]) for param in root.params])
     body: list[Line] = []
     for definition in definitions:
         if definition.inline:
@@ -92,7 +97,7 @@ def write_module(
     lines += body
     if name != "Model":
         lines += [Line(""), Line(""), Line(f"Model = {name}")]
-    for function in (_load_model(name, state), *functions):
+    for function in (_load_model(name, state, model_dtype), *functions):
         lines += [Line(""), Line("")] + [Line(line) for line in function.split("\n")]
     return ModuleSource(lines, name)
 
@@ -113,10 +118,10 @@ def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
         taken.add(name)
 
 
-def _size_names(sizes: Mapping[Region, Sizes]) -> dict[str, str]:
-    """A variable for every symbol, the same everywhere."""
+def _size_names(sizes: Mapping[Region, Sizes], inputs: list[str]) -> dict[str, str]:
+    """A variable for every symbol, the same everywhere; the model's inputs keep their names."""
     names: dict[str, str] = {}
-    taken = set(MODULE_NAMES)
+    taken = {*MODULE_NAMES, *inputs}
     for found in sizes.values():
         for symbol in (*found.sources, *found.arguments):
             if symbol in names:
@@ -196,9 +201,15 @@ def _docstring(header: Header) -> list[Line]:
     return [*lines, Line('"""'), Line("")]
 
 
-def _load_model(name: str, state: State) -> str:
-    """The function that builds the model and loads the weights beside it."""
+def _load_model(name: str, state: State, model_dtype: DType | None) -> str:
+    """The function that builds the model and loads the weights beside it.
+
+    Layers are built as float32; where the file has other types, they are cast before they are loaded.
+    """
     tied = "".join(f'    tensors["{key}"] = tensors["{owner}"]\n' for key, owner in state.tied.items())
+    floats = {ref.dtype for ref in state.tensors.values() if ref.dtype.is_float}
+    cast = _CAST if floats - {DType.FLOAT32} else ""
+    default = f"dtype or {model_dtype}" if cast and model_dtype is not DType.FLOAT32 else "dtype"
     return f'''def load_model(
     weights: str | Path | None = None,
     *,
@@ -210,7 +221,7 @@ def _load_model(name: str, state: State) -> str:
     with torch.device(device or "cpu"):
         model = {name}()
     if torch.device(device or "cpu").type == "meta":
-        return model.to(dtype=dtype).eval()
+        return model.to(dtype={default}).eval()
     tensors = load_weights(path)
-{tied}    model.load_state_dict(tensors, strict=True)
+{tied}{cast}    model.load_state_dict(tensors, strict=True)
     return model.to(dtype=dtype).eval()'''

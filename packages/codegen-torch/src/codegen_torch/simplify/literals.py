@@ -42,8 +42,9 @@ def _may_be_number(expr: Expr, value: Expr, others: list[Expr]) -> bool:
     if expr.rank is None or ((value.rank or 0) > 0 and expr.rank != _rank_without(expr, value)):
         return False
     if expr.op == "torch.where":
-        # The condition is a tensor; two numbers make a tensor of the default dtype, which is then cast.
-        return value.dtype.is_float or any(not other.fact.host and other.dtype is value.dtype for other in others)
+        # The condition is a tensor; two numbers make a float32 tensor, which is then cast.
+        exact = value.dtype in (DType.FLOAT16, DType.FLOAT32)
+        return exact or any(not other.fact.host and other.dtype is value.dtype for other in others)
     return any(not other.fact.host and other.dtype is value.dtype for other in others)
 
 
