@@ -19,6 +19,7 @@ _RESERVED = frozenset(
     register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
     train training type xpu zero_grad""".split()
 )
+_DICT_METHODS = frozenset(("clear", "items", "keys", "pop", "update", "values"))
 _LAYER_NAMES = {"Conv": "conv", "ConvTranspose": "conv", "BatchNorm": "norm", "LayerNorm": "norm", "RMSNorm": "norm"}
 # What a single functional operation is as an entry of nn.Sequential.
 MODULES_OF_FUNCTIONS = {
@@ -83,6 +84,7 @@ def assign_members(root: Region) -> None:
         if not region.sequential:
             _fold_operations(region)
             _open_numbered(region)
+        _fit_containers(region)
         _make_unique(region)
 
 
@@ -230,22 +232,57 @@ def _open_numbered(region: Region) -> None:
     region.units = units
 
 
+def _fit_containers(region: Region) -> None:
+    """Make paths through containers such that they can be written: ``nn.ModuleList`` has numbers, ``nn.ModuleDict`` names.
+
+    Neither holds tensors, which therefore become members of the region itself.
+    """
+    for unit, path in region.members.items():
+        if isinstance(unit, Expr) and unit.op in ("weight", "constant"):
+            region.members[unit] = identifier(path.replace(".", "_"))
+    keys: dict[str, set[str]] = {}
+    for path in region.members.values():
+        parts = path.split(".")
+        for depth in range(1, len(parts)):
+            keys.setdefault(".".join(parts[:depth]), set()).add(parts[depth])
+    named = {head for head, inside in keys.items() if not all(map(str.isdecimal, inside))}
+    if not named:
+        return
+    for unit, path in region.members.items():
+        parts = path.split(".")
+        chosen = parts[:1]
+        for depth in range(1, len(parts)):
+            chosen.append(_dict_key(parts[depth]) if ".".join(parts[:depth]) in named else parts[depth])
+        region.members[unit] = ".".join(chosen)
+
+
+def _dict_key(part: str) -> str:
+    """A key of ``nn.ModuleDict`` that can also be written as an attribute."""
+    return f"{part}_" if part in _DICT_METHODS else identifier(part, "layer")
+
+
 def _make_unique(region: Region) -> None:
     """No two members share a path, and none is inside another."""
     taken: set[str] = set()
-    prefixes: set[str] = set()
+    heads: set[str] = set()  # containers
+    numbers: dict[str, int] = {}
     for unit in region.units:
-        path = region.members.get(unit)
-        if path is None:
+        wanted = region.members.get(unit)
+        if wanted is None:
             continue
-        number, chosen = 1, path
-        while chosen in taken or chosen in prefixes or any(p in taken for p in _prefixes(chosen)):
-            number += 1
-            head, dot, last = path.rpartition(".")
-            chosen = f"{head}{dot}{int(last) + 1000 * number if last.isdecimal() else f'{last}{number}'}"
-        region.members[unit] = chosen
-        taken.add(chosen)
-        prefixes.update(_prefixes(chosen))
+        path = wanted
+        while path in taken or path in heads or not taken.isdisjoint(_prefixes(path)):
+            clash = next((head for head in _prefixes(wanted) if head in taken), wanted)
+            numbers[clash] = numbers.get(clash, 1) + 1
+            path = _numbered(clash, numbers[clash]) + wanted[len(clash) :]
+        region.members[unit] = path
+        taken.add(path)
+        heads.update(_prefixes(path))
+
+
+def _numbered(path: str, number: int) -> str:
+    head, dot, last = path.rpartition(".")
+    return f"{head}{dot}{int(last) + number - 1 if last.isdecimal() else f'{last}{number}'}"
 
 
 def _prefixes(path: str) -> list[str]:
