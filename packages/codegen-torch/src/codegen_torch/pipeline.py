@@ -105,7 +105,7 @@ def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> 
     report("clean", 1, stages)
     cleaned = clean(model)
     report("lower", 2, stages)
-    lowered = lower(cleaned, path.name)
+    lowered = lower(cleaned, path.name, model)
     outputs = trace("lower", share(lowered.outputs))
     report("simplify", 3, stages)
     outputs = trace("simplify", simplify(outputs))

@@ -17,11 +17,15 @@ def eliminate_identities(model: Model) -> Model:
     nodes: list[Node] = []
     for node in graph.nodes:
         inputs = tuple(renamed.get(name, name) for name in node.inputs)
-        if node.op_type == "Identity" and not node.domain and len(inputs) == 1 and node.outputs[0] not in outputs:
+        if _is_identity(node) and node.outputs[0] not in outputs:
             renamed[node.outputs[0]] = inputs[0]
             continue
         nodes.append(node if inputs == node.inputs else dataclasses.replace(node, inputs=inputs))
     return dataclasses.replace(model, graph=dataclasses.replace(graph, nodes=tuple(nodes))) if renamed else model
+
+
+def _is_identity(node: Node) -> bool:
+    return node.op_type == "Identity" and not node.domain and len(node.inputs) == len(node.outputs) == 1
 
 
 def _has_subgraph(node: Node) -> bool:

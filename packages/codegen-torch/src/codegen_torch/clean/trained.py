@@ -54,7 +54,7 @@ def trained_values(graph: Graph) -> frozenset[str]:
     places, known = weights | arithmetic, {tensor.name for tensor in graph.initializers}
     for node in graph.nodes:
         if node.op_type == "ConstantOfShape" and not node.domain and _is_float_fill(node):
-            found.update(node.outputs[:1] if node.outputs[0] in places and node.inputs[0] in known else ())
+            found.update(places.intersection(node.outputs) if known.issuperset(node.inputs) else ())
     return frozenset(found)
 
 
@@ -72,7 +72,7 @@ def _flow_backwards(graph: Graph, places: dict[str, tuple[int, ...]]) -> set[str
         if node.op_type in places:
             positions = places[node.op_type] or range(len(node.inputs))
             reached.update(node.inputs[position] for position in positions if position < len(node.inputs))
-        elif node.op_type in _MOVEMENT and node.outputs and node.outputs[0] in reached:
-            reached.add(node.inputs[0])
+        elif node.op_type in _MOVEMENT and not reached.isdisjoint(node.outputs):
+            reached.update(node.inputs[:1])
     reached.discard("")
     return reached

@@ -16,6 +16,7 @@ from codegen_torch.expr import Expr, Origin, UnknownRank, constant, graph_input,
 from codegen_torch.facts import Array, Fact
 from codegen_torch.lower.attributes import attribute_values
 from codegen_torch.lower.registry import Context, NotApplicable, definitions, ranges
+from codegen_torch.modules.members import identifier
 from codegen_torch.modules.scopes import scope_of
 from codegen_torch.symbols import FactError
 from codegen_torch.tensors import TensorRef
@@ -49,13 +50,24 @@ class _Lowering:
     obstacles: list[Obstacle] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
 
+    def define(self, name: str, value: Expr) -> None:
+        """Give a name its value; ONNX graphs assign every name once."""
+        if name in self.values:
+            raise InvalidModelError(f"{self.source}: {name!r} is defined more than once")
+        self.values[name] = value
 
-def lower(model: Model, source: str) -> Lowered:
+    def refuse(self, kind: str, name: str, reason: str) -> None:
+        """Note something that is no node and cannot be converted."""
+        self.obstacles.append(Obstacle(kind, self.opsets.get("", 0), name, reason))
+
+
+def lower(model: Model, source: str, original: Model | None = None) -> Lowered:
     """Turn a cleaned model into expressions.
 
     Args:
         model: The model, in topological order.
         source: How errors call it.
+        original: The model before clean-up: expressions tell their nodes by the positions in it.
 
     Raises:
         UnsupportedError: Operators, versions or features stand in the way; all of them are listed.
@@ -68,52 +80,85 @@ def lower(model: Model, source: str) -> Lowered:
     inputs = _lower_inputs(state, graph)
     for tensor in graph.initializers:
         if DType.of_onnx(tensor.dtype) is None:
-            reason = f"tensors of {tensor.dtype.name} are not supported"
-            state.obstacles.append(Obstacle("initializer", 0, tensor.name, reason))
+            state.refuse("initializer", tensor.name, f"tensors of {tensor.dtype.name} are not supported")
             state.broken.add(tensor.name)
             continue
-        state.values[tensor.name] = _lower_tensor(tensor, trained=tensor.name in state.trained)
-    for position, node in enumerate(graph.nodes):
-        _lower_node(state, node, position)
+        state.define(tensor.name, _lower_tensor(tensor, trained=tensor.name in state.trained))
+    positions = {node.outputs: position for position, node in enumerate((original or model).graph.nodes)}
+    for node in graph.nodes:
+        _lower_node(state, node, positions[node.outputs])
     if state.obstacles:
         raise UnsupportedError(source, state.obstacles)
+    return Lowered(inputs, _outputs(state, graph), len(graph.nodes))
+
+
+def _outputs(state: _Lowering, graph: Graph) -> dict[str, Expr]:
+    if not graph.outputs:
+        raise InvalidModelError(f"{state.source}: the graph has no outputs")
+    outputs: dict[str, Expr] = {}
     for output in graph.outputs:
         if output.name not in state.values:
-            raise InvalidModelError(f"{source}: output {output.name!r} is computed by no node")
-    outputs = {output.name: state.values[output.name] for output in graph.outputs}
-    return Lowered(inputs, outputs, len(graph.nodes))
+            raise InvalidModelError(f"{state.source}: output {output.name!r} is computed by no node")
+        if output.name in outputs:
+            raise InvalidModelError(f"{state.source}: output {output.name!r} is listed more than once")
+        outputs[output.name] = state.values[output.name]
+    return outputs
 
 
 def _lower_inputs(state: _Lowering, graph: Graph) -> list[Expr]:
     initialized = {tensor.name for tensor in graph.initializers}
+    symbols = _Symbols(graph)
     inputs: list[Expr] = []
     for value in graph.inputs:
         if value.name in initialized:
             continue  # old files list every weight as an input
-        expr = graph_input(value.name, input_fact(state.source, value))
-        state.values[value.name] = expr
+        fact = _input_fact(value, symbols)
+        if isinstance(fact, str):
+            state.refuse("graph input", value.name, fact)
+            state.broken.add(value.name)
+            continue
+        expr = graph_input(value.name, fact)
+        state.define(value.name, expr)
         inputs.append(expr)
     return inputs
 
 
-def input_fact(source: str, value: ValueInfo) -> Fact:
-    """What the file states of an input. It is the contract of the model, so it is believed."""
+def _input_fact(value: ValueInfo, symbols: _Symbols) -> Fact | str:
+    """What the file states of an input. It is the contract of the model, so it is believed.
+
+    Returns:
+        The fact, or in words why the input is not supported.
+    """
     if not isinstance(value.type, TensorType):
-        obstacle = Obstacle("graph input", 0, value.name, "only tensors are supported as inputs")
-        raise UnsupportedError(source, [obstacle])
+        return "only tensors are supported as inputs"
     dtype = DType.of_onnx(value.type.elem_type)
     if dtype is None:
-        reason = f"the element type {value.type.elem_type.name} is not supported"
-        raise UnsupportedError(source, [Obstacle("graph input", 0, value.name, reason)])
+        return f"the element type {value.type.elem_type.name} is not supported"
     if value.type.shape is None:
         return Fact(dtype, None)
-    dims: list[int | Dim] = []
-    for axis, dim in enumerate(value.type.shape):
-        if isinstance(dim, int):
-            dims.append(dim)
-        else:
-            dims.append(Dim.symbol(dim if dim and dim.isidentifier() else f"{value.name}_dim{axis}"))
-    return Fact(dtype, tuple(dims))
+    return Fact(dtype, tuple(symbols.size(value.name, axis, dim) for axis, dim in enumerate(value.type.shape)))
+
+
+class _Symbols:
+    """The symbolic sizes of a graph's inputs. Sizes of one name are equal; one without a name is like no other."""
+
+    def __init__(self, graph: Graph) -> None:
+        shapes = [value.type.shape or () for value in graph.inputs if isinstance(value.type, TensorType)]
+        self.names = {dim: dim for shape in shapes for dim in shape if isinstance(dim, str) and dim.isidentifier()}
+        self.taken = set(self.names)
+
+    def size(self, tensor: str, axis: int, dim: int | str | None) -> int | Dim:
+        if isinstance(dim, int) and dim >= 0:
+            return dim
+        if isinstance(dim, str) and dim:
+            return Dim.symbol(self.names.get(dim) or self.names.setdefault(dim, self._free(identifier(dim, "size"))))
+        return Dim.symbol(self._free(f"{identifier(tensor)}_dim{axis}"))
+
+    def _free(self, name: str) -> str:
+        while name in self.taken:
+            name += "_"
+        self.taken.add(name)
+        return name
 
 
 def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
@@ -146,7 +191,7 @@ def _lower_node(state: _Lowering, node: Node, position: int) -> None:
         return
     for output, result in zip(node.outputs, results, strict=False):
         if output:
-            state.values[output] = result
+            state.define(output, result)
             if result.op not in ("input", "weight", "constant") and result.origin is origin:
                 result.meta["origin"] = Origin(position, origin.scope, output, (position,))
 

@@ -16,8 +16,10 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
+
+from onnx_proto import SparseTensor, Tensor
 
 from codegen_torch.dims import Dim
 from codegen_torch.expr import Expr, call
@@ -34,6 +36,8 @@ Meaning = Callable[..., Any]
 
 _HINTS = frozenset({"consumed_inputs"})
 """Attributes of opset 1 that only tell where a result may be stored."""
+
+_TYPES = {"int": int, "float": float, "str": str, "Tensor": Tensor, "SparseTensor": SparseTensor}
 
 _REGISTRY: dict[tuple[str, str], list[Definition]] = {}
 
@@ -79,6 +83,7 @@ class Definition:
     inputs: tuple[Input, ...]
     attributes: Mapping[str, Any]
     context: str | None
+    types: Mapping[str, str] = field(default_factory=dict)
 
     def apply(self, inputs: Sequence[Expr | None], attributes: Mapping[str, Any], context: Context) -> Any:
         """Build the expressions that a node means.
@@ -94,6 +99,9 @@ class Definition:
         missing = [n for n, d in self.attributes.items() if d is inspect.Parameter.empty and n not in attributes]
         if missing:
             raise NotApplicable(f"attribute {missing[0]!r} is missing")
+        for name, value in attributes.items():
+            if not _is_of_type(value, self.types[name]):
+                raise NotApplicable(f"attribute {name!r} is no {self.types[name]}")
         keywords = dict(attributes)
         if self.context is not None:
             keywords[self.context] = context
@@ -151,6 +159,14 @@ def _host(name: str, kind: str, value: Expr) -> Any:
     return found
 
 
+def _is_of_type(value: Any, annotation: str) -> bool:
+    """Whether an attribute is what its annotation says: a number, a string, a tensor, or a tuple of numbers."""
+    if annotation in _TYPES:
+        return isinstance(value, _TYPES[annotation])
+    kind = int if annotation == "Numbers" else _TYPES[annotation.removeprefix("tuple[").removesuffix(", ...]")]
+    return isinstance(value, tuple) and all(isinstance(item, kind) for item in value)
+
+
 def host_elements(vector: Expr) -> tuple[int | Dim | Expr, ...] | None:
     """The elements of a tensor of rank 1 as host values; None where it is unknown how many there are."""
     known = vector.fact.value
@@ -186,6 +202,7 @@ def op(op_type: str, *, since: int, until: int = NEWEST, domain: str = "") -> Ca
     def register(meaning: Meaning) -> Meaning:
         inputs: list[Input] = []
         attributes: dict[str, Any] = {}
+        types: dict[str, str] = {}
         context = None
         for parameter in inspect.signature(meaning).parameters.values():
             annotation = str(parameter.annotation)
@@ -197,7 +214,8 @@ def op(op_type: str, *, since: int, until: int = NEWEST, domain: str = "") -> Ca
                 context = parameter.name
             else:
                 attributes[parameter.name] = parameter.default
-        definition = Definition(op_type, domain, since, until, meaning, tuple(inputs), attributes, context)
+                types[parameter.name] = annotation.removesuffix(" | None")
+        definition = Definition(op_type, domain, since, until, meaning, tuple(inputs), attributes, context, types)
         _REGISTRY.setdefault((domain, op_type), []).append(definition)
         return meaning
 

@@ -41,7 +41,7 @@ def _part_of_join(expr: Expr) -> Expr | None:
 
 def _selected(expr: Expr, part: Expr, dim: int, index: int) -> Expr:
     if part.op == "Tensor.unsqueeze" and part.attrs["dim"] % (part.rank or 1) == dim:
-        return part.inputs[0]
+        return part.inputs[0]  # type: ignore[no-any-return]
     with originating(expr.origin):
         return call("index.select", part, dim, index)
 
