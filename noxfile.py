@@ -219,7 +219,7 @@ def run_tests(session: nox.Session, package: str) -> None:
 
 def run_models(session: nox.Session, *arguments: str) -> None:
     """Runs tests that need torch and whole models."""
-    environment = torch_env(session, "hypothesis", "pytest", *MODELS)
+    environment = torch_env(session, "hypothesis", "pytest", "ruff", *MODELS)
     session.run(environment / "python", "-m", "pytest", *arguments, external=True)
 
 

@@ -138,6 +138,10 @@ def _seeded(module: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
         torch.manual_seed(0)
         model = module().eval()
         generator = torch.Generator().manual_seed(2)
+        # Fresh biases are zeros and fresh scales ones: exporters drop and share them, and any two could be swapped.
+        for parameter in model.parameters():
+            if parameter.dim() < 2:
+                parameter.data += torch.randn(parameter.shape, generator=generator) * 0.1
         for name, buffer in model.named_buffers():
             # Fresh statistics would make every BatchNorm the identity and hide mistakes in it.
             if name.endswith("running_mean"):
