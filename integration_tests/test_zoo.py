@@ -8,7 +8,7 @@ import io
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import onnxgen
@@ -73,17 +73,29 @@ def test_runs_in_bfloat16(case: Converted) -> None:
     assert (result.float() - wanted).abs().max() <= 0.1 * wanted.abs().max()
 
 
+@pytest.fixture
+def traceable_rnn(case: Converted) -> Iterator[None]:
+    """Lets torch trace its own nn.LSTM.
+
+    Dynamo refuses every nn.LSTM unless told otherwise, and `torch.export` unrolls it over the length it sees, but for
+    the context that `torch.onnx.export` enters too. What torch has once dispatched it remembers: both tests need it.
+    """
+    torch._dynamo.reset()
+    with torch._dynamo.config.patch(allow_rnn=case.entry.name == "lstm"), register_lstm_while_loop_decomposition():
+        yield
+
+
+@pytest.mark.usefixtures("traceable_rnn")
+@pytest.mark.filterwarnings("ignore:_check_is_size:FutureWarning")
 def test_compiles_whole(case: Converted) -> None:
     model = case.load()
-    torch._dynamo.reset()
     compiled = torch.compile(model, fullgraph=True, backend="eager")
-    # Dynamo refuses torch's own nn.LSTM unless told otherwise.
-    with torch._dynamo.config.patch(allow_rnn=case.entry.name == "lstm"):
-        for other in (False, True):
-            inputs = case.inputs(other=other)
-            assert_near(run(compiled, inputs), run(model, inputs))
+    for other in (False, True):
+        inputs = case.inputs(other=other)
+        assert_near(run(compiled, inputs), run(model, inputs))
 
 
+@pytest.mark.usefixtures("traceable_rnn")
 @pytest.mark.filterwarnings("ignore:The tensor attributes self.lstm:UserWarning", "ignore:_check_is_size:FutureWarning")
 def test_exports_with_free_sizes(case: Converted) -> None:
     model = case.load()
@@ -92,8 +104,7 @@ def test_exports_with_free_sizes(case: Converted) -> None:
         {axis: dims.setdefault(dim, torch.export.Dim(dim, min=2, max=64)) for axis, dim in axes.items()}
         for axes in case.entry.dynamic.values()
     )
-    # Torch unrolls its own nn.LSTM over the length it sees; with this, as in `torch.onnx.export`, that stays free.
-    with torch.no_grad(), register_lstm_while_loop_decomposition():
+    with torch.no_grad():
         program = torch.export.export(model, tuple(case.inputs().values()), dynamic_shapes=shapes)
     file = io.BytesIO()
     torch.export.save(program, file)
@@ -104,6 +115,7 @@ def test_exports_with_free_sizes(case: Converted) -> None:
 
 def test_the_weights_file_is_the_state(case: Converted) -> None:
     weights = onnxgen.load_weights(case.folder / "weights.msgpack")
+    weights |= {key: weights[owner] for key, owner in case.report.tied.items()}
     model = case.module.Model()
     model.load_state_dict(weights, strict=True)
     inputs = case.inputs()
