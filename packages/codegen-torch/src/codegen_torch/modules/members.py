@@ -191,6 +191,8 @@ def _is_chain(region: Region) -> bool:
 
 def _is_step(region: Region) -> bool:
     """Whether a region can stand in a Sequential: a module of its own, or an operation that has a module."""
+    if _is_numbered(region):
+        return False
     if len(region.units) > 1 or isinstance(region.units[0], Region):
         return True
     only = region.units[0]
@@ -218,8 +220,7 @@ def _open_numbered(region: Region) -> None:
     """
     units: list[Expr | Region] = []
     for unit in region.units:
-        numbered = isinstance(unit, Region) and any(path[0].isdecimal() for path in unit.members.values())
-        if not isinstance(unit, Region) or unit.sequential or not numbered:
+        if not isinstance(unit, Region) or not _is_numbered(unit):
             units.append(unit)
             continue
         path = region.members.pop(unit)
@@ -230,6 +231,11 @@ def _open_numbered(region: Region) -> None:
             if inner in unit.members:
                 region.members[inner] = f"{path}.{unit.members[inner]}"
     region.units = units
+
+
+def _is_numbered(region: Region) -> bool:
+    """Whether a region has numbers for members but is no chain."""
+    return not region.sequential and any(path[0].isdecimal() for path in region.members.values())
 
 
 def _fit_containers(region: Region) -> None:
