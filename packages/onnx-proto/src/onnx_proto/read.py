@@ -46,8 +46,6 @@ _OP_TYPE, _NAME, _DOMAIN, _OVERLOAD, _DOC_STRING, _METADATA, _INPUT, _OUTPUT, _A
         *("input", "output", "attribute", "device_configurations"),
     )
 )
-    _NODE.__getitem__, ("input", "output", "attribute", "device_configurations")
-)
 _OF_ATTRIBUTE: Final = pb.AttributeProto.DESCRIPTOR.fields_by_name
 _TYPE, _REF, _ATTRIBUTE_DOC = (_OF_ATTRIBUTE[name] for name in ("type", "ref_attr_name", "doc_string"))
 # The field that holds the value of each type of attribute.
