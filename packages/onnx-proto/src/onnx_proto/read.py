@@ -219,7 +219,7 @@ class _Reader:
         return graph
 
     def _node(self, proto: pb.NodeProto) -> Node:
-        given = dict(proto.ListFields())
+        given: dict[Any, Any] = dict(proto.ListFields())
         return Node(
             op_type=given.get(_OP_TYPE, ""),
             domain=_domain(given[_DOMAIN]) if _DOMAIN in given else "",
@@ -248,7 +248,7 @@ class _Reader:
         return attributes
 
     def _attribute(self, name: str, proto: pb.AttributeProto) -> Attribute:
-        given = dict(proto.ListFields())
+        given: dict[Any, Any] = dict(proto.ListFields())
         values = [(_VALUE_FIELDS[field], value) for field, value in given.items() if field in _VALUE_FIELDS]
         kind = _attribute_type(given.get(_TYPE, 0), [kind for kind, _ in values])
         reference, doc_string = given.get(_REF, ""), given.get(_ATTRIBUTE_DOC, "")
