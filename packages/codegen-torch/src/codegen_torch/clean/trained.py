@@ -30,7 +30,10 @@ _ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Concat", "Expand"})
 # These only rearrange a weight on its way.
 _MOVEMENT = frozenset({"Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 # What exporters call the constants they make themselves.
-_GENERATED = re.compile(r"(val_|onnx::|/|_?expand|clone|_to_copy|mul|div|sub|add|where|scalar_tensor|arange)[\w:./]*")
+_GENERATED = re.compile(
+    r"(val_|onnx::|/)[\w:./]*"
+    r"|(_?expand|clone|_to_copy|mul|div|sub|add|where|scalar_tensor|arange)(_default)?(_\d+)?"
+)
 # Names under which modules keep tensors that they do not train.
 _BUFFERS = re.compile(r"(.*\.)?(inv_freq|position_ids|running_mean|running_var|mask|masked_bias|attn_bias)")
 

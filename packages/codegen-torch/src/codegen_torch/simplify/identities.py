@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataflow_ir import postwalk
 
+from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 
 _NEUTRAL = {"operator.and_": True, "operator.or_": False}
@@ -20,6 +21,6 @@ def _other_operand(expr: Expr) -> Expr | None:
         return None
     for number, other in (expr.inputs, expr.inputs[::-1]):
         is_neutral = number.op == "literal" and number.attrs["value"] is neutral
-        if is_neutral and other.dtype is expr.dtype and other.dims == expr.dims:
+        if is_neutral and other.dtype is DType.BOOL and other.dims == expr.dims:
             return other  # type: ignore[no-any-return]
     return None
