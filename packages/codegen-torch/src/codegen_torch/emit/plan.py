@@ -127,7 +127,7 @@ def make_plan(region: Region, sizes: Sizes, hints: Mapping[Expr, str | None]) ->
                     statements.append(Statement(loops[unit], loops[unit].calls[-1].results[0]))
                 continue
             statements.extend(_call(unit, sources, named, draft))
-        elif unit.op == "operator.getitem" and unit.inputs[0] in sources:
+        elif unit.op == "operator.getitem":  # of a tuple, whose statement assigns its parts
             named.add(unit)
         elif unit.op in ("weight", "constant"):
             sources[unit] = Source(draft.member(unit))
