@@ -120,6 +120,14 @@ def test_file_that_changed_after_loading_is_refused(tmp_path: Path) -> None:
         loaded.graph.initializers[0].numpy()
 
 
+def test_reading_without_positioned_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr("os.preadv", raising=False)
+    path = tmp_path / "model.onnx"
+    onnx_proto.save(model(graph([], [], [], [tensor("w", WEIGHT)])), path)
+
+    np.testing.assert_array_equal(onnx_proto.load(path).graph.initializers[0].numpy(), WEIGHT)
+
+
 def nested(depth: int, weight: Tensor | None = None) -> Model:
     inner = graph([], [], [], [weight] if weight else [])
     for _ in range(depth - 1):

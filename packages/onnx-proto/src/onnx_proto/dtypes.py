@@ -73,6 +73,19 @@ class DataType(IntEnum):
             raise UnsupportedTypeError(f"elements of type {self.name} have no value")
         return np.dtype(dtype)
 
+    def ml_dtype(self) -> np.dtype[np.generic]:
+        """The dtype by that name of the package ml_dtypes where it has one, else `numpy_dtype`.
+
+        Raises:
+            UnsupportedTypeError: For UNDEFINED, or ml_dtypes is not installed (the extra ``onnx-proto[ml-dtypes]``).
+        """
+        try:
+            import ml_dtypes  # noqa: PLC0415 (optional, and 20 ms for a few types)
+        except ImportError as error:
+            raise UnsupportedTypeError("ml_dtypes is not installed; it is the extra onnx-proto[ml-dtypes]") from error
+        named = getattr(ml_dtypes, self.label, None)
+        return self.numpy_dtype if named is None else np.dtype(named)
+
     @classmethod
     def of(cls, dtype: "DataType | str | npt.DTypeLike") -> "DataType":
         """The type called `dtype`: a member, its ONNX name, its label, or a numpy dtype.

@@ -114,18 +114,30 @@ def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
 
 
 def read_into(opened: BinaryIO, offset: int, buffer: memoryview) -> None:
-    """Fills `buffer` from `offset` on.
+    """Fills `buffer` from `offset` on, by positioned reads where the system has them.
+
+    Read, not mapped: a mapped file that somebody truncates kills the process.
 
     Raises:
         FormatError: The file ends before, or the system fails to read it.
     """
+    read_at = _preadv if hasattr(os, "preadv") else _seek_and_read
+    filled = 0
     try:
-        opened.seek(offset)
-        filled = 0
         while filled < len(buffer):
-            count = opened.readinto(buffer[filled:])  # type: ignore[attr-defined]
+            count = read_at(opened, offset + filled, buffer[filled:])
             if not count:
                 raise FormatError(f"the file ends {len(buffer) - filled} bytes early, at byte {offset + filled}")
             filled += count
     except OSError as error:
-        raise FormatError(f"cannot be read at byte {offset}: {error.strerror}") from error
+        raise FormatError(f"cannot be read at byte {offset + filled}: {error.strerror}") from error
+
+
+def _preadv(opened: BinaryIO, offset: int, buffer: memoryview) -> int:
+    return os.preadv(opened.fileno(), [buffer], offset)
+
+
+def _seek_and_read(opened: BinaryIO, offset: int, buffer: memoryview) -> int | None:
+    opened.seek(offset)
+    count: int | None = opened.readinto(buffer)  # type: ignore[attr-defined]
+    return count

@@ -265,11 +265,14 @@ class _Reader:
         return Attribute(name, kind, value, "", doc_string)
 
     def _sparse_tensor(self, proto: pb.SparseTensorProto) -> SparseTensor:
-        return SparseTensor(
+        sparse = SparseTensor(
             values=_one("values", proto.values, self._tensor),
             indices=_one("indices", proto.indices, self._tensor),
             shape=checked_shape(tuple(proto.dims)),
         )
+        if sparse.indices.is_loaded:
+            sparse.linear_indices()
+        return sparse
 
     def _function(self, proto: pb.FunctionProto) -> Function:
         return Function(

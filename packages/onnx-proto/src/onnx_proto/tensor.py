@@ -12,7 +12,7 @@ from onnx_proto.dtypes import DataType
 from onnx_proto.errors import FormatError, LimitError, OnnxError, UnsupportedTypeError, quoted
 from onnx_proto.external import ExternalData
 from onnx_proto.packing import unpack
-from onnx_proto.payload import Payload
+from onnx_proto.payload import InMemory, Payload
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,7 +53,12 @@ class Tensor:
         """Whether the elements lie in a file beside the model file."""
         return self.external is not None
 
-    def numpy(self) -> npt.NDArray[Any]:
+    @property
+    def is_loaded(self) -> bool:
+        """Whether the elements are in memory, so that `numpy` reads no file."""
+        return isinstance(self._payload, InMemory | Strings)
+
+    def numpy(self, *, ml_dtypes: bool = False) -> npt.NDArray[Any]:
         """The elements as a read-only array of shape `shape` and dtype ``self.dtype.numpy_dtype``.
 
         Types that numpy does not have appear as the unsigned integer that holds their bits (uint16 for BFLOAT16, uint8
@@ -62,13 +67,25 @@ class Tensor:
 
         Elements in memory are viewed where they are, if aligned; elements in a file are read anew by each call.
 
+        Args:
+            ml_dtypes: Give types that numpy does not have as the dtypes of the package ml_dtypes that mean them
+                (``bfloat16``, ``float8_e4m3fn``, ``int4``, …). What is installed never changes the result by itself.
+
         Raises:
+            UnsupportedTypeError: ml_dtypes is asked for and not installed.
             FormatError: The file has changed, or holds booleans other than 0 and 1.
             ExternalDataError: The external file is missing, too short, or not one the model may name.
             LimitError: More dimensions than numpy can handle.
         """
         try:
-            return self._array()
+            array = self._array()
+            if not ml_dtypes:
+                return array
+            dtype = self.dtype.ml_dtype()
+            # Integers of less than a byte have their value here, so they are converted; all others are their bits.
+            converted = array.astype(dtype) if self._is_small_integer else array.view(dtype)
+            converted.flags.writeable = False
+            return converted
         except OnnxError as error:
             raise error.within(f"tensor {quoted(self.name)}") from error.__cause__
 
@@ -90,6 +107,10 @@ class Tensor:
             yield from self._payload.chunks(size)
         except OnnxError as error:
             raise error.within(f"tensor {quoted(self.name)}") from error.__cause__
+
+    @property
+    def _is_small_integer(self) -> bool:
+        return self.dtype in (DataType.INT4, DataType.UINT4, DataType.INT2, DataType.UINT2)
 
     def _array(self) -> npt.NDArray[Any]:
         if isinstance(self._payload, Strings):
@@ -136,6 +157,23 @@ class SparseTensor:
     indices: Tensor
     shape: tuple[int, ...]
 
+    def __post_init__(self) -> None:
+        """Checks what is known without reading.
+
+        Raises:
+            FormatError: The parts do not fit together.
+        """
+        count, rank = self.values.shape[0] if self.values.shape else 0, len(self.shape)
+        if len(self.values.shape) != 1:
+            raise FormatError(f"values have shape {list(self.values.shape)}, expected a vector")
+        if self.indices.dtype is not DataType.INT64:
+            raise FormatError(f"indices are of type {self.indices.dtype.name}, expected INT64")
+        if self.indices.shape not in ((count,), (count, rank)):
+            raise FormatError(
+                f"indices have shape {list(self.indices.shape)}, "
+                f"{count} values of a tensor of rank {rank} need [{count}] or [{count}, {rank}]"
+            )
+
     @property
     def name(self) -> str:
         """Its name."""
@@ -145,6 +183,39 @@ class SparseTensor:
     def dtype(self) -> DataType:
         """Type of the elements."""
         return self.values.dtype
+
+    def linear_indices(self) -> npt.NDArray[np.int64]:
+        """The places of the values in the flattened tensor, shape [NNZ], strictly ascending.
+
+        The way to the indices of a file that is not trusted: every one of them lies within the shape.
+
+        Raises:
+            FormatError: An index lies outside the tensor, or they are not in order.
+            LimitError: The tensor has more elements than an int64 can count.
+            OnnxError: As in `Tensor.numpy`.
+        """
+        if math.prod(self.shape) >= 1 << 63:
+            raise LimitError(f"shape {list(self.shape)} has more elements than an int64 can count")
+        indices = self.indices.numpy()
+        bounds = np.array([math.prod(self.shape)] if indices.ndim == 1 else self.shape, np.int64)
+        rows = indices.reshape(len(indices), len(bounds))
+        outside = np.flatnonzero(((rows < 0) | (rows >= bounds)).any(axis=1))
+        if outside.size:
+            first = int(outside[0])
+            raise FormatError(f"index {rows[first].tolist()} of value {first} lies outside shape {list(self.shape)}")
+        linear = rows[:, 0] if indices.ndim == 1 else _flattened(rows, self.shape)
+        disordered = np.flatnonzero(linear[1:] <= linear[:-1])
+        if disordered.size:
+            raise FormatError(f"indices are not in ascending order at value {int(disordered[0]) + 1}")
+        return linear
+
+
+def _flattened(rows: npt.NDArray[np.int64], shape: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    """Row-major linear indices of rows of coordinates."""
+    linear = np.zeros(len(rows), np.int64)
+    for axis, size in enumerate(shape):
+        linear = linear * size + rows[:, axis]
+    return linear
 
 
 def _decode(payload: Payload, dtype: DataType, count: int) -> npt.NDArray[Any]:
