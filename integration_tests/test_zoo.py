@@ -78,11 +78,13 @@ def traceable_rnn(case: Converted) -> Iterator[None]:
     """Lets torch trace its own nn.LSTM.
 
     Dynamo refuses every nn.LSTM unless told otherwise, and `torch.export` unrolls it over the length it sees, but for
-    the context that `torch.onnx.export` enters too. What torch has once dispatched it remembers: both tests need it.
+    the context that `torch.onnx.export` enters too. That works only where torch has not dispatched an LSTM before.
     """
     torch._dynamo.reset()
+    torch.ops.aten.lstm.input._dispatch_cache.clear()
     with torch._dynamo.config.patch(allow_rnn=case.entry.name == "lstm"), register_lstm_while_loop_decomposition():
         yield
+    torch.ops.aten.lstm.input._dispatch_cache.clear()
 
 
 @pytest.mark.usefixtures("traceable_rnn")
