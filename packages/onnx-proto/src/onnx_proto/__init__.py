@@ -1,6 +1,7 @@
 """Reads and writes ONNX files as plain typed objects.
 
-`load` and `loads` read, `save` and `dumps` write; `onnx_proto.build` makes models by hand.
+`load` and `loads` read, `save` and `dumps` write, `verify_external_data` checks the files beside a model;
+`onnx_proto.build` makes models by hand.
 """
 
 from onnx_proto.devices import (
@@ -39,6 +40,7 @@ from onnx_proto.types import (
     TensorType,
     Type,
 )
+from onnx_proto.verify import verify_external_data
 from onnx_proto.write import dumps, save
 
 __version__ = "0.1.0"
@@ -82,4 +84,5 @@ __all__ = [
     "load",
     "loads",
     "save",
+    "verify_external_data",
 ]

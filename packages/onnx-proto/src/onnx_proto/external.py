@@ -7,11 +7,12 @@ model file really lies in (model hubs keep a folder of symlinks into a folder of
 import os
 import stat
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import FileIO
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
 
 from onnx_proto.errors import ExternalDataError, quoted
+from onnx_proto.payload import Identity, identity
 
 _KNOWN_KEYS = ("location", "offset", "length", "checksum", "basepath")
 
@@ -24,7 +25,8 @@ class ExternalData:
         location: Path relative to the model's folder, with forward slashes.
         offset: First byte of the tensor in that file.
         length: Number of bytes; None where the file does not say, then the tensor reaches to the end of its file.
-        checksum: SHA-1 of the whole file as hexadecimal text, as stated; "" if not stated. Not checked.
+        checksum: SHA-1 of the whole file as hexadecimal text, as stated; "" if not stated. Reading a tensor does not
+            check it, because that takes the whole file; `onnx_proto.verify_external_data` does.
     """
 
     location: str
@@ -88,10 +90,12 @@ class Folders:
     Attributes:
         base: The folder that locations are relative to.
         allowed: Real paths of the folders that the data must lie beneath.
+        seen: What each file was when it was first opened.
     """
 
     base: Path
     allowed: tuple[Path, ...]
+    seen: dict[str, Identity] = field(default_factory=dict, compare=False, repr=False)
 
     @classmethod
     def of_model(cls, path: Path) -> "Folders":
@@ -113,11 +117,11 @@ class ExternalFile:
     data: ExternalData
     nbytes: int
 
-    def open(self) -> BinaryIO:
+    def open(self) -> FileIO:
         """Opens the file after checking that it is one the model may name.
 
         Raises:
-            ExternalDataError: It is not, or it is missing, or too short.
+            ExternalDataError: It is not, or it is missing, too short, or not what it was when it was first opened.
         """
         if self.folders is None:
             raise ExternalDataError(f"lies in {quoted(self.data.location)}, but the model was loaded without a folder")
@@ -128,7 +132,10 @@ class ExternalFile:
             reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
             raise ExternalDataError(f"cannot open the file: {reason}", file=str(path)) from error
         try:
-            self._check(os.fstat(descriptor))
+            status = os.fstat(descriptor)
+            self._check(status)
+            if self.folders.seen.setdefault(self.data.location, identity(status)) != identity(status):
+                raise ExternalDataError("the file has changed since it was first read")
         except ExternalDataError as error:
             os.close(descriptor)
             raise error.in_file(str(path)) from None

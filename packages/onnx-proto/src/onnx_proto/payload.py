@@ -3,12 +3,14 @@
 import os
 import stat
 from collections.abc import Iterator
+from io import FileIO
 from pathlib import Path
-from typing import BinaryIO, NamedTuple, Protocol, TypeAlias
+from typing import NamedTuple, Protocol, TypeAlias
 
 from onnx_proto.errors import FormatError
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
+Identity: TypeAlias = tuple[int, int, int, int]
 
 
 class Payload(Protocol):
@@ -49,7 +51,7 @@ class InMemory(NamedTuple):
 class DataFile(Protocol):
     """A file that can be opened again and again."""
 
-    def open(self) -> BinaryIO:
+    def open(self) -> FileIO:
         """Opens the file, unbuffered, positioned anywhere."""
 
 
@@ -91,9 +93,9 @@ class ModelFile:
         if not stat.S_ISREG(status.st_mode):
             raise FormatError("not a regular file")
         self.size = status.st_size
-        self._identity = _identity(status)
+        self._identity = identity(status)
 
-    def open(self) -> BinaryIO:
+    def open(self) -> FileIO:
         """Opens the file.
 
         Raises:
@@ -103,17 +105,18 @@ class ModelFile:
             opened = self.path.open("rb", buffering=0)
         except OSError as error:
             raise FormatError(f"cannot be read any more: {error.strerror}", file=str(self.path)) from error
-        if _identity(os.fstat(opened.fileno())) != self._identity:
+        if identity(os.fstat(opened.fileno())) != self._identity:
             opened.close()
             raise FormatError("the file has changed since it was loaded", file=str(self.path))
         return opened
 
 
-def _identity(status: os.stat_result) -> tuple[int, int, int, int]:
+def identity(status: os.stat_result) -> Identity:
+    """What changes when a file does."""
     return status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns
 
 
-def read_into(opened: BinaryIO, offset: int, buffer: memoryview) -> None:
+def read_into(opened: FileIO, offset: int, buffer: memoryview) -> None:
     """Fills `buffer` from `offset` on, by positioned reads where the system has them.
 
     Read, not mapped: a mapped file that somebody truncates kills the process.
@@ -133,11 +136,10 @@ def read_into(opened: BinaryIO, offset: int, buffer: memoryview) -> None:
         raise FormatError(f"cannot be read at byte {offset + filled}: {error.strerror}") from error
 
 
-def _preadv(opened: BinaryIO, offset: int, buffer: memoryview) -> int:
+def _preadv(opened: FileIO, offset: int, buffer: memoryview) -> int:
     return os.preadv(opened.fileno(), [buffer], offset)
 
 
-def _seek_and_read(opened: BinaryIO, offset: int, buffer: memoryview) -> int | None:
+def _seek_and_read(opened: FileIO, offset: int, buffer: memoryview) -> int | None:
     opened.seek(offset)
-    count: int | None = opened.readinto(buffer)  # type: ignore[attr-defined]
-    return count
+    return opened.readinto(buffer)

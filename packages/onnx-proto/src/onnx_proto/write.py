@@ -2,7 +2,6 @@
 
 import os
 import struct
-import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, TypeVar
@@ -25,6 +24,7 @@ from onnx_proto.model import (
 )
 from onnx_proto.tensor import SparseTensor, Strings, Tensor
 from onnx_proto.wire import MAX_GRAPH_DEPTH
+from onnx_proto.write_data import ExternalWriter, check_file_name, replacing
 from onnx_proto.write_devices import device_configuration, node_device_configuration
 from onnx_proto.write_types import write_type
 
@@ -34,26 +34,37 @@ _Proto = TypeVar("_Proto")
 _LARGEST = (1 << 31) - 1
 
 
-def save(model: Model, path: str | os.PathLike[str]) -> None:
-    """Writes a model to one file, which appears whole or not at all.
+def save(
+    model: Model,
+    path: str | os.PathLike[str],
+    *,
+    external_data: str | None = None,
+    size_threshold: int = 1024,
+) -> None:
+    """Writes a model to one file, or to one and a file of external data beside it; each appears whole or not at all.
 
-    External data is read and written into the file.
+    External data that the model was loaded with is read and written anew, into the file or files named here.
+
+    Args:
+        model: The model.
+        path: The model file.
+        external_data: Name of a file, in the folder of `path`, for the elements of large initializers. They are
+            copied piece by piece, so such a model may be larger than memory, and than the 2 GiB of one file.
+        size_threshold: Bytes from which an initializer counts as large.
 
     Raises:
+        ValueError: `external_data` is not the bare name of another file.
         OnnxError: As in `dumps`.
-        OSError: The file cannot be written.
+        OSError: A file cannot be written.
     """
     path = Path(path)
-    data = dumps(model)
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name[:100]}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        Path(temporary).chmod(0o666 & ~_umask())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    if external_data is None:
+        with replacing(path) as file:
+            file.write(dumps(model))
+        return
+    check_file_name(external_data, path)
+    with replacing(path) as file, replacing(path.parent / external_data) as data:  # the data is there first
+        file.write(_serialized(model, ExternalWriter(data, external_data, size_threshold)))
 
 
 def dumps(model: Model) -> bytes:
@@ -64,8 +75,12 @@ def dumps(model: Model) -> bytes:
         LimitError: The result would exceed the 2 GiB of a protobuf message, or graphs are nested too deeply.
         OnnxError: A tensor's elements cannot be read.
     """
+    return _serialized(model, None)
+
+
+def _serialized(model: Model, external: ExternalWriter | None) -> bytes:
     try:
-        return _Writer().model(model).SerializeToString(deterministic=True)
+        return _Writer(external).model(model).SerializeToString(deterministic=True)
     except EncodeError as error:
         raise LimitError(f"the model cannot be one protobuf message: {error}") from error
 
@@ -73,7 +88,8 @@ def dumps(model: Model) -> bytes:
 class _Writer:
     """Converts objects to messages; recursion is bounded by `MAX_GRAPH_DEPTH`."""
 
-    def __init__(self) -> None:
+    def __init__(self, external: ExternalWriter | None) -> None:
+        self._external = external
         self._depth = 0
         self._payload_bytes = 0
         self._write_value: dict[AttributeType, tuple[str, Callable[[Any], Any]]] = {
@@ -123,7 +139,7 @@ class _Writer:
             input=_each("input", graph.inputs, _value_info),
             output=_each("output", graph.outputs, _value_info),
             value_info=_each("value_info", graph.value_infos, _value_info),
-            initializer=_each("initializer", graph.initializers, self._tensor),
+            initializer=_each("initializer", graph.initializers, self._initializer),
             sparse_initializer=_each("sparse_initializer", graph.sparse_initializers, self._sparse_tensor),
             quantization_annotation=_each("quantization_annotation", graph.quantization_annotations, _annotation),
             metadata_props=_entries(graph.metadata),
@@ -163,17 +179,19 @@ class _Writer:
             fields[field] = convert(attribute.value)
         return pb.AttributeProto(**fields)
 
+    def _initializer(self, tensor: Tensor) -> pb.TensorProto:
+        if self._external is None or not self._external.takes(tensor):
+            return self._tensor(tensor)
+        proto = _without_elements(tensor)
+        proto.data_location = pb.TensorProto.EXTERNAL
+        proto.external_data.extend(_entries(self._external.write(tensor)))
+        return proto
+
     def _tensor(self, tensor: Tensor) -> pb.TensorProto:
         self._payload_bytes += tensor.nbytes
         if self._payload_bytes > _LARGEST:
-            raise LimitError("the tensors exceed the 2 GiB that one protobuf message can hold")
-        proto = pb.TensorProto(
-            dims=tensor.shape,
-            data_type=tensor.dtype,
-            name=tensor.name,
-            doc_string=tensor.doc_string,
-            metadata_props=_entries(tensor.metadata),
-        )
+            raise LimitError("the tensors exceed the 2 GiB that one protobuf message can hold; save them externally")
+        proto = _without_elements(tensor)
         if isinstance(tensor._payload, Strings):
             proto.string_data.extend(tensor._payload.values)
         else:
@@ -235,6 +253,16 @@ def _each(field: str, items: Iterable[_Object], convert: Callable[[_Object], _Pr
     return protos
 
 
+def _without_elements(tensor: Tensor) -> pb.TensorProto:
+    return pb.TensorProto(
+        dims=tensor.shape,
+        data_type=tensor.dtype,
+        name=tensor.name,
+        doc_string=tensor.doc_string,
+        metadata_props=_entries(tensor.metadata),
+    )
+
+
 def _value_info(info: ValueInfo) -> pb.ValueInfoProto:
     return pb.ValueInfoProto(
         name=info.name,
@@ -267,10 +295,3 @@ def _float32(value: float) -> float:
     """The same number, if float32 has it at all: protobuf would write infinity."""
     struct.pack("<f", value)
     return value
-
-
-def _umask() -> int:
-    """The process's mask for new files, which can only be read by setting it."""
-    mask = os.umask(0o077)
-    os.umask(mask)
-    return mask
