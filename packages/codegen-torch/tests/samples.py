@@ -26,8 +26,8 @@ Nodes = Iterable[onnx_proto.Node]
 
 
 def at(path: str, *classes: str) -> dict[str, str]:
-    """The metadata of a node inside a module: its path, and the classes along the path."""
-    parts = path.split(".") if path else []
+    """The metadata of a node inside modules: ``blocks.0/attention`` is in two, of these classes."""
+    parts = path.split("/") if path else []
     paths = ["", *(".".join(parts[: depth + 1]) for depth in range(len(parts))), "op"]
     names = ["main.Net", *(list(classes) + [""] * len(parts))[: len(parts)], "aten.op"]
     return {"pkg.torch.onnx.name_scopes": repr(paths), "pkg.torch.onnx.class_hierarchy": repr(names)}

@@ -256,11 +256,20 @@ def _slice(printer: _Printer) -> Source:
     texts = [
         "" if start == 0 and not isinstance(start, Slot | Dim) else printer.attribute("start"),
         "" if stop is None else printer.attribute("stop"),
+        "" if step == 1 else printer.attribute("step"),
     ]
-    texts = [f"({text})" if " " in text and "[" not in text else text for text in texts]
-    if step != 1:
-        texts.append(printer.attribute("step"))
-    return printer.subscript(_on_dimension(printer, ":".join(texts)))
+    return printer.subscript(_on_dimension(printer, _slice_source(*texts)))
+
+
+def _slice_source(start: str, stop: str, step: str) -> str:
+    """``1:3``, or with spaces where a bound is more than a name or number, as ruff has it: ``1 : n - 1``."""
+    if all(re.fullmatch(r"(-?\w+)?", text) for text in (start, stop, step)):
+        return f"{start}:{stop}{step and f':{step}'}"
+    source = f"{start} :" if start else ":"
+    source += f" {stop}" if stop else ""
+    if not step:
+        return source
+    return f"{source} : {step}" if stop else f"{source}: {step}"
 
 
 def _select(printer: _Printer) -> Source:

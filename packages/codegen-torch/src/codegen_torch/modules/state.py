@@ -40,18 +40,20 @@ def collect_state(root: Region) -> State:
     stack: list[tuple[str, Region]] = [("", root)]
     while stack:
         prefix, region = stack.pop()
+        children: list[tuple[str, Region]] = []
         for unit in region.units:
             if unit not in region.members:
                 continue
             path = f"{prefix}{region.members[unit]}"
             if isinstance(unit, Region):
-                stack.append((f"{path}.", unit))
+                children.append((f"{path}.", unit))
                 continue
             for key, leaf in _tensors(path, unit):
                 layers[key] = unit.op
                 _add(state, owners, key, leaf, unit)
             if unit.op.startswith("nn.BatchNorm"):
                 state.tensors[f"{path}.num_batches_tracked"] = TensorRef.filled((), DType.INT64, 0)
+        stack.extend(reversed(children))  # the first in the model owns what is shared
     _tie_heads(state, layers)
     state.tensors = dict(sorted(state.tensors.items()))
     return state
