@@ -229,7 +229,7 @@ def one() -> Any:
 @pytest.mark.parametrize("arithmetic", ["Add", "Mul", "Sub", "Div", "Mod", "Max", "Min"])
 def test_numbers_computed_from_sizes_are_right(arithmetic: str) -> None:
     """Whatever can be said of `batch ∘ 2` before the run, the result is the same."""
-    nodes = [*HEADS, (arithmetic, ["bs", "two"], "n"), ("Expand", ["cell", "n"], "y")]
+    nodes = [*HEADS, (arithmetic, ["bs", "two"], "count"), ("Expand", ["cell", "count"], "y")]
     constants = CONSTANTS | {"two": [2], "cell": np.float32([5])}
     lowered = lower_proto(chain(nodes, {"x": (np.float32, ["batch", "seq"])}, constants, "y"))
     functions = {"Div": lambda a, b: a // b, "Mod": lambda a, b: a % b, "Max": max, "Min": min}
