@@ -1,5 +1,8 @@
 """The onnx package and ours read the same files to the same values, and accept each other's bytes."""
 
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,45 +11,88 @@ import numpy as np
 import onnx
 import pytest
 from onnx import helper, numpy_helper
+from onnx.backend.test.loader import load_model_tests
 
 import onnx_proto
-from onnx_proto import Attribute, AttributeType, DataType, Graph, Node, Tensor
+from onnx_proto import Attribute, AttributeType, DataType, Graph, Model, Node, SparseTensor, Tensor
 from onnx_proto.build import graph, model, tensor
-from onnx_proto.types import TensorType
+from onnx_proto.compare import difference
+from onnx_proto.types import MapType, OptionalType, SequenceType, SparseTensorType, TensorType
 
 DATA = Path(onnx.__file__).parent / "backend" / "test" / "data"
 LIGHT = sorted(DATA.glob("light/*.onnx"))
 OTHERS = sorted(path for path in DATA.rglob("*.onnx") if "light" not in path.parts)
-SAMPLE = LIGHT + OTHERS[::3]
 
 
 def test_there_are_models_to_compare() -> None:
     assert len(LIGHT) == 9
-    assert len(SAMPLE) > 40
+    assert len(OTHERS) > 120
 
 
-@pytest.mark.parametrize("path", SAMPLE, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", LIGHT + OTHERS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_models_read_equal(path: Path) -> None:
     theirs = onnx.load(path)
 
     ours = onnx_proto.load(path)
 
     assert ours.path == path
-    assert (ours.ir_version, ours.producer_name) == (theirs.ir_version, theirs.producer_name)
-    assert [(opset.domain, opset.version) for opset in ours.opset_imports] == [
-        (opset.domain, opset.version) for opset in theirs.opset_import
-    ]
-    assert_same_graph(ours.graph, theirs.graph)
+    assert_same_model(ours, theirs)
 
 
-@pytest.mark.parametrize("path", SAMPLE, ids=lambda path: f"{path.parent.name}-{path.stem}")
+@pytest.mark.parametrize("path", LIGHT + OTHERS, ids=lambda path: f"{path.parent.name}-{path.stem}")
 def test_what_we_write_onnx_reads_equal(path: Path) -> None:
     ours = onnx_proto.load(path)
 
     theirs = onnx.load_from_string(onnx_proto.dumps(ours))
 
     onnx.checker.check_model(theirs)
+    assert_same_model(ours, theirs)
+
+
+def test_the_generated_suite_reads_and_writes_equal() -> None:
+    with warnings.catch_warnings(action="ignore"):  # the cases compute their expected values as they are made
+        cases = [(case.name, case.model) for case in load_model_tests(kind="node") if case.model is not None]
+
+    for name, original in cases:
+        with reported_as(name):
+            ours = onnx_proto.loads(original.SerializeToString())
+            assert_same_model(ours, original)
+
+            data = onnx_proto.dumps(ours)
+
+            again = onnx_proto.loads(data)
+            assert difference(ours, again) is None
+            assert onnx_proto.dumps(again) == data
+            theirs = onnx.load_from_string(data)
+            assert_same_model(ours, theirs)
+            onnx.checker.check_model(theirs)
+    assert len(cases) > 1800
+
+
+@contextmanager
+def reported_as(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:
+        error.add_note(f"in case {name}")
+        raise
+
+
+def assert_same_model(ours: Model, theirs: onnx.ModelProto) -> None:
+    assert (ours.ir_version, ours.producer_name) == (theirs.ir_version, theirs.producer_name)
+    assert [(opset.domain, opset.version) for opset in ours.opset_imports] == [
+        (domain_of(opset), opset.version) for opset in theirs.opset_import
+    ]
     assert_same_graph(ours.graph, theirs.graph)
+    assert len(ours.functions) == len(theirs.functions)
+    for our_function, their_function in zip(ours.functions, theirs.functions, strict=True):
+        assert (our_function.name, our_function.domain) == (their_function.name, domain_of(their_function))
+        assert our_function.attributes == tuple(their_function.attribute)
+        assert_same_nodes(our_function.nodes, their_function.node)
+
+
+def domain_of(theirs: Any) -> str:
+    return "" if theirs.domain == "ai.onnx" else theirs.domain
 
 
 def assert_same_graph(ours: Graph, theirs: onnx.GraphProto) -> None:
@@ -54,29 +100,44 @@ def assert_same_graph(ours: Graph, theirs: onnx.GraphProto) -> None:
     for field, our_infos in (("input", ours.inputs), ("output", ours.outputs), ("value_info", ours.value_infos)):
         assert [info.name for info in our_infos] == [info.name for info in getattr(theirs, field)]
         for our_info, their_info in zip(our_infos, getattr(theirs, field), strict=True):
-            if their_info.type.HasField("tensor_type"):
-                assert_same_tensor_type(our_info.type, their_info.type.tensor_type)
-    assert len(ours.nodes) == len(theirs.node)
-    for our_node, their_node in zip(ours.nodes, theirs.node, strict=True):
-        assert_same_node(our_node, their_node)
+            if their_info.HasField("type"):
+                assert_same_type(our_info.type, their_info.type)
+    assert_same_nodes(ours.nodes, theirs.node)
     assert len(ours.initializers) == len(theirs.initializer)
     for our_tensor, their_tensor in zip(ours.initializers, theirs.initializer, strict=True):
         assert_same_tensor(our_tensor, their_tensor)
 
 
-def assert_same_tensor_type(ours: Any, theirs: onnx.TypeProto.Tensor) -> None:
-    assert isinstance(ours, TensorType)
-    assert ours.elem_type == theirs.elem_type
-    if not theirs.HasField("shape"):
-        assert ours.shape is None
-        return
-    assert ours.shape == tuple(
-        dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in theirs.shape.dim
-    )
+def assert_same_type(ours: Any, theirs: onnx.TypeProto) -> None:
+    kind = theirs.WhichOneof("value")
+    assert ours.denotation == theirs.denotation
+    match ours:
+        case TensorType() | SparseTensorType():
+            assert kind == ("tensor_type" if isinstance(ours, TensorType) else "sparse_tensor_type")
+            stated = getattr(theirs, kind)
+            assert ours.elem_type == stated.elem_type
+            assert (ours.shape is None) is not stated.HasField("shape")
+            assert (ours.shape or ()) == tuple(
+                dim.dim_value if dim.HasField("dim_value") else dim.dim_param or None for dim in stated.shape.dim
+            )
+        case SequenceType() | OptionalType():
+            assert kind == ("sequence_type" if isinstance(ours, SequenceType) else "optional_type")
+            assert_same_type(ours.elem_type, getattr(theirs, kind).elem_type)
+        case MapType():
+            assert ours.key_type == theirs.map_type.key_type
+            assert_same_type(ours.value_type, theirs.map_type.value_type)
+        case _:
+            pytest.fail(f"{ours} against {theirs}")
+
+
+def assert_same_nodes(ours: tuple[Node, ...], theirs: Sequence[onnx.NodeProto]) -> None:
+    assert len(ours) == len(theirs)
+    for our_node, their_node in zip(ours, theirs, strict=True):
+        assert_same_node(our_node, their_node)
 
 
 def assert_same_node(ours: Node, theirs: onnx.NodeProto) -> None:
-    assert (ours.op_type, ours.name, ours.domain) == (theirs.op_type, theirs.name, theirs.domain)
+    assert (ours.op_type, ours.name, ours.domain) == (theirs.op_type, theirs.name, domain_of(theirs))
     assert (ours.inputs, ours.outputs) == (tuple(theirs.input), tuple(theirs.output))
     assert list(ours.attributes) == [attribute.name for attribute in theirs.attribute]
     for attribute in theirs.attribute:
@@ -84,7 +145,10 @@ def assert_same_node(ours: Node, theirs: onnx.NodeProto) -> None:
 
 
 def assert_same_attribute(ours: Attribute, theirs: onnx.AttributeProto) -> None:
-    assert ours.type.value == theirs.type
+    assert (ours.type.value, ours.ref_attr_name) == (theirs.type, theirs.ref_attr_name)
+    if theirs.ref_attr_name:
+        assert ours.value is None
+        return
     expected = helper.get_attribute_value(theirs)
     if ours.type is AttributeType.TENSOR:
         assert isinstance(ours.value, Tensor)
@@ -96,6 +160,13 @@ def assert_same_attribute(ours: Attribute, theirs: onnx.AttributeProto) -> None:
         assert ours.value == expected.decode()
     elif ours.type is AttributeType.STRINGS:
         assert ours.value == tuple(text.decode() for text in expected)
+    elif ours.type is AttributeType.TYPE_PROTO:
+        assert_same_type(ours.value, expected)
+    elif ours.type is AttributeType.SPARSE_TENSOR:
+        assert isinstance(ours.value, SparseTensor)
+        assert ours.value.shape == tuple(expected.dims)
+        assert_same_tensor(ours.value.values, expected.values)
+        assert_same_tensor(ours.value.indices, expected.indices)
     elif isinstance(ours.value, tuple):
         assert ours.value == tuple(expected)
     else:
