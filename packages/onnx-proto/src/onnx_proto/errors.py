@@ -34,7 +34,10 @@ class OnnxError(Exception):
         return self
 
     def __str__(self) -> str:
-        return ": ".join(part for part in (self.file, ".".join(self.place), self.problem) if part)
+        file = self.file
+        if file and (len(file) > 1000 or not file.isprintable()):  # the model itself names its external files
+            file = quoted(file, 1000)
+        return ": ".join(part for part in (file, ".".join(self.place), self.problem) if part)
 
 
 class FormatError(OnnxError):
