@@ -47,6 +47,30 @@ def test_a_million_deep() -> None:
     del changed, g  # freeing must not recurse either
 
 
+def simplification() -> df.Rules:
+    rules = df.Rules(commutative={"add"})
+    rules[df.P.add(df.V.x, 0)] = df.V.x
+    rules[df.P.f(df.P.f(df.V.x))] = df.P.g(df.V.x)
+    rules[df.P.g(df.once(df.P.g(df.V.x)))] = df.P.f(df.V.x)
+    return rules
+
+
+def test_rewriting_a_million_deep() -> None:
+    v = inp("x")
+    zero = df.const(0)
+    for at in range(DEEP):
+        v = Node("add", (v, zero)) if at % 2 else Node("neg", (v,))
+    assert len(df.nodes(df.rewrite(v, simplification()))) == DEEP // 2 + 1
+
+
+def test_rules_that_unroll_a_million_times() -> None:
+    rules = df.Rules()
+    count = df.P.count(df.V.x, df.C.n)
+    rules[count] = lambda x, n: x if n.value == 0 else df.node("next", df.node("count", x, df.const(n.value - 1)))
+    g = df.rewrite(df.node("count", inp("x"), df.const(LONG)), rules, budget=DEEP)
+    assert len(df.nodes(g)) == LONG + 1
+
+
 ALGORITHMS: dict[str, Callable[[Node], Any]] = {
     "prewalk": lambda g: df.prewalk(renamed, g),
     "prewalk_": lambda g: df.prewalk_(renamed, g),
@@ -61,6 +85,9 @@ ALGORITHMS: dict[str, Callable[[Node], Any]] = {
     "isomorphic": lambda g: df.isomorphic(g, df.copy(g)),
     "equal": lambda g: df.equal(g, df.copy(g)),
     "subst": lambda g: df.subst({g: g[0]}, g),
+    "rewrite": lambda g: df.rewrite(g, simplification()),
+    "topdown": lambda g: df.rewrite(g, simplification(), order="topdown"),
+    "find_all": lambda g: [*df.find_all(df.P.f(df.P.f) | df.P.add(df.P.add, df.V.x), g)],
     "replace": lambda g: df.replace(g, inp("x"), inp("y")),
     "pickle": lambda g: pickle.loads(pickle.dumps(g)),
     "deepcopy": copying.deepcopy,

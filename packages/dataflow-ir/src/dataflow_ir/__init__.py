@@ -4,13 +4,19 @@ from dataflow_ir._gc import gc_paused
 from dataflow_ir.cycles import CycleError, fix
 from dataflow_ir.dominance import dominators
 from dataflow_ir.evaluate import Closure, evaluate
+from dataflow_ir.explain import explain
 from dataflow_ir.fingerprint import fingerprint
 from dataflow_ir.functions import Lambda, call, close, fn, lambdas, map_bodies
+from dataflow_ir.interner import Interner
+from dataflow_ir.match import Match, find_all, match
 from dataflow_ir.nest import leaves, map_nest
 from dataflow_ir.node import Forward, Node, const, inp, node, out, thread
 from dataflow_ir.ops import BUILTIN, CALL, CONST, FUNCTION, INPUT, OUT
 from dataflow_ir.order import iscyclic, isreaching, sccs, topo, users
 from dataflow_ir.parse import TextError, parse
+from dataflow_ir.pattern import C, P, V, alt, chain, once, opt, rest
+from dataflow_ir.rewrite import RewriteError, Step, rewrite
+from dataflow_ir.rules import Rule, Rules
 from dataflow_ir.structure import (
     common,
     contains,
@@ -49,18 +55,29 @@ __all__ = [
     "INPUT",
     "NO_ATTRS",
     "OUT",
+    "C",
     "Closure",
     "CycleError",
     "Forward",
     "FrozenDict",
+    "Interner",
     "Lambda",
+    "Match",
     "Node",
     "Opaque",
+    "P",
+    "RewriteError",
+    "Rule",
+    "Rules",
+    "Step",
     "Stop",
     "Table",
     "TextError",
+    "V",
+    "alt",
     "bindings",
     "call",
+    "chain",
     "close",
     "common",
     "const",
@@ -72,6 +89,8 @@ __all__ = [
     "duplicates",
     "equal",
     "evaluate",
+    "explain",
+    "find_all",
     "fingerprint",
     "fix",
     "fn",
@@ -87,8 +106,11 @@ __all__ = [
     "map_bodies",
     "map_nest",
     "map_ops",
+    "match",
     "node",
     "nodes",
+    "once",
+    "opt",
     "out",
     "parse",
     "postfor",
@@ -98,6 +120,8 @@ __all__ = [
     "prewalk",
     "prewalk_",
     "replace",
+    "rest",
+    "rewrite",
     "sccs",
     "stop",
     "subst",
