@@ -240,3 +240,17 @@ def test_a_name_that_occurs_twice_is_refused(tmp_path):
 def test_an_empty_model_is_a_file_too(tmp_path):
     write_msgpack(tmp_path / "w", {})
     check(tmp_path / "w", {})
+
+
+def test_a_tensor_of_several_names_is_there_once(tmp_path):
+    table, other = TensorRef.of_array(np.arange(6.0).reshape(2, 3)), TensorRef.of_array(np.arange(4))
+    shared, alone = {"head": table, "middle": other, "tail": table}, {"head": table, "middle": other}
+    size = write_msgpack(tmp_path / "shared", shared)
+    check(tmp_path / "shared", shared)
+    index = read_index(tmp_path / "shared")
+    assert index["tail"] == index["head"]
+    assert size < write_msgpack(tmp_path / "alone", alone) + 128
+    renamed = (tmp_path / "shared").read_bytes().replace(b"float64", b"int64\x00\x00", 1)
+    (tmp_path / "renamed").write_bytes(renamed)
+    with pytest.raises(WeightsFileError):
+        read_index(tmp_path / "renamed")

@@ -71,7 +71,7 @@ def convert(
         check_free(out_dir, [MODEL_FILE, WEIGHTS_FILE])
     report = progress or (lambda stage, done, total: None)
     source, state, nodes = _generate(path, name, _Trace(trace), report)
-    total = sum(ref.nbytes for ref in state.tensors.values())
+    total = sum(ref.nbytes for ref in set(state.tensors.values()))
     with atomic(out_dir) as folder:
         (folder / MODEL_FILE).write_text(source.text, "utf-8", newline="\n")
         done = 0
@@ -89,7 +89,7 @@ def convert(
         seconds=time.perf_counter() - started,
         nodes=nodes,
         tensors=len(state.tensors),
-        parameters=sum(ref.size for key, ref in state.tensors.items() if key in state.parameters),
+        parameters=state.parameter_count,
         lines=len(source.lines),
         tied=state.tied,
         source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
@@ -151,10 +151,12 @@ def _header(model: onnx_proto.Model, path: Path, cls: str, state: State) -> Head
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opsets = ", ".join(f"{o.domain or 'opset'} {o.version}" for o in model.opset_imports)
     digest = _sha256(path)
-    count = sum(ref.size for key, ref in state.tensors.items() if key in state.parameters)
     facts = [
         ("source", f"sha256 {digest[:16]}…; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
-        ("weights", f"{WEIGHTS_FILE}: {len(state.tensors)} tensors, {f'{count:,}'.replace(',', ' ')} parameters"),
+        (
+            "weights",
+            f"{WEIGHTS_FILE}: {len(state.tensors)} tensors, {f'{state.parameter_count:,}'.replace(',', ' ')} parameters",
+        ),
         ("generated", f"by onnxgen {codegen_torch.__version__}"),
     ]
     return Header(f"{cls}, generated from {_line(path.name)}.", facts)

@@ -34,7 +34,7 @@ class Report:
         lines: How many lines ``model.py`` has.
         notes: What the user should know, in sentences.
         source_map: The lines of ``model.py`` and their ONNX nodes.
-        tied: Keys of the ``state_dict`` that are another key's parameter, which alone is in the weights file.
+        tied: Keys of the ``state_dict`` that are another key's parameter; the weights file holds it once.
         keys: For each key of the ``state_dict`` the ONNX nodes that use it.
     """
 

@@ -7,7 +7,8 @@
 A tensor is a `data` entry: its elements, little-endian, in C order. `offset` is where in the file they start, a
 multiple of 64, which is what the `pad` entries are for; `blob` is the index of the entry in `blobs`; `dtype` is torch's
 name of the type. An entry ends at 4 GiB, so a larger tensor is several `data` entries in a row, all but the last of
-them 2³² − 64 bytes long, and thus 2³² bytes apart. Tensors lie in the file in the order in which they are listed.
+them 2³² − 64 bytes long, and thus 2³² bytes apart. Tensors lie in the file in the order in which they are listed. A tensor
+that goes by several names, as tied parameters do, is there once, where the first of them is.
 """
 
 from __future__ import annotations
@@ -65,7 +66,7 @@ def write_msgpack(
 
     Args:
         path: The file to write, or overwrite.
-        tensors: What it shall hold, by name, in this order.
+        tensors: What it shall hold, by name, in this order. One reference under several names is written once.
         progress: Is told the number of bytes after each block.
 
     Returns:
@@ -78,10 +79,14 @@ def write_msgpack(
     for name, tensor in tensors.items():
         if tensor.dtype is DType.STRING:
             raise ConversionError(f"tensor {name!r} holds strings, which a weights file cannot")
-    entries = _lay_out({name: (ref.dtype, ref.shape) for name, ref in tensors.items()})
+    first: dict[TensorRef, str] = {}
+    shared = {name: first[ref] for name, ref in tensors.items() if first.setdefault(ref, name) != name}
+    entries = _lay_out({name: (ref.dtype, ref.shape) for name, ref in tensors.items()}, shared)
     with Path(path).open("wb") as file:
-        file.write(_header(entries))
+        file.write(_header(entries, shared))
         for name, entry in entries.items():
+            if name in shared:
+                continue
             _write_blobs(file, entry, _counted(tensors[name].chunks(), entry.nbytes, name, progress))
         return file.tell()
 
@@ -108,14 +113,17 @@ def is_weights_file(path: StrPath) -> bool:
         return file.read(len(_START)) == _START
 
 
-def _lay_out(tensors: Mapping[str, tuple[DType, tuple[int, ...]]]) -> dict[str, Entry]:
-    """Give every tensor its place, one after another."""
+def _lay_out(tensors: Mapping[str, tuple[DType, tuple[int, ...]]], shared: Mapping[str, str]) -> dict[str, Entry]:
+    """Give every tensor its place, one after another, and every further name of one the same place."""
     entries = {
         name: Entry(dtype, shape, 0, math.prod(shape) * dtype.itemsize, 0) for name, (dtype, shape) in tensors.items()
     }
-    end = len(_header(entries))  # the same wherever the tensors are: those integers have a fixed width
+    end = len(_header(entries, shared))  # the same wherever the tensors are: those integers have a fixed width
     blob = 1
     for name, entry in entries.items():
+        if name in shared:
+            entries[name] = entries[shared[name]]
+            continue
         entries[name] = entry._replace(offset=_next_offset(end), blob=blob)
         blobs = list(_blobs(entries[name]))
         end = sum(blobs[-1])
@@ -137,11 +145,11 @@ def _blobs(entry: Entry) -> Iterator[tuple[int, int]]:
         offset = _next_offset(offset + length)
 
 
-def _header(entries: Mapping[str, Entry]) -> bytes:
+def _header(entries: Mapping[str, Entry], shared: Mapping[str, str]) -> bytes:
     """Everything before the first blob."""
     packer = msgpack.Packer()
     pack = packer.pack
-    blobs = sum(2 for entry in entries.values() for _ in _blobs(entry))
+    blobs = sum(2 for name, entry in entries.items() if name not in shared for _ in _blobs(entry))
     dtype, shape, offset, nbytes, blob = (pack(key) for key in Entry._fields)
     parts = [_START, packer.pack_map_header(len(entries))]
     for name, entry in entries.items():
@@ -202,18 +210,20 @@ def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
     found = {name: _checked_entry(name, fields, size) for name, fields in tensors.items()}
 
     # A file has but one right layout, so that what differs from it is wrong: order, overlap, alignment, repeated names.
-    right = _lay_out({name: (entry.dtype, entry.shape) for name, entry in found.items()})
+    first: dict[int, str] = {}
+    shared = {name: first[entry.blob] for name, entry in found.items() if first.setdefault(entry.blob, name) != name}
+    right = _lay_out({name: (entry.dtype, entry.shape) for name, entry in found.items()}, shared)
     for name, entry in right.items():
         if found[name] != entry:
             raise ValueError(f"tensor {name!r} is said to be at {found[name].offset}, but belongs at {entry.offset}")
-    header = _header(right)
+    header = _header(right, shared)
     file.seek(0)
     if file.read(len(header)) != header:
         raise ValueError("its header is not what its tensors ask for")
 
     end = len(header)
     for name, entry in right.items():
-        for offset, length in _blobs(entry):
+        for offset, length in () if name in shared else _blobs(entry):
             prefix = _prefix(end, offset, length)
             file.seek(end)
             if file.read(len(prefix)) != prefix:

@@ -206,7 +206,6 @@ def _load_model(name: str, state: State, model_dtype: DType | None) -> str:
 
     Layers are built as float32; where the file has other types, they are cast before they are loaded.
     """
-    tied = "".join(f'    tensors["{key}"] = tensors["{owner}"]\n' for key, owner in state.tied.items())
     floats = {ref.dtype for ref in state.tensors.values() if ref.dtype.is_float}
     cast = _CAST if floats - {DType.FLOAT32} else ""
     default = f"dtype or {model_dtype}" if cast and model_dtype is not DType.FLOAT32 else "dtype"
@@ -223,5 +222,5 @@ def _load_model(name: str, state: State, model_dtype: DType | None) -> str:
     if torch.device(device or "cpu").type == "meta":
         return model.to(dtype={default}).eval()
     tensors = load_weights(path)
-{tied}{cast}    model.load_state_dict(tensors, strict=True)
+{cast}    model.load_state_dict(tensors, strict=True)
     return model.to(dtype=dtype).eval()'''

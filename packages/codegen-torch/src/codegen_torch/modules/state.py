@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.literals import buffer_source
 from codegen_torch.expr import Expr
-from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
+from codegen_torch.modules.region import Region, data_operands, is_layer, layer_weights, tensor_of
 from codegen_torch.tensors import TensorRef
 
 
@@ -16,7 +16,7 @@ class State:
     """What the weights file holds.
 
     Attributes:
-        tensors: The tensor of every key that has one of its own.
+        tensors: The tensor of every key; tied keys have the very same one.
         tied: Keys that share the parameter of another key.
         nodes: The ONNX nodes that use a key's tensor.
         parameters: The keys that are parameters, not buffers.
@@ -26,6 +26,11 @@ class State:
     tied: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     parameters: set[str] = field(default_factory=set)
+
+    @property
+    def parameter_count(self) -> int:
+        """How many numbers training can change."""
+        return sum(self.tensors[key].size for key in self.parameters - self.tied.keys())
 
 
 def collect_state(root: Region) -> State:
@@ -41,6 +46,7 @@ def collect_state(root: Region) -> State:
     while stack:
         prefix, region = stack.pop()
         children: list[tuple[str, Region]] = []
+        users = _users_of_leaves(region)
         for unit in region.units:
             if unit not in region.members:
                 continue
@@ -50,11 +56,13 @@ def collect_state(root: Region) -> State:
                 continue
             for key, leaf in _tensors(path, unit):
                 layers[key] = unit.op
+                state.nodes[key] = unit.origin.nodes or users.get(unit, ())
                 _add(state, owners, key, leaf, unit)
             if unit.op.startswith("nn.BatchNorm"):
                 state.tensors[f"{path}.num_batches_tracked"] = TensorRef.filled((), DType.INT64, 0)
         stack.extend(reversed(children))  # the first in the model owns what is shared
     _tie_heads(state, layers)
+    state.tensors |= {key: state.tensors[owner] for key, owner in state.tied.items()}
     state.tensors = dict(sorted(state.tensors.items()))
     return state
 
@@ -82,9 +90,18 @@ def _tensors(path: str, unit: Expr) -> list[tuple[str, Expr]]:
     return []
 
 
+def _users_of_leaves(region: Region) -> dict[Expr, tuple[int, ...]]:
+    """The ONNX nodes that use a tensor of the region's as it is."""
+    users: dict[Expr, tuple[int, ...]] = {}
+    for unit in region.units:
+        for operand in () if isinstance(unit, Region) else data_operands(unit):
+            if operand.op in ("weight", "constant"):
+                users[operand] = (*users.get(operand, ()), *unit.origin.nodes)
+    return users
+
+
 def _add(state: State, owners: dict[tuple[str, tuple[int, ...]], list[str]], key: str, leaf: Expr, unit: Expr) -> None:
     ref = tensor_of(leaf)
-    state.nodes[key] = unit.origin.nodes
     buffer = unit.op == "constant" or key.rpartition(".")[2].startswith("running_")
     if not buffer:
         state.parameters.add(key)
