@@ -12,7 +12,7 @@ from onnx_proto.build import function, graph, model, node, sparse_tensor, tensor
 from onnx_proto.types import SequenceType, TensorType
 from onnx_proto.verify import tensors_within
 
-MUTANTS = 36_000
+MUTANTS = 24_000
 WEIGHT = np.arange(1100, dtype=np.float32)
 
 
