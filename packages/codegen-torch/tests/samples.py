@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import onnx_proto
+from onnx_proto.build import graph, model, node, tensor, value
+
 from codegen_torch import convert
 from codegen_torch.clean import clean
-from codegen_torch.expr import Expr
 from codegen_torch.layers import recover_layers
 from codegen_torch.lower.graph import lower
 from codegen_torch.modules.classes import ClassDef, assign_classes
@@ -20,7 +21,6 @@ from codegen_torch.modules.sizes import Sizes, find_sizes
 from codegen_torch.modules.tree import build_tree
 from codegen_torch.report import Report
 from codegen_torch.simplify import share, simplify
-from onnx_proto.build import graph, model, node, tensor, value
 
 Nodes = Iterable[onnx_proto.Node]
 
@@ -55,7 +55,7 @@ def made(
     opset: int = 20,
 ) -> onnx_proto.Model:
     """A model whose inputs are float32, ``x`` of ``[batch, 4]`` unless said otherwise."""
-    given = {"x": ["batch", 4]} if inputs is None else inputs
+    given: Mapping[str, Sequence[int | str | None]] = {"x": ["batch", 4]} if inputs is None else inputs
     return model(
         graph(nodes, [value(name, "float32", shape) for name, shape in given.items()], outputs.split(), tensors),
         opset_imports=opset,
@@ -72,7 +72,8 @@ def converted(folder: Path, source: onnx_proto.Model, **options: Any) -> tuple[s
 
 def body(text: str) -> str:
     """The classes of a generated module."""
-    return text[text.index("class ") : text.index("def load_model(")].split("\n\n\nModel = ")[0].strip() + "\n"
+    classes = text[text.index("class ") : text.index("def load_model(")]
+    return classes.partition("\n\n\nModel = ")[0].strip() + "\n"
 
 
 def tree_of(source: onnx_proto.Model) -> Region:
@@ -92,8 +93,4 @@ def classes_of(source: onnx_proto.Model) -> tuple[Region, dict[Region, Sizes], d
 
 def outline(region: Region) -> list[Any]:
     """A region as nested lists: operators, and for children their paths and what is inside."""
-    return [
-        (unit.path, outline(unit)) if isinstance(unit, Region) else unit.op
-        for unit in region.units
-        if isinstance(unit, Region) or isinstance(unit, Expr)
-    ]
+    return [(unit.path, outline(unit)) if isinstance(unit, Region) else unit.op for unit in region.units]

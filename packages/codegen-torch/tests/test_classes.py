@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx_proto
 import pytest
-from codegen_torch.modules.classes import MAX_PARAMETERS, ClassDef
 from onnx_proto.build import tensor
 from samples import body, call, classes_of, converted, made, weights
+
+from codegen_torch.modules.classes import MAX_PARAMETERS, ClassDef
 
 Block = list[onnx_proto.Node]
 
@@ -39,8 +40,8 @@ TENSORS = [
     tensor("zero", np.float32(0)),
     tensor("minus", np.float32(-0.0)),
     tensor("lowest", np.finfo(np.float32).min),
-    tensor("first", np.int64([0])),
-    tensor("last", np.int64([1])),
+    tensor("first", np.array([0], np.int64)),
+    tensor("last", np.array([1], np.int64)),
 ]
 
 
@@ -56,6 +57,20 @@ def of(*bodies: Block, cls: str = "Block") -> list[ClassDef]:
 
 def scaled(by: str) -> Block:
     return [call("MatMul", "x w", "h"), call("Mul", f"h {by}", "y")]
+
+
+def halved(part: str) -> Block:
+    split = call("Split", "x", "p q", axis=1, num_outputs=2)
+    return [split, call("Concat", f"{part} {part}", "r", axis=1), call("MatMul", "r w", "y")]
+
+
+def chosen(left: str, right: str) -> Block:
+    where = [call("Greater", "h half", "c"), call("Where", f"c {left} {right}", "m")]
+    return [call("MatMul", "x w", "h"), *where, call("Mul", "h m", "y")]
+
+
+def cut(axis: str) -> Block:
+    return [call("MatMul", "x w", "h"), call("Slice", f"h first last {axis}", "s"), call("Mul", "h s", "y")]
 
 
 def test_equal_blocks_are_one_class() -> None:
@@ -98,17 +113,13 @@ def test_numbers_that_agree_everywhere_are_one_argument() -> None:
         (scaled("half"), [call("MatMul", "x w", "h"), call("Add", "h half", "y")]),
         (scaled("half"), [call("MatMul", "x w", "h"), call("Mul", "h x", "y")]),
         (scaled("half"), [*scaled("half")[:1], call("Mul", "h half", "g"), call("Sin", "g", "y")]),
-        ([call("Split", "x", "p q", axis=1, num_outputs=2), call("Concat", "p p", "r", axis=1), call("MatMul", "r w", "y")],
-         [call("Split", "x", "p q", axis=1, num_outputs=2), call("Concat", "q q", "r", axis=1), call("MatMul", "r w", "y")]),
-        ([*scaled("half")[:1], call("Greater", "h half", "c"), call("Where", "c one one", "m"), call("Mul", "h m", "y")],
-         [*scaled("half")[:1], call("Greater", "h half", "c"), call("Where", "c one two", "m"), call("Mul", "h m", "y")]),
-        ([*scaled("half")[:1], call("Greater", "h half", "c"), call("Where", "c one lowest", "m"), call("Mul", "h m", "y")],
-         [*scaled("half")[:1], call("Greater", "h half", "c"), call("Where", "c one two", "m"), call("Mul", "h m", "y")]),
-        ([*scaled("half")[:1], call("Slice", "h first last last", "s"), call("Mul", "h s", "y")],
-         [*scaled("half")[:1], call("Slice", "h first last first", "s"), call("Mul", "h s", "y")]),
+        (halved("p"), halved("q")),
+        (chosen("one", "one"), chosen("one", "two")),
+        (chosen("one", "lowest"), chosen("one", "two")),
+        (cut("last"), cut("first")),
     ],
     ids=["operator", "operand", "length", "part", "equal operands", "least number", "axis"],
-)  # fmt: skip
+)
 def test_what_is_no_number_in_the_source_makes_classes_apart(left: Block, right: Block) -> None:
     assert len(of(left, left)) == 1
     assert len(of(left, right)) == 2

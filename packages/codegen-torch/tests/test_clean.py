@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import onnx_proto
 import pytest
+from onnx_proto.build import graph, node, tensor, value
+from samples import call, made, weights
+
 from codegen_torch.clean import clean
 from codegen_torch.clean.constants import constants_to_initializers
 from codegen_torch.clean.identities import eliminate_identities
 from codegen_torch.clean.trained import trained_values
 from codegen_torch.clean.unused import eliminate_unused
-from onnx_proto.build import graph, node, tensor, value
-from samples import call, made, weights
 
 
 def lines(source: onnx_proto.Model) -> list[str]:
@@ -26,7 +28,7 @@ def stored(source: onnx_proto.Model) -> list[str]:
 
 
 def test_constants_become_initializers() -> None:
-    constant = node("Constant", [], ["c"], value=tensor("named otherwise", np.float32([1, 2])))
+    constant = node("Constant", [], ["c"], value=tensor("named otherwise", np.array([1, 2], np.float32)))
     after = constants_to_initializers(made([constant, call("Add", "x c", "y")], weights(w=[4])))
     assert lines(after) == ["y = Add(x,c)"]
     assert stored(after) == ["w", "c"]
@@ -133,8 +135,8 @@ def test_a_float_tensor_in_a_weights_place_is_trained(nodes: list[onnx_proto.Nod
         ([call("Conv", "w x", "y")], [W]),
         ([call("Gather", "x w", "y")], [W]),
         ([call("BatchNormalization", "x s s w s", "y")], [W]),
-        ([call("MatMul", "x w", "y")], [tensor("w", np.int64([[1, 2]]))]),
-        ([call("Mul", "x w", "y")], [tensor("w", np.float32([2]))]),
+        ([call("MatMul", "x w", "y")], [tensor("w", np.array([[1, 2]], np.int64))]),
+        ([call("Mul", "x w", "y")], [tensor("w", np.array([2], np.float32))]),
         ([node("MatMul", ["x", "w"], ["y"], domain="com.example")], [W]),
         ([call("Relu", "w", "r"), call("MatMul", "x r", "y")], [W]),
         ([node("Transpose", [], ["w"]), call("MatMul", "x w", "y")], []),
@@ -160,24 +162,25 @@ def test_names_that_only_begin_like_those_are_parameters(name: str) -> None:
     assert trained([node("Add", ["x", name], ["y"])], called(name)) == {name}
 
 
-SHAPE = tensor("shape", np.int64([4, 4]))
+SHAPE = tensor("shape", np.array([4, 4], np.int64))
 
 
-def fill(of: str = "shape", **attributes: object) -> onnx_proto.Node:
+def fill(of: str = "shape", **attributes: Any) -> onnx_proto.Node:
     return call("ConstantOfShape", of, "w", **attributes)
 
 
 def test_a_constant_of_shape_in_a_weights_place_is_trained() -> None:
     assert trained([fill(), call("MatMul", "x w", "y")], SHAPE) == {"w"}
     assert trained(
-        [fill(value=tensor("", np.float32([0.5]))), call("Transpose", "w", "t"), call("Conv", "x t", "y")], SHAPE
+        [fill(value=tensor("", np.array([0.5], np.float32))), call("Transpose", "w", "t"), call("Conv", "x t", "y")],
+        SHAPE,
     ) == {"w"}
 
 
 @pytest.mark.parametrize(
     "nodes",
     [
-        [fill(value=tensor("", np.int64([1]))), call("MatMul", "x w", "y")],
+        [fill(value=tensor("", np.array([1], np.int64))), call("MatMul", "x w", "y")],
         [call("Shape", "x", "s"), fill("s"), call("MatMul", "x w", "y")],
         [fill(), call("Relu", "w", "y")],
     ],

@@ -10,6 +10,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from dataflow_ir import nodes
+from hypothesis import given
+from hypothesis import strategies as st
+
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.expression import FLOAT32_MIN, Source, render
@@ -17,9 +21,6 @@ from codegen_torch.emit.literals import buffer_source, number_source, string_sou
 from codegen_torch.expr import Expr, array, call, graph_input, literal
 from codegen_torch.facts import Fact
 from codegen_torch.symbols.namespaces import F, host, index, torch
-from dataflow_ir import nodes
-from hypothesis import given
-from hypothesis import strategies as st
 
 BATCH, SEQ = Dim.symbol("batch"), Dim.symbol("seq")
 
@@ -47,6 +48,7 @@ def text(expr: Expr) -> str:
     """The source of an expression, everything written inside."""
     sources: dict[Expr, Source] = {}
     for node in nodes(expr):
+        assert isinstance(node, Expr)
         if node.op == "input":
             sources[node] = Source(node.attrs["name"])
         elif node.op in ("constant", "weight"):
@@ -156,6 +158,7 @@ def test_python_groups_operators_as_they_were_meant(expr: Expr) -> None:
 A, B = tensor("a", BATCH, 4), tensor("b", BATCH, 4)
 I = tensor("i", SEQ, dtype=DType.INT64)  # noqa: E741
 M = tensor("m", BATCH, 4, dtype=DType.BOOL)
+ONES = array(np.ones(4, np.float32))
 
 
 @pytest.mark.parametrize(
@@ -213,7 +216,7 @@ M = tensor("m", BATCH, 4, dtype=DType.BOOL)
         (call("host.size", A, 0), "a.shape[0]"),
         (A.reshape(call("host.item", index.select(I, 0, 0)), -1), "a.reshape(i[0].item(), -1)"),
         (F.gelu(A, approximate="tanh"), 'F.gelu(a, approximate="tanh")'),
-        (F.layer_norm(A, array(np.ones(4, np.float32)), None, normalized_shape=(4,)), "F.layer_norm(a, (4,), self.table)"),
+        (F.layer_norm(A, ONES, None, normalized_shape=(4,)), "F.layer_norm(a, (4,), self.table)"),
     ],
 )  # fmt: skip
 def test_source(expr: Expr, source: str) -> None:
@@ -254,8 +257,11 @@ def test_strings_are_quoted_as_ruff_quotes_them(string: str, source: str) -> Non
 @pytest.mark.parametrize(
     ("values", "source"),
     [
-        (np.float32([0.1, 0.2]), "torch.tensor([0.1, 0.2])"),
-        (np.float32([[1, -math.inf], [math.nan, 0.25]]), "torch.tensor([[1.0, -torch.inf], [torch.nan, 0.25]])"),
+        (np.array([0.1, 0.2], np.float32), "torch.tensor([0.1, 0.2])"),
+        (
+            np.array([[1, -math.inf], [math.nan, 0.25]], np.float32),
+            "torch.tensor([[1.0, -torch.inf], [torch.nan, 0.25]])",
+        ),
         (np.array(2, np.int32), "torch.tensor(2, dtype=torch.int32)"),
         (np.zeros((2, 3), np.float32), "torch.zeros(2, 3)"),
         (np.ones(3, np.int64), "torch.ones(3, dtype=torch.int64)"),

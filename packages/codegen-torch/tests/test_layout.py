@@ -9,11 +9,13 @@ import sys
 from pathlib import Path
 
 import pytest
-from codegen_torch.emit.layout import WIDTH, Bracket, Doc, fits, lay_out
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from codegen_torch.emit.layout import WIDTH, Bracket, Doc, fits, lay_out
+
 LONG = "quite_a_long_argument_name"
+GENERATOR = f"{LONG}(i) for {LONG} in range(123_456_789)"
 
 
 @pytest.mark.parametrize(
@@ -22,11 +24,11 @@ LONG = "quite_a_long_argument_name"
         (Bracket("f(", ("x", "y"), ")"), ["x = f(x, y)"]),
         (Bracket("f(", (LONG,) * 3, ")"), ["x = f(", f"    {LONG}, {LONG}, {LONG}", ")"]),
         (Bracket("f(", (LONG,) * 4, ")"), ["x = f(", *[f"    {LONG},"] * 4, ")"]),
-        (Bracket("(", (LONG,) * 3, ")"), ["x = (", *[f"    {LONG},"] * 3, ")"]),
-        (Bracket("[", (LONG,) * 3, "]"), ["x = [", *[f"    {LONG},"] * 3, "]"]),
+        (Bracket("(", (LONG,) * 4, ")"), ["x = (", *[f"    {LONG},"] * 4, ")"]),
+        (Bracket("[", (LONG,) * 4, "]"), ["x = [", *[f"    {LONG},"] * 4, "]"]),
         (Bracket("(", (f'"{LONG * 4}"',), ",)"), ["x = (", f'    "{LONG * 4}",', ")"]),
         (Bracket("(", ('"a"',), ",)"), ['x = ("a",)']),
-        (Bracket("f(", (f"{LONG}(i) for {LONG} in range(12_345_678)",), ")"), ["x = f(", f"    {LONG}(i) for {LONG} in range(12_345_678)", ")"]),
+        (Bracket("f(", (GENERATOR,), ")"), ["x = f(", f"    {GENERATOR}", ")"]),
         (
             Bracket("f(", (Bracket("function(", (LONG, LONG, "z" * 24), ")"), "y"), ")"),
             ["x = f(", "    function(", f"        {LONG}, {LONG}, {'z' * 24}", "    ),", "    y,", ")"],

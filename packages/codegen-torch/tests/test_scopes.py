@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import onnx_proto
 import pytest
+from onnx_proto.build import node
+
 from codegen_torch.expr import Step
 from codegen_torch.modules.scopes import root_class, scope_of
-from onnx_proto.build import node
 
 SCOPES, CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from numpy.typing import ArrayLike
+
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array, call, graph_input, literal, weight
@@ -15,7 +17,6 @@ from codegen_torch.simplify.movement import undo_movement
 from codegen_torch.simplify.shapes import write_shapes
 from codegen_torch.symbols.namespaces import index, torch
 from codegen_torch.tensors import TensorRef
-from numpy.typing import ArrayLike
 
 BATCH, SEQ = Dim.symbol("batch"), Dim.symbol("seq")
 
