@@ -80,6 +80,8 @@ def _tie_heads(state: State, layers: dict[str, str]) -> None:
             if ref.equals(other) and not ref.is_uniform():
                 state.tied[head] = table
                 del state.tensors[head]
+    # What was tied to a head has its table, too.
+    state.tied = {key: state.tied.get(owner, owner) for key, owner in state.tied.items()}
 
 
 def _tensors(path: str, unit: Expr) -> list[tuple[str, Expr]]:
@@ -92,12 +94,14 @@ def _tensors(path: str, unit: Expr) -> list[tuple[str, Expr]]:
 
 def _users_of_leaves(region: Region) -> dict[Expr, tuple[int, ...]]:
     """The ONNX nodes that use a tensor of the region's as it is."""
-    users: dict[Expr, tuple[int, ...]] = {}
+    users: dict[Expr, list[int]] = {}
     for unit in region.units:
-        for operand in () if isinstance(unit, Region) else data_operands(unit):
+        if isinstance(unit, Region):
+            continue
+        for operand in data_operands(unit):
             if operand.op in ("weight", "constant"):
-                users[operand] = (*users.get(operand, ()), *unit.origin.nodes)
-    return users
+                users.setdefault(operand, []).extend(unit.origin.nodes)
+    return {leaf: tuple(nodes) for leaf, nodes in users.items()}
 
 
 def _add(state: State, owners: dict[tuple[str, tuple[int, ...]], list[str]], key: str, leaf: Expr, unit: Expr) -> None:
