@@ -80,6 +80,7 @@ def assign_members(root: Region) -> None:
             elif unit.op in ("weight", "constant"):
                 region.members[unit] = _tensor_path(region, unit, uses)
         _fold_children(region)
+        _open_wrappers(region, uses)
         region.sequential = _is_chain(region)
         if not region.sequential:
             _fold_operations(region)
@@ -218,19 +219,38 @@ def _open_numbered(region: Region) -> None:
 
     A module's own code cannot say ``self.1``, but its parent's can say ``self.classifier[1]``.
     """
-    units: list[Expr | Region] = []
-    for unit in region.units:
-        if not isinstance(unit, Region) or not _is_numbered(unit):
-            units.append(unit)
+    for unit in region.children:
+        if _is_numbered(unit):
+            _open(region, unit, {inner: f"{region.members[unit]}.{path}" for inner, path in unit.members.items()})
+
+
+def _open_wrappers(region: Region, uses: dict[str, int]) -> None:
+    """Children that are one layer and some views around it are written out here, if the layer's own name says so.
+
+    Such are a subclass of a layer that rearranges what it is given, which is the layer; and the normalization into
+    which a convolution and its padding were folded, when the weight still is the convolution's.
+    """
+    for unit in region.children:
+        if len(unit.members) != 1 or region.members[unit].isdecimal():
             continue
-        path = region.members.pop(unit)
-        for inner in unit.units:
-            units.append(inner)
-            if isinstance(inner, Region):
-                inner.parent = region
-            if inner in unit.members:
-                region.members[inner] = f"{path}.{unit.members[inner]}"
-    region.units = units
+        ((layer, _),) = unit.members.items()
+        if isinstance(layer, Region) or not is_layer(layer) or "weight" not in layer_weights(layer):
+            continue
+        name = tensor_of(layer_weights(layer)["weight"]).name
+        path, _, role = name.rpartition(".")
+        is_sibling = path.rpartition(".")[0] == region.path
+        if role == "weight" and uses.get(name) == 1 and _is_module_path(path) and (path == unit.path or is_sibling):
+            _open(region, unit, {layer: relative(region, path)})
+
+
+def _open(region: Region, child: Region, members: dict[Expr | Region, str]) -> None:
+    """Write the units of a child out in its parent."""
+    position = region.units.index(child)
+    region.units[position : position + 1] = child.units
+    del region.members[child]
+    region.members.update(members)
+    for inner in child.children:
+        inner.parent = region
 
 
 def _is_numbered(region: Region) -> bool:
@@ -239,7 +259,7 @@ def _is_numbered(region: Region) -> bool:
 
 
 def _fit_containers(region: Region) -> None:
-    """Make paths through containers such that they can be written: ``nn.ModuleList`` has numbers, ``nn.ModuleDict`` names.
+    """Make paths through containers such that torch takes them: all numbers in a list, all names in a dict.
 
     Neither holds tensors, which therefore become members of the region itself.
     """
