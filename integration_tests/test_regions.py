@@ -1,4 +1,4 @@
-"""Outlining never changes what is computed: a model whose nodes carry any scopes computes what it computes with none."""
+"""Outlining never changes what is computed: with any scopes a model computes what it computes with none."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def recipes(draw: st.DrawFn) -> list[tuple[str, int, int, int, str, int]]:
     ]
 
 
-def built(recipe: list[tuple[str, int, int, int, str, int]], scoped: bool) -> onnx_proto.Model:
+def built(recipe: list[tuple[str, int, int, int, str, int]], scoped: bool) -> onnx_proto.Model:  # noqa: C901, PLR0912  # a branch per operator
     """The model of a recipe; every value in it is float32[batch, 4]."""
     rng = np.random.default_rng(0)
     tensors = [tensor("half", np.float32(0.5)), tensor("one", np.int64([1])), tensor("shape", np.int64([-1, 4]))]
@@ -47,7 +47,9 @@ def built(recipe: list[tuple[str, int, int, int, str, int]], scoped: bool) -> on
         left, right, out = values[-1 - near % len(values)], values[far % len(values)], f"t{position}"
         metadata = scope_metadata(scope) if scoped else {}
 
-        def add(op: str, inputs: list[str], outputs: list[str], metadata: dict = metadata, **attributes: object) -> None:
+        def add(
+            op: str, inputs: list[str], outputs: list[str], metadata: dict = metadata, **attributes: object
+        ) -> None:
             nodes.append(node(op, inputs, outputs, metadata=metadata, **attributes))
 
         if kind in UNARY:
@@ -108,7 +110,9 @@ def computed(folder: Path, source: onnx_proto.Model) -> tuple[torch.Tensor, ...]
     return result if isinstance(result, tuple) else (result,)
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
+@settings(
+    max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
+)
 @given(recipes())
 def test_scopes_change_no_number(tmp_path: Path, recipe: list[tuple[str, int, int, int, str, int]]) -> None:
     flat, nested = (computed(tmp_path / name, built(recipe, name == "nested")) for name in ("flat", "nested"))
