@@ -41,6 +41,7 @@ PROJECTS = {
     for package in ("onnx-proto", "dataflow-ir", "codegen-torch", "cli")
 }
 PACKAGE_OF = {project["project"]["name"]: package for package, project in PROJECTS.items()}
+BENCHMARKS = ROOT / "integration_tests" / "bench"
 DIGITS = ROOT / "packages" / "cli" / "examples" / "digits.onnx"
 
 # What whole models are exported from and compared with.
@@ -136,6 +137,17 @@ def conformance(session: nox.Session) -> None:
 def full(session: nox.Session) -> None:
     """Run integration and conformance at full length, nothing sampled."""
     run_models(session, "integration_tests", "--full", *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def bench(session: nox.Session) -> None:
+    """Run the benchmark named after --: `nox -s bench -- reader`."""
+    names = sorted(path.stem for path in BENCHMARKS.glob("*.py"))
+    name, *arguments = session.posargs or [""]
+    if name not in names:
+        session.error(f"name a benchmark after --; there are: {', '.join(names)}")
+    environment = torch_env(session, *MODELS)
+    session.run(environment / "python", BENCHMARKS / f"{name}.py", *arguments, external=True)
 
 
 @nox.session
