@@ -23,6 +23,7 @@ MAY_IMPORT = {
 # Some places have rules of their own. What is copied into the output may know nothing of ours at all.
 MAY_IMPORT_IN = {
     ("dataflow-ir", "fuzz.py"): {"dataflow_ir", "hypothesis"},
+    ("onnx-proto", "dtypes.py"): {"ml_dtypes", "numpy", "onnx_proto"},
     ("onnx-proto", "testing.py"): {"hypothesis", "numpy", "onnx_proto"},
     ("codegen-torch", "runtime"): {"msgpack", "numpy", "PIL", "safetensors", "torch"},
     ("codegen-torch", "kernels"): {"codegen_torch", "dataflow_ir", "numpy", "onnx_proto", "torch", "triton"},

@@ -26,10 +26,10 @@ STACKS = {
 # T5's shared table is tied to embed_tokens, and a norm over channels keeps its parameters in an nn.LayerNorm below.
 KEPT = {
     "mlp": (6, 6),
-    "convnext": (57, 65),
+    "convnext": (65, 65),
     "vit": (56, 56),
     "bert": (57, 57),
-    "gpt2": (26, 41),
+    "gpt2": (29, 41),  # the rest are Conv1D weights, transposed by nn.Linear
     "t5_encoder": (27, 28),
     "llama": (30, 30),
 }

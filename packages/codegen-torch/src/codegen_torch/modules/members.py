@@ -79,7 +79,7 @@ def assign_members(root: Region) -> None:
                 region.members[unit] = _layer_path(region, unit, uses)
             elif unit.op in ("weight", "constant"):
                 region.members[unit] = _tensor_path(region, unit, uses)
-        _fold_children(region)
+        _fold_children(region, uses)
         _open_wrappers(region, uses)
         region.sequential = _is_chain(region)
         if not region.sequential:
@@ -140,30 +140,32 @@ def _tensor_path(region: Region, leaf: Expr, uses: dict[str, int]) -> str:
     return identifier(last, default) if re.fullmatch(r"[A-Za-z]\w*", last) and not last.startswith("val_") else default
 
 
-def _fold_children(region: Region) -> None:
-    """A child that is one layer becomes that layer, at the child's path or the path its tensors' name tells."""
+def _fold_children(region: Region, uses: dict[str, int]) -> None:
+    """A child that is one layer becomes that layer, at the child's path or the path its tensors' name tells.
+
+    Not so where the name tells that the layer is a part of the child, whose other parts were folded away.
+    """
     for position, unit in enumerate(region.units):
         if not isinstance(unit, Region) or len(unit.units) != 1:
             continue
         only = unit.units[0]
         if isinstance(only, Region) or not is_layer(only) or unit.results != [only]:
             continue
+        path = _told_path(only, uses)
+        if path is not None and path.startswith(f"{unit.path}."):
+            continue
         region.units[position] = only
-        path = _own_path(region, only) or region.members[unit]
-        region.members[only] = path
+        is_sibling = path is not None and path.rpartition(".")[0] == region.path
+        region.members[only] = relative(region, path) if path and is_sibling else region.members[unit]
         del region.members[unit]
 
 
-def _own_path(region: Region, layer: Expr) -> str | None:
-    """The path in the name of a layer's weight, where a folded normalization left it a sibling's scope."""
+def _told_path(layer: Expr, uses: dict[str, int]) -> str | None:
+    """The path in the name of a layer's weight; folding a normalization leaves the layer the wrong scope."""
     weight = layer_weights(layer).get("weight")
-    if weight is None:
-        return None
-    path, dot, role = tensor_of(weight).name.rpartition(".")
-    parent = path.rpartition(".")[0]
-    if not dot or role != "weight" or not _is_module_path(path) or not layer.op.startswith("nn.Conv"):
-        return None
-    return relative(region, path) if parent == region.path else None
+    name = tensor_of(weight).name if weight is not None else ""
+    path, _, role = name.rpartition(".")
+    return path if role == "weight" and uses.get(name) == 1 and _is_module_path(path) else None
 
 
 def _is_chain(region: Region) -> bool:
@@ -234,12 +236,8 @@ def _open_wrappers(region: Region, uses: dict[str, int]) -> None:
         if len(unit.members) != 1 or region.members[unit].isdecimal():
             continue
         ((layer, _),) = unit.members.items()
-        if isinstance(layer, Region) or not is_layer(layer) or "weight" not in layer_weights(layer):
-            continue
-        name = tensor_of(layer_weights(layer)["weight"]).name
-        path, _, role = name.rpartition(".")
-        is_sibling = path.rpartition(".")[0] == region.path
-        if role == "weight" and uses.get(name) == 1 and _is_module_path(path) and (path == unit.path or is_sibling):
+        path = None if isinstance(layer, Region) or not is_layer(layer) else _told_path(layer, uses)
+        if path is not None and (path == unit.path or path.rpartition(".")[0] == region.path):
             _open(region, unit, {layer: relative(region, path)})
 
 

@@ -14,7 +14,7 @@ from dataflow_ir import topo
 from codegen_torch.expr import Expr
 from codegen_torch.modules.cycles import components
 from codegen_torch.modules.places import Place, common, places_of
-from codegen_torch.modules.region import LEAVES, Region, data_operands
+from codegen_torch.modules.region import LEAVES, Region, data_operands, is_layer
 
 Unit = Expr | Region
 Vertex = Expr | Place
@@ -55,6 +55,12 @@ class _Flat:
         self.places = places
         self.classes = classes
         self.results = results
+        self.weighty = {
+            places[expr][:depth]
+            for expr in order
+            if expr in places and is_layer(expr)
+            for depth in range(len(places[expr]) + 1)
+        }
         self.edges = [
             (operand, expr)
             for expr in order
@@ -103,7 +109,8 @@ def _untwist(flat: _Flat) -> bool:
     """Change the places that cannot be one call, because something outside needs their results and feeds them.
 
     Seen from the region around it, such a place is on a cycle. Expressions on a cycle with a single place belong
-    into it: exporters lose the scope of a node now and then. Places on a cycle with each other are dissolved.
+    into it: exporters lose the scope of a node now and then. Of places on a cycle with each other those without
+    weights are dissolved (a pooling that is called twice), or else all.
 
     Returns:
         Whether anything was changed.
@@ -114,7 +121,7 @@ def _untwist(flat: _Flat) -> bool:
         for component in components(graph):
             places = [unit for unit in component if isinstance(unit, tuple)]
             if len(places) > 1:
-                twisted.update(places)
+                twisted.update([place for place in places if place not in flat.weighty] or places)
                 continue
             for unit in component:
                 if isinstance(unit, Expr):
