@@ -288,7 +288,7 @@ def _forever() -> Rules:
         (lambda r: (r.__setitem__(P.f(x), y), r.index), "captures no y"),
         (lambda r: (r.__setitem__(P.f(x), once(x)), r.index), "cannot be built"),
         (lambda r: (r.__setitem__(P.f(x), lambda x: 3), rewrite(parse("f(p)"), r)), "returned a int, not a Node"),
-        (lambda r: rewrite(inp("p"), r, order="sideways"), "order must be"),
+        (lambda r: rewrite(inp("p"), r, order="sideways"), "order must be"),  # type: ignore[arg-type]
     ],
 )
 def test_rules_that_make_no_sense(make: Any, error: str) -> None:
