@@ -3,11 +3,14 @@
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.cycles import CycleError, fix
 from dataflow_ir.dominance import dominators
+from dataflow_ir.draw import to_dot, to_mermaid
 from dataflow_ir.evaluate import Closure, evaluate
 from dataflow_ir.explain import explain
 from dataflow_ir.fingerprint import fingerprint
+from dataflow_ir.flow import flow, ops
 from dataflow_ir.functions import Lambda, call, close, fn, lambdas, map_bodies
 from dataflow_ir.interner import Interner
+from dataflow_ir.interpret import Interpreter
 from dataflow_ir.match import Match, find_all, match
 from dataflow_ir.nest import leaves, map_nest
 from dataflow_ir.node import Forward, Node, const, inp, node, out, thread
@@ -61,6 +64,7 @@ __all__ = [
     "Forward",
     "FrozenDict",
     "Interner",
+    "Interpreter",
     "Lambda",
     "Match",
     "Node",
@@ -93,6 +97,7 @@ __all__ = [
     "find_all",
     "fingerprint",
     "fix",
+    "flow",
     "fn",
     "from_table",
     "gc_paused",
@@ -110,6 +115,7 @@ __all__ = [
     "node",
     "nodes",
     "once",
+    "ops",
     "opt",
     "out",
     "parse",
@@ -127,6 +133,8 @@ __all__ = [
     "subst",
     "syntax",
     "thread",
+    "to_dot",
+    "to_mermaid",
     "to_table",
     "topo",
     "typed",

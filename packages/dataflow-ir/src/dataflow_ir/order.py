@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
-from typing import Any
+from typing import Any, Literal, overload
 
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.cycles import CycleError
@@ -13,23 +13,37 @@ from dataflow_ir.node import Node
 from dataflow_ir.walk import nodes
 
 
+@overload
+def topo(
+    g: Any, key: Callable[[Any], Any] | None = None, *, cycles: Literal["error", "break"] = "error"
+) -> list[Node]: ...
+@overload
+def topo(g: Any, key: Callable[[Any], Any] | None = None, *, cycles: Literal["scc"]) -> list[list[Node]]: ...
+
+
 @gc_paused
-def topo(g: Any, key: Callable[[Any], Any] | None = None) -> list[Node]:
+def topo(g: Any, key: Callable[[Any], Any] | None = None, *, cycles: str = "error") -> list[Any]:
     """Return every node once, inputs before users.
 
     Args:
         g: A node or a nest of them.
         key: Among the nodes whose inputs have all been listed, the one with the smallest key comes next, ties
             in the order without a key: depth first, roots and inputs from left to right.
+        cycles: What a cycle is: an ``"error"``; something to ``"break"``, so that the inputs that close it come
+            after their users; or, for ``"scc"``, one item of a list of groups (see `sccs`). The latter take no key.
 
     Raises:
-        CycleError: If there is a cycle; its path is in the error.
+        CycleError: If there is a cycle that there must not be; its path is in the error.
 
     >>> from dataflow_ir import inp, node
     >>> g = node("add", node("late", inp("x"), line=2), node("early", inp("y"), line=1))
     >>> [v.op for v in topo(g, key=lambda v: v.attrs.get("line", 0))]
     ['input', 'input', 'early', 'late', 'add']
     """
+    if cycles != "error":
+        if cycles not in ("break", "scc") or key is not None:
+            raise ValueError(f"cycles is 'error', or 'break' or 'scc' without a key; got {cycles!r}")
+        return nodes(g) if cycles == "break" else sccs(g)
     order = _acyclic(g)
     return order if key is None else _by_key(order, key)
 
