@@ -175,7 +175,7 @@ def _call(unit: Region, sources: dict[Expr, Source], named: set[Expr], draft: _D
         callee = member_text(draft.region.members[unit])
         return Source(Bracket(f"{callee}(", tuple(operand.doc for operand in operands), ")"), depth=depth + 1)
 
-    _make_room(unit, source, draft.room(unit), sources, named)
+    _make_room(unit, source, draft, sources, named)
     sources.update(dict.fromkeys(unit.results, source()))
     if len(unit.results) != 1:
         named.update(unit.results)
@@ -186,21 +186,27 @@ def _expression(unit: Expr, sources: dict[Expr, Source], named: set[Expr], draft
     def source() -> Source:
         return render(unit, {value: draft.value(value, sources, named) for value in operands_of(unit)}, draft)
 
-    _make_room(unit, source, draft.room(unit), sources, named)
+    _make_room(unit, source, draft, sources, named)
     sources[unit] = source()
     yield Statement(unit, unit)
 
 
 def _make_room(
-    unit: Expr | Region, source: Callable[[], Source], room: int, sources: Mapping[Expr, Source], named: set[Expr]
+    unit: Expr | Region, source: Callable[[], Source], draft: _Draft, sources: Mapping[Expr, Source], named: set[Expr]
 ) -> None:
     """Give names to operands, the longest first, until the statement is readable."""
+    room = draft.room(unit)
     while True:
         current = source()
         inside = [v for v in operands_of(unit) if v not in named and v in sources and _can_be_named(v)]
         if not inside or (current.width <= room and current.depth <= MAX_DEPTH):
             return
-        named.add(max(inside, key=lambda value: (sources[value].depth > 0, sources[value].width)))
+        width = current.width
+        for value in sorted(inside, key=lambda value: (sources[value].depth > 0, sources[value].width), reverse=True):
+            named.add(value)
+            width -= sources[value].width - len(draft.name(value)) + len("()")
+            if width <= room:  # as a guess: what the statement is now is measured again
+                break
 
 
 def _can_be_named(value: Expr) -> bool:
