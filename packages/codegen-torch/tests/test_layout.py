@@ -54,16 +54,13 @@ def test_what_fits_is_known() -> None:
 NAMES = st.sampled_from(["x", "hidden_states", "attention_mask", "self.dense", "0.125", "-1", "1e-05", "x.shape[0]"])
 
 
+def keyword(name: str, doc: Doc) -> Doc:
+    return Bracket(f"{name}={doc.prefix}", doc.items, doc.suffix) if isinstance(doc, Bracket) else f"{name}={doc}"
+
+
 def _calls(inner: st.SearchStrategy[Doc]) -> st.SearchStrategy[Doc]:
     arguments = st.lists(inner, min_size=1, max_size=6).map(tuple)
-    named = st.tuples(st.sampled_from(["dim=", "keepdim=", "attn_mask="]), inner).map(
-        lambda pair: (
-            Bracket(f"{pair[0]}{pair[1].prefix}", pair[1].items, pair[1].suffix)
-            if isinstance(pair[1], Bracket)
-            else f"{pair[0]}{pair[1]}"
-        )
-    )
-    keywords = st.lists(named, max_size=2, unique_by=lambda doc: str(doc).split("=")[0]).map(tuple)
+    keywords = st.lists(inner, max_size=2).map(lambda docs: tuple(map(keyword, ("attn_mask", "keepdim"), docs)))
     callee = st.sampled_from(["F.linear(", "torch.where(", "self.layer_norm(", "nn.Conv2d(", "scaled_dot_product("])
     return st.one_of(
         st.builds(lambda name, items, rest: Bracket(name, items + rest, ")"), callee, arguments, keywords),
