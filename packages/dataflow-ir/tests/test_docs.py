@@ -17,8 +17,9 @@ def test_docstrings(name: str) -> None:
     assert not doctest.testmod(importlib.import_module(name)).failed
 
 
-def test_readme() -> None:
-    result = doctest.testfile(str(Path(__file__).parent.parent / "README.md"), module_relative=False)
+@pytest.mark.parametrize("page", ["README.md", "docs/recipes.md"])
+def test_pages(page: str) -> None:
+    result = doctest.testfile(str(Path(__file__).parent.parent / page), module_relative=False)
     assert result.attempted > 10
     assert not result.failed
 
