@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import onnx_proto
-from onnx_proto import FormatError, LimitError, Model, Tensor
+from onnx_proto import DataType, FormatError, LimitError, Model, SequenceType, Tensor, TensorType, Type, ValueInfo
 from onnx_proto._generated import onnxgen_onnx_pb2 as pb
 from onnx_proto.build import graph, model, node, tensor
 from onnx_proto.payload import InFile
@@ -158,3 +158,17 @@ def test_graphs_beyond_the_limit_are_refused(depth: int) -> None:
         data = delimited(1, delimited(5, delimited(6, data)))
     with pytest.raises(LimitError, match="nested more than 30 deep"):
         onnx_proto.loads(b"\x08\x08" + delimited(7, data))
+
+
+@pytest.mark.parametrize("depth", [60, 2000])
+def test_types_beyond_the_limit_are_refused(depth: int) -> None:
+    stated: Type = TensorType(DataType.FLOAT)
+    data = b""
+    for _ in range(depth):
+        stated = SequenceType(stated)
+        data = delimited(4, delimited(1, data))
+
+    with pytest.raises(LimitError, match="types are nested more than 40 deep"):
+        onnx_proto.dumps(model(graph([], [ValueInfo("x", stated)], [])))
+    with pytest.raises(LimitError, match="nested more than the 100 deep"):
+        onnx_proto.loads(b"\x08\x08" + delimited(7, delimited(11, delimited(2, data))))

@@ -147,8 +147,6 @@ def _parse(source: MemorySource | FileSource, light: Light) -> pb.ModelProto:
         proto = pb.ModelProto.FromString(light.data)
     except DecodeError as error:
         skim(source, threshold=0)  # walks everything, and knows more precisely what is wrong
-        if "MaxDepth" in str(error):
-            raise LimitError("messages are nested more than the 100 deep that protobuf reads") from error
         raise FormatError(f"not a serialized ONNX model ({error})") from error
     if not proto.HasField("graph") or proto.ir_version < 1:
         missing = "an ir_version" if proto.HasField("graph") else "a graph"

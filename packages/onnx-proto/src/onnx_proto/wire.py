@@ -21,6 +21,9 @@ THRESHOLD: Final = 4096
 MAX_GRAPH_DEPTH: Final = 30
 """Graphs within graphs. Protobuf stops at 100 messages within messages, three for each graph."""
 
+MAX_MESSAGE_DEPTH: Final = 100
+"""Messages within messages that protobuf parses."""
+
 REFERENCE_FIELD: Final = 50613
 """``TensorProto.onnxgen_lifted_payload`` of our schema."""
 
@@ -34,6 +37,18 @@ _MESSAGES: Final[dict[str, _Fields]] = {
     "node": {5: "attribute"},
     "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse_tensor", 23: "sparse_tensor"},
     "sparse_tensor": {1: "tensor", 2: "tensor"},
+}
+# And those that hold types, which are never large, but may be nested too deeply.
+_WITH_TYPES: Final[dict[str, _Fields]] = {
+    **_MESSAGES,
+    "graph": {**_MESSAGES["graph"], 11: "value_info", 12: "value_info", 13: "value_info"},
+    "function": {**_MESSAGES["function"], 12: "value_info"},
+    "attribute": {**_MESSAGES["attribute"], 14: "type", 15: "type"},
+    "value_info": {2: "type"},
+    "type": {4: "sequence", 5: "map", 9: "optional"},
+    "sequence": {1: "type"},
+    "map": {2: "type"},
+    "optional": {1: "type"},
 }
 # Fields of a tensor whose bytes are its elements, row-major and little-endian: float_data, raw_data, double_data.
 _PAYLOADS: Final = (4, 9, 10)
@@ -82,14 +97,14 @@ def skim(source: Source, threshold: int = THRESHOLD) -> Light:
 
     Args:
         source: The serialized model.
-        threshold: Size in bytes from which messages are entered and payloads lifted.
+        threshold: Size in bytes from which messages are entered and payloads lifted. At 0, types are entered too.
 
     Raises:
         FormatError: A message on the way ends in the middle of a field.
-        LimitError: Graphs are nested too deeply.
+        LimitError: Graphs or messages are nested too deeply.
     """
     skimmer = _Skimmer(source, threshold)
-    data = skimmer.message("model", 0, source.size, depth=0)
+    data = skimmer.message("model", 0, source.size, graphs=0, messages=0)
     return Light(data, skimmer.lifted, skimmer.secret)
 
 
@@ -99,25 +114,31 @@ class _Skimmer:
         self.secret = os.urandom(16)
         self._source = source
         self._threshold = threshold
+        self._messages = _MESSAGES if threshold else _WITH_TYPES
         self._window = b""
         self._window_start = 0
 
-    def message(self, kind: str, start: int, end: int, depth: int) -> bytes:
+    def message(self, kind: str, start: int, end: int, graphs: int, messages: int) -> bytes:
         """The light form of the message of that kind between `start` and `end`.
 
-        Recursion is bounded by `MAX_GRAPH_DEPTH`.
+        Recursion is bounded by `MAX_MESSAGE_DEPTH`; `graphs` and `messages` count what encloses this one.
         """
-        depth += kind == "graph"
-        if depth > MAX_GRAPH_DEPTH:
+        graphs, messages = graphs + (kind == "graph"), messages + 1
+        if graphs > MAX_GRAPH_DEPTH:
             raise LimitError(f"graphs are nested more than {MAX_GRAPH_DEPTH} deep, at byte {start}")
-        entered = _MESSAGES[kind]
+        if messages > MAX_MESSAGE_DEPTH:
+            raise LimitError(f"messages are nested more than the {MAX_MESSAGE_DEPTH} deep that protobuf reads")
+        entered = self._messages[kind]
         pieces: list[Buffer] = []
         copied = position = start
         while position < end:
             number, value, after = self._field(position, end, kind)
             inner = entered.get(number)
             if inner is not None and value is not None and after - value >= self._threshold:
-                light = self.tensor(value, after) if inner == "tensor" else self.message(inner, value, after, depth)
+                if inner == "tensor":
+                    light = self.tensor(value, after)
+                else:
+                    light = self.message(inner, value, after, graphs, messages)
                 if light is not None:
                     pieces.append(self._source.read(copied, position))
                     pieces.append(_header(number, len(light)))
