@@ -17,7 +17,7 @@ from dataflow_ir.structure import subst
 from dataflow_ir.walk import nodes, postwalk, prewalk
 
 G = TypeVar("G")
-_FREE = 10_000  # rewriting steps that any graph may take
+_FREE = 100_000  # rewriting steps that any graph may take
 _PER_NODE = 100
 _SHOWN = 200  # replacements in which a round of rules is looked for
 
@@ -72,7 +72,7 @@ def rewrite(
         rules: The rules.
         order: Which way to go.
         fixpoint: Whether to go on until no rule applies; otherwise each node is rewritten at most once.
-        budget: How many replacements to make at most; by default 10 000, and 100 for each node.
+        budget: How many replacements to make at most; by default 100 000, and 100 for each node.
         has_effect: Tells which nodes are never merged, because each run of them counts.
         trace: Called with each `Step`; ``trace=print`` prints them.
         on_replace: Called with the old and the new node of each, to carry over `Node.meta`.
