@@ -51,6 +51,11 @@ def simplification() -> df.Rules:
     rules = df.Rules(commutative={"add"})
     rules[df.P.add(df.V.x, 0)] = df.V.x
     rules[df.P.f(df.P.f(df.V.x))] = df.P.g(df.V.x)
+    return rules
+
+
+def simplification_by_uses() -> df.Rules:
+    rules = simplification()
     rules[df.P.g(df.once(df.P.g(df.V.x)))] = df.P.f(df.V.x)
     return rules
 
@@ -86,6 +91,7 @@ ALGORITHMS: dict[str, Callable[[Node], Any]] = {
     "equal": lambda g: df.equal(g, df.copy(g)),
     "subst": lambda g: df.subst({g: g[0]}, g),
     "rewrite": lambda g: df.rewrite(g, simplification()),
+    "rewrite by uses": lambda g: df.rewrite(g, simplification_by_uses()),
     "topdown": lambda g: df.rewrite(g, simplification(), order="topdown"),
     "find_all": lambda g: [*df.find_all(df.P.f(df.P.f) | df.P.add(df.P.add, df.V.x), g)],
     "replace": lambda g: df.replace(g, inp("x"), inp("y")),
