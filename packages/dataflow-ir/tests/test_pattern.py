@@ -258,6 +258,18 @@ def test_explanations(pattern: Any, text: str, reason: str) -> None:
     assert explain(pattern, parse(text), commutative={"mul"}) == reason
 
 
+def test_operations_and_values_of_any_text() -> None:
+    odd = "a\0'\"\n\\{"
+    big = 10**5000
+    assert match(P[odd](x, big, **{odd: odd}), node(odd, inp("p"), const(big), **{odd: odd})) is not None
+    other = node(odd, inp("p"), const(big + 1), **{odd: 1})
+    assert match(P[odd](x, big), other) is None
+    assert "expected the constant 0x" in (explain(P[odd](x, big), other) or "")
+    assert odd in (explain(P[odd](x, x, **{odd: odd}), other) or "")
+    assert match(P[1.5](x, -0.0), node(1.5, inp("p"), const(-0.0))) is not None
+    assert match(P[1.5](float("nan")), node(1.5, const(float("nan")))) is not None
+
+
 def test_finding_in_a_cycle() -> None:
     g = parse("a = add(x, delay(a))\na")
     found = list(find_all(P.add(x, P.delay(P.add(x, P.delay(y)))), g))

@@ -36,9 +36,9 @@ from dataflow_ir.pattern import (
     names_of,
 )
 from dataflow_ir.search import MISSING, above, only_used_by, orders, paths, same_value, unwind
+from dataflow_ir.source import Source
 from dataflow_ir.values import typed
 
-LOOPS = 12  # Python allows 20 nested blocks in one function
 _PLAIN = (int, str, bytes, bool)
 
 
@@ -102,7 +102,7 @@ def compile_pattern(
         writer.line(f"return {result}")
     writer.close_functions()
     source = "\n".join(writer.lines) + "\n"
-    exec(compile(source, f"<pattern {pattern}>", "exec"), writer.known)
+    exec(compile(source, f"<pattern {str(pattern)[:100]!a}>", "exec"), writer.known)
     return Compiled(writer.known["match"], tuple(writer.bound), root_ops(pattern), writer.counts_uses, source)
 
 
@@ -148,106 +148,36 @@ def _route(pattern: Pattern, bound: Mapping[str, str]) -> tuple[str, int] | None
     return None
 
 
-class Writer:
+class Writer(Source):
     """Writes the function of a pattern, test by test.
 
     Attributes:
-        known: What the text refers to: values, guards and helpers by name.
         bound: The variable that holds what is captured under each name.
+        optional: The names that may have captured nothing so far, and hold None.
         nodes: The variables of the nodes that operations of the pattern met.
         paths: The variables of tuples of such nodes.
-        fail: The statement that gives up the present choice.
     """
 
     def __init__(self, commutative: frozenset[Hashable], same: Callable[[Any, Any], Any] | None) -> None:
+        super().__init__()
         self.commutative = commutative
         self.same = same
-        self.known: dict[str, Any] = {
-            helper.__name__: helper for helper in (typed, same_value, only_used_by, orders, paths, unwind, above)
-        }
+        helpers = (typed, same_value, only_used_by, orders, paths, unwind, above)
+        self.known |= {helper.__name__: helper for helper in helpers}
         self.known |= {"MISSING": MISSING, "joined": joined}
-        self.lines: list[str] = []
         self.bound: dict[str, str] = {}
+        self.optional: set[str] = set()
         self.nodes: list[str] = []
         self.paths: list[str] = []
         self.once: list[str] = []
         self.late: list[tuple[Any, str]] = []
         self.goals: deque[tuple[Pattern, str]] = deque()
         self.choices: deque[Callable[[], None]] = deque()
-        self.indent = 0
-        self.fail = "return None"
-        self.loops = 0
-        self.functions: list[tuple[int, str, str]] = []
-        self.generates = False
         self.counts_uses = False
-        self.count = 0
-
-    # Text
-
-    def line(self, text: str) -> None:
-        """Write a line."""
-        self.lines.append("    " * self.indent + text)
-
-    def fails(self) -> None:
-        """Write what gives up the present choice."""
-        self.line(self.fail)
-
-    def require(self, condition: str) -> None:
-        """Write a test that fails unless the condition holds."""
-        self.line(f"if not ({condition}): {self.fail}")
-
-    def refuse(self, condition: str) -> None:
-        """Write a test that fails if the condition holds."""
-        self.line(f"if {condition}: {self.fail}")
-
-    def fresh(self, letter: str = "v") -> str:
-        """Return a new variable."""
-        self.count += 1
-        return f"{letter}{self.count}"
-
-    def refer(self, value: Any) -> str:
-        """Return an expression for a value."""
-        if type(value) is str or type(value) is int:
-            return repr(value)
-        name = self.fresh("k")
-        self.known[name] = value
-        return name
-
-    def tuple(self, items: Any) -> str:
-        """Return the text of a tuple."""
-        texts = list(items)
-        return f"({', '.join(texts)}{',' if len(texts) == 1 else ''})"
-
-    def loop(self, targets: str, choices: str) -> None:
-        """Open a loop over choices, in which everything that follows is written."""
-        if self.loops == LOOPS:
-            name = self.fresh("f")
-            self.line(f"def {name}():")
-            self.functions.append((self.indent, name, self.fail))
-            self.indent += 1
-            self.fail = "return" if self.generates else "return None"
-            self.loops = 0
-        self.line(f"for {targets} in {choices}:")
-        self.indent += 1
-        self.loops += 1
-        self.fail = "continue"
-
-    def close_functions(self) -> None:
-        """Write the calls of the functions that loops nested too deep were put in."""
-        while self.functions:
-            self.indent, name, fail = self.functions.pop()
-            if self.generates:
-                self.line(f"yield from {name}()")
-            else:
-                self.line(f"r = {name}()")
-                self.line("if r is not None: return r")
-            self.line(fail)
 
     def matched(self) -> str:
         """Return the expression of the tuple of the nodes that the pattern's operations met."""
         return " + ".join([self.tuple(dict.fromkeys(self.nodes)), *self.paths])
-
-    # Goals
 
     def write_goals(self) -> None:
         """Write the tests of all goals, nearest to the root first, choices after what needs none, then the guards."""
@@ -403,6 +333,8 @@ class Writer:
             for guard in inner.guards:
                 self.require(f"{x} is None or {self.refer(guard)}({x})" if maybe else f"{self.refer(guard)}({x})")
             self.bind(inner.name, x, f"typed({x}) != typed({{}})")
+            if maybe and inner.name is not None:
+                self.optional.add(inner.name)
 
     def value(self, wanted: Any, x: str, unless: str = "") -> None:
         """Write the test that a value is this one, of this type and sign."""
@@ -435,26 +367,42 @@ class Writer:
         self.bind(p.name, v, f"not same_value({v}, {{}})")
 
     def bind(self, name: str | None, v: str, differ: str = "") -> None:
-        """Capture a variable under a name, or write the test that it is what the name has captured already."""
+        """Capture a variable under a name, or write the test that it is what the name has captured already.
+
+        Args:
+            name: The name, or None to capture nothing.
+            v: The variable.
+            differ: The test that fails on another value, with a gap for the captured one.
+        """
         if name is None:
             return
-        if name not in self.bound:
+        old = self.bound.get(name)
+        if old is None:
             self.bound[name] = v
-        elif differ:
-            self.refuse(differ.format(self.bound[name]))
+            return
+        if differ:
+            differs = differ.format(old)
         elif self.same is None:
-            self.refuse(f"{v} is not {self.bound[name]}")
+            differs = f"{v} is not {old}"
         else:
-            old, same = self.bound[name], self.refer(self.same)
-            self.require(f"{v} is {old} or ({v} is not None and {old} is not None and {same}({v}, {old}))")
+            same = f"{self.refer(self.same)}({v}, {old})"
+            differs = f"{v} is not {old} and ({v} is None or {old} is None or not {same})"
+        if name not in self.optional:
+            self.refuse(differs)
+            return
+        self.refuse(f"{old} is not None and ({differs})")
+        self.bound[name] = self.fresh()
+        self.line(f"{self.bound[name]} = {v} if {old} is None else {old}")
 
     def maybe(self, inner: Any, v: str) -> None:
         """Write the tests of an operand that may be absent."""
         pattern = as_pattern(inner)
-        if type(pattern) is Capture and pattern.ops is None and not pattern.guards:
+        plain = type(pattern) is Capture and pattern.ops is None and not pattern.guards
+        if plain and pattern.name not in self.bound:
             self.bind(pattern.name, v)
+            self.optional.add(pattern.name or "")
         else:
-            self.alternatives(alt(None, pattern), v)
+            self.choices.append(partial(self.alternatives, alt(None, pattern), v))
 
     # Choices
 
@@ -487,12 +435,13 @@ class Writer:
         """Write the choice of an alternative."""
         if p.name is not None and p.name in self.bound:
             raise ValueError(f"{p}: the name {p.name} is taken; give the tag another by .named(...)")
-        names = {name: self.fresh() for name in names_of(p) if name not in self.bound}
+        names = {name: self.fresh() for name in names_of(p) if name not in self.bound or name in self.optional}
         generators = [self.generator(tag, option, v, p.name, list(names)) for tag, option in p.options]
         nodes, once = self.fresh("n"), self.fresh("o")
         choices = ", ".join([f"{name}()" for name in generators])
         self.loop(self.tuple([*names.values(), nodes, once]), f"joined({choices})")
         self.bound |= names
+        self.optional |= names.keys() - {p.name}
         self.paths.append(nodes)
         self.once += [once] if self.counts_uses else []
         for guard in p.guards:
@@ -506,6 +455,7 @@ class Writer:
         inner.indent, inner.fail, inner.loops, inner.generates = self.indent + 1, "return", 0, True
         inner.goals, inner.choices, inner.late = deque([(option, v)]), deque(), []
         inner.bound, inner.nodes, inner.paths, inner.once, inner.functions = dict(self.bound), [], [], [], []
+        inner.optional = set(self.optional)
         inner.write_goals()
         if tag_name is not None:
             inner.bound[tag_name] = repr(tag)

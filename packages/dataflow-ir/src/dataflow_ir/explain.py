@@ -6,6 +6,7 @@ from collections.abc import Collection, Hashable, Iterable
 from typing import Any
 
 from dataflow_ir.compile import compile_pattern
+from dataflow_ir.literals import spell
 from dataflow_ir.match import count_uses, match
 from dataflow_ir.node import Node
 from dataflow_ir.ops import CONST
@@ -106,7 +107,7 @@ class _Explainer:
             case Constant() if v.op != CONST:
                 return _reason(path, f"expected a constant, got {v!r}")
             case Literal(value=value) if v.op != CONST or typed(v.attrs["value"]) != typed(value):
-                return _reason(path, f"expected the constant {value!r}, got {v!r}")
+                return _reason(path, f"expected the constant {spell(value)}, got {v!r}")
             case Exactly(node=node) if v is not node:
                 return _reason(path, f"expected the very node {node!r}, got {v!r}")
         return None
@@ -144,9 +145,9 @@ class _Explainer:
             if isinstance(inner, Capture):
                 refusing = next((guard for guard in inner.guards if not guard(value)), None)
                 if refusing is not None:
-                    return _reason(path, f"the guard of attribute {name} refuses {value!r}")
+                    return _reason(path, f"the guard of attribute {name} refuses {spell(value)}")
             elif typed(value) != typed(inner):
-                return _reason(path, f"attribute {name} is {value!r}, expected {inner!r}")
+                return _reason(path, f"attribute {name} is {spell(value)}, expected {spell(inner)}")
         return None
 
     def operands(self, p: Apply, v: Node, path: tuple[int, ...]) -> Reason | None:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Self
 
+from dataflow_ir.literals import spell
 from dataflow_ir.node import Node
 
 Guard = Callable[[Any], Any]
@@ -363,7 +364,7 @@ def show(thing: Any) -> str:
     >>> print(P.add(V.x, P.mul(2, C.k), *rest("ys"), axis=V.a))
     add(x, mul(2, k), *ys, axis=a)
     """
-    text = _SHOW[type(thing)](thing) if type(thing) in _SHOW else repr(thing)
+    text = _SHOW[type(thing)](thing) if type(thing) in _SHOW else spell(thing)
     named = isinstance(thing, (Apply, Into, Once)) and thing.name
     return f"{text}:{thing.name}" if named else text
 
@@ -393,7 +394,7 @@ def _op_text(op: Hashable) -> str:
 _SHOW: dict[type, Callable[[Any], str]] = {
     Capture: _show_capture,
     Constant: lambda p: p.name or "const",
-    Literal: lambda p: repr(p.value),
+    Literal: lambda p: spell(p.value),
     Exactly: lambda p: repr(p.node),
     Absent: lambda p: "None",
     Apply: _show_apply,

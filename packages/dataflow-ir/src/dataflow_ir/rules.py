@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Hashable, Iterator
 from typing import Any, NamedTuple
 
 from dataflow_ir.compile import Compiled, Writer, compile_pattern
+from dataflow_ir.explain import explain
 from dataflow_ir.match import Match, find_all
 from dataflow_ir.node import Node, const
 from dataflow_ir.pattern import (
@@ -251,3 +252,15 @@ class Rules:
         for rule in self.rules:
             found[rule.name] += sum(1 for _ in find_all(rule.pattern, g, commutative=self.commutative))
         return found
+
+    def explain(self, v: Node, g: Any = None) -> dict[str, str | None]:
+        """Say for each rule of one root why its pattern does not match a node, None if it does; see `explain`.
+
+        >>> from dataflow_ir import P, V, parse
+        >>> R = Rules()
+        >>> R[P.neg(P.neg(V.x))] = V.x
+        >>> R.explain(parse("neg(abs(p))"))
+        {'neg(neg(x)) -> x': 'input 0: expected neg, got abs: abs(p)'}
+        """
+        single = [rule for rule in self.rules if not isinstance(rule.pattern, Together)]
+        return {rule.name: explain(rule.pattern, v, g, commutative=self.commutative) for rule in single}
