@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -31,18 +32,19 @@ def sizes(draw: st.DrawFn, depth: int = 2) -> int | Dim:
         return left // draw(st.integers(1, 7))
     if kind == "minimum":
         return minimum(left, right)
-    return getattr(operator, kind)(left, right)
+    size: int | Dim = getattr(operator, kind)(left, right)
+    return size
 
 
 @given(sizes(), sizes(), VALUES)
 @pytest.mark.parametrize("compute", [operator.add, operator.sub, operator.mul], ids=["add", "sub", "mul"])
-def test_arithmetic_is_that_of_the_numbers(compute, left, right, values) -> None:
+def test_arithmetic_is_that_of_the_numbers(compute: Callable[[int | Dim, int | Dim], int | Dim], left: int | Dim, right: int | Dim, values: dict[str, int]) -> None:
     expected = compute(value_of(left, values), value_of(right, values))
     assert value_of(compute(left, right), values) == expected
 
 
 @given(sizes(), st.integers(1, 9), VALUES)
-def test_division_rounds_down(size, divisor, values) -> None:
+def test_division_rounds_down(size: int | Dim, divisor: int, values: dict[str, int]) -> None:
     number = value_of(size, values)
     assert value_of(size // divisor, values) == number // divisor
     assert value_of(size % divisor, values) == number % divisor
@@ -50,7 +52,7 @@ def test_division_rounds_down(size, divisor, values) -> None:
 
 @given(sizes(), sizes(), VALUES)
 @pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge])
-def test_a_decided_comparison_always_holds(compare, left, right, values) -> None:
+def test_a_decided_comparison_always_holds(compare: Callable[[int | Dim, int | Dim], bool], left: int | Dim, right: int | Dim, values: dict[str, int]) -> None:
     try:
         answer = compare(left, right)
     except Undecided:
@@ -59,26 +61,26 @@ def test_a_decided_comparison_always_holds(compare, left, right, values) -> None
 
 
 @given(sizes(), sizes(), VALUES)
-def test_sizes_said_to_be_the_same_or_different_are(left, right, values) -> None:
+def test_sizes_said_to_be_the_same_or_different_are(left: int | Dim, right: int | Dim, values: dict[str, int]) -> None:
     answer = same(left, right)
     assert answer is None or answer is (value_of(left, values) == value_of(right, values))
 
 
 @given(sizes(), sizes(), VALUES)
-def test_an_exact_quotient_times_the_divisor_is_the_size(size, divisor, values) -> None:
+def test_an_exact_quotient_times_the_divisor_is_the_size(size: int | Dim, divisor: int | Dim, values: dict[str, int]) -> None:
     quotient = divide(size, divisor)
     if quotient is not None and value_of(divisor, values):
         assert value_of(quotient, values) * value_of(divisor, values) == value_of(size, values)
 
 
 @given(sizes(), sizes(), VALUES)
-def test_a_minimum_is_one(left, right, values) -> None:
+def test_a_minimum_is_one(left: int | Dim, right: int | Dim, values: dict[str, int]) -> None:
     expected = min(value_of(left, values), value_of(right, values))
     assert value_of(minimum(left, right), values) == expected
 
 
 @given(sizes(), sizes())
-def test_equal_sizes_are_equal_however_they_are_made(left, right) -> None:
+def test_equal_sizes_are_equal_however_they_are_made(left: int | Dim, right: int | Dim) -> None:
     assert left + right == right + left
     assert left * right == right * left
     assert hash(left * right) == hash(right * left)
@@ -119,9 +121,11 @@ def test_a_fresh_size_is_equal_to_itself_alone_and_not_bound() -> None:
     fresh = Dim.fresh()
     assert fresh == fresh  # noqa: PLR0124
     assert fresh != Dim.fresh()
-    assert isinstance(B + fresh, Dim)
-    assert not (B + fresh).is_bound()
-    assert (B + S // 2).is_bound()
+    bound, unbound = B + S // 2, B + fresh
+    assert isinstance(bound, Dim)
+    assert isinstance(unbound, Dim)
+    assert bound.is_bound()
+    assert not unbound.is_bound()
 
 
 def test_a_minimum_and_a_quotient_of_the_same_parts_differ() -> None:
@@ -129,7 +133,7 @@ def test_a_minimum_and_a_quotient_of_the_same_parts_differ() -> None:
 
 
 @pytest.mark.parametrize("question", [lambda: B < S, lambda: S < 512, lambda: B // S, lambda: 6 // S, lambda: 6 % S])
-def test_what_depends_on_a_symbol_is_undecided(question) -> None:
+def test_what_depends_on_a_symbol_is_undecided(question: Callable[[], object]) -> None:
     with pytest.raises(Undecided):
         question()
 

@@ -33,13 +33,14 @@ def stored(name: str, *shape: int) -> Expr:
 
 
 def number(x: float) -> Expr:
-    return array(np.float32(x))
+    return array(np.array(x, np.float32))
 
 
 def text(expr: Expr) -> str:
     """One line per graph, calls nested; weights and inputs by name, numbers as they are."""
     done: dict[Expr, str] = {}
     for node in nodes(expr):
+        assert isinstance(node, Expr)
         done[node] = _line(node, done)
     return done[expr]
 
@@ -299,8 +300,9 @@ TURNED = K.flatten(0, 1).transpose(1, 2).unflatten(0, (BATCH, 4))
 
 
 def weights(scores: Expr, *, guarded: bool = False) -> Expr:
-    p = F.softmax(scores, dim=-1)
-    return torch.where(torch.isnan(p), number(0.0), p) if guarded else p
+    p: Expr = F.softmax(scores, dim=-1)
+    cleared: Expr = torch.where(torch.isnan(p), number(0.0), p)
+    return cleared if guarded else p
 
 
 MINIMUM = f"torch.where(m, 0, {NEGATIVE:.7g})"
@@ -355,7 +357,8 @@ def test_attention_whose_weights_are_a_result_stays() -> None:
 
 
 def repeated(x: Expr) -> Expr:
-    return x.unsqueeze(2).expand(-1, -1, 2, -1, -1).flatten(1, 2)
+    groups: Expr = x.unsqueeze(2).expand(-1, -1, 2, -1, -1).flatten(1, 2)
+    return groups
 
 
 def test_repeated_heads_are_groups() -> None:

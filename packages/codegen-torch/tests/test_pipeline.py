@@ -176,7 +176,7 @@ def test_weights_of_other_float_types_are_loaded_as_they_are(tmp_path: Path) -> 
 
 
 def test_the_class_is_called_as_asked(tmp_path: Path) -> None:
-    for asked, name in (("Digits", "Digits"), ("my net", "my_net"), ("Tensor", "Tensor2"), ("Model", "Model")):
+    for asked, name in (("Digits", "Digits"), ("my net", "MyNet"), ("Tensor", "Tensor2"), ("Model", "Model")):
         text, report = converted(tmp_path, SMALL, name=asked)
         assert report.class_name == name
         assert f"class {name}(nn.Module):" in text

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import pytest
@@ -42,7 +43,7 @@ def tensor(name: str, *dims: int | Dim, dtype: DType = DType.FLOAT32) -> Expr:
     return graph_input(name, Fact(dtype, dims))
 
 
-def apply(op_type: str, inputs: list[Expr | None], version: int = 13, **attributes: object) -> object:
+def apply(op_type: str, inputs: Sequence[Expr | None], version: int = 13, **attributes: object) -> Any:
     (definition,) = definitions("test", op_type, version)
     return definition.apply(inputs, attributes, CONTEXT)
 
@@ -130,8 +131,8 @@ def test_host_values_may_be_numbers_sizes_or_read_when_the_model_runs() -> None:
 
     known = apply("Sizes", [array(np.array([2, 3]))])
     assert known == (2, 3)
-    assert all(type(size) is int for size in known)  # type: ignore[attr-defined]
-    first, second = apply("Sizes", [tensor("n", 2, dtype=DType.INT64)])  # type: ignore[misc]
+    assert all(type(size) is int for size in known)
+    first, second = apply("Sizes", [tensor("n", 2, dtype=DType.INT64)])
     assert (first.op, second.op) == ("host.item", "host.item")
     with pytest.raises(NotApplicable, match="number of elements of input 'shape'"):
         apply("Sizes", [tensor("n", S, dtype=DType.INT64)])
@@ -143,7 +144,7 @@ def test_a_host_number() -> None:
         return k
 
     assert apply("Number", [array(np.array([5]))]) == 5
-    assert apply("Number", [tensor("k", dtype=DType.INT64)]).op == "host.item"  # type: ignore[attr-defined]
+    assert apply("Number", [tensor("k", dtype=DType.INT64)]).op == "host.item"
     with pytest.raises(NotApplicable, match="not one integer"):
         apply("Number", [tensor("k", 2, dtype=DType.INT64)])
 

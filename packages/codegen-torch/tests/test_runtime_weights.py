@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -30,7 +31,7 @@ def tensors(draw: st.DrawFn) -> TensorRef:
     return TensorRef.of_array(draw(hnp.arrays(dtype.numpy, shape)), dtype)
 
 
-def check(path, model):
+def check(path: Path, model: dict[str, TensorRef]) -> None:
     loaded = load_weights(path)
     assert list(loaded) == list(model)
     for name, tensor in loaded.items():
@@ -42,7 +43,7 @@ def check(path, model):
 
 
 @given(st.dictionaries(st.text(max_size=20), tensors(), max_size=5), st.sampled_from([64, 128, 2**32 - 64]))
-def test_what_was_written_is_loaded(tmp_path_factory, model, part):
+def test_what_was_written_is_loaded(tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], part: int) -> None:
     path = tmp_path_factory.mktemp("weights") / "w.msgpack"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "_BLOB_BYTES", part)
@@ -51,7 +52,7 @@ def test_what_was_written_is_loaded(tmp_path_factory, model, part):
         check(path, model)
 
 
-def test_training_changes_memory_and_never_the_file(tmp_path):
+def test_training_changes_memory_and_never_the_file(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, {"w": TensorRef.filled((1000,), DType.FLOAT32, 1.0)})
     before = path.read_bytes()
@@ -64,7 +65,7 @@ def test_training_changes_memory_and_never_the_file(tmp_path):
     assert (load_weights(path)["w"] == 1).all()
 
 
-def test_tensors_outlive_the_file_and_each_other(tmp_path):
+def test_tensors_outlive_the_file_and_each_other(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, {name: TensorRef.filled((5000,), DType.FLOAT32, 1.0) for name in "ab"})
     kept = load_weights(path)["b"]
@@ -72,7 +73,7 @@ def test_tensors_outlive_the_file_and_each_other(tmp_path):
     assert kept.sum() == 5000
 
 
-def test_each_tensor_is_saved_for_itself(tmp_path):
+def test_each_tensor_is_saved_for_itself(tmp_path: Path) -> None:
     write_msgpack(tmp_path / "w", {name: TensorRef.filled((5000,), DType.FLOAT32, 1.0) for name in "ab"})
     loaded = load_weights(tmp_path / "w")
     assert loaded["a"].untyped_storage().data_ptr() != loaded["b"].untyped_storage().data_ptr()
@@ -81,7 +82,7 @@ def test_each_tensor_is_saved_for_itself(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-def test_loading_takes_no_memory(tmp_path):
+def test_loading_takes_no_memory(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, {name: TensorRef.filled((1 << 23,), DType.FLOAT32, 1.0) for name in "abcd"})  # 128 MB
     script = """
@@ -110,7 +111,7 @@ WRITTEN = {
 }
 
 
-def test_every_truncation_is_noticed(tmp_path):
+def test_every_truncation_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, WRITTEN)
     raw = path.read_bytes()
@@ -120,7 +121,7 @@ def test_every_truncation_is_noticed(tmp_path):
             load_weights(path)
 
 
-def test_a_missing_file_is_missing(tmp_path):
+def test_a_missing_file_is_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_weights(tmp_path / "w")
 
@@ -138,7 +139,7 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize(("old", "new", "message"), TAMPERED.values(), ids=TAMPERED)
-def test_a_header_that_lies_is_refused(tmp_path, old, new, message):
+def test_a_header_that_lies_is_refused(tmp_path: Path, old: bytes, new: bytes, message: str) -> None:
     path = tmp_path / "w"
     write_msgpack(path, WRITTEN)
     raw = path.read_bytes()

@@ -1,6 +1,7 @@
 import gc
 import itertools
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -84,7 +85,7 @@ def derivations(draw: st.DrawFn, ref: TensorRef, array: np.ndarray) -> tuple[Ten
 
 
 @given(references(), st.integers(1, 100))
-def test_a_reference_reads_as_numpy_derives_it(pair, block):
+def test_a_reference_reads_as_numpy_derives_it(pair: tuple[TensorRef, np.ndarray], block: int) -> None:
     ref, expected = pair
     assert ref.shape == expected.shape
     assert ref.size == expected.size
@@ -99,14 +100,14 @@ def test_a_reference_reads_as_numpy_derives_it(pair, block):
 
 
 @given(references())
-def test_uniform_means_that_all_elements_have_the_same_bits(pair):
+def test_uniform_means_that_all_elements_have_the_same_bits(pair: tuple[TensorRef, np.ndarray]) -> None:
     ref, array = pair
     elements = {array[index].tobytes() for index in np.ndindex(array.shape)}
     assert ref.is_uniform() == (len(elements) == 1)
 
 
 @given(references())
-def test_equal_content_is_equal_whatever_it_comes_from(pair):
+def test_equal_content_is_equal_whatever_it_comes_from(pair: tuple[TensorRef, np.ndarray]) -> None:
     ref, array = pair
     copy = TensorRef.of_array(array.copy(), ref.dtype)
     assert ref.equals(copy)
@@ -119,7 +120,7 @@ def test_equal_content_is_equal_whatever_it_comes_from(pair):
         assert not ref.equals(TensorRef.of_array(other, ref.dtype))
 
 
-def test_bits_are_compared_not_values():
+def test_bits_are_compared_not_values() -> None:
     zeros = np.array([0.0, -0.0], np.float32)
     assert not TensorRef.of_array(zeros).is_uniform()
     assert TensorRef.of_array(np.array([np.nan, np.nan])).is_uniform()
@@ -128,7 +129,7 @@ def test_bits_are_compared_not_values():
 
 
 @pytest.mark.parametrize("at", [1, 63, 64, 5000, 3_000_000 - 1])
-def test_one_odd_element_anywhere_is_found(at):
+def test_one_odd_element_anywhere_is_found(at: int) -> None:
     array = np.ones(3_000_000, np.float32)
     assert TensorRef.of_array(array).is_uniform()
     odd = array.copy()
@@ -136,14 +137,14 @@ def test_one_odd_element_anywhere_is_found(at):
     assert not TensorRef.of_array(odd).is_uniform()
 
 
-def test_references_are_told_apart_by_identity():
+def test_references_are_told_apart_by_identity() -> None:
     array = numbered(3)
     a, b = TensorRef.of_array(array), TensorRef.of_array(array)
     assert a != b
     assert len({a, b, a}) == 2
 
 
-def test_moving_axes_of_length_one_keeps_the_order_and_moving_back_is_free():
+def test_moving_axes_of_length_one_keeps_the_order_and_moving_back_is_free() -> None:
     ref = TensorRef.of_array(numbered(4, 5))
     assert ref.T.T is ref
     assert ref.permute(0, 1) is ref
@@ -154,14 +155,14 @@ def test_moving_axes_of_length_one_keeps_the_order_and_moving_back_is_free():
     assert np.shares_memory(np.frombuffer(chunk, np.float32), column.numpy())
 
 
-def test_views_are_not_copies():
+def test_views_are_not_copies() -> None:
     array = numbered(4, 6)
     ref = TensorRef.of_array(array).T.slice(0, 1, 5).select(1, 2).reshape(2, 2)
     assert np.shares_memory(TensorRef.of_array(array).T.slice(0, 1, 5).numpy(), array)
     np.testing.assert_array_equal(ref.numpy(), array.T[1:5][:, 2].reshape(2, 2))
 
 
-def test_a_chain_of_any_length_is_read_without_recursion():
+def test_a_chain_of_any_length_is_read_without_recursion() -> None:
     ref = TensorRef.of_array(numbered(2, 3, 4))
     for _ in range(20_000):
         ref = ref.permute(2, 0, 1).reshape(4, 6).T.reshape(2, 3, 4)
@@ -170,7 +171,7 @@ def test_a_chain_of_any_length_is_read_without_recursion():
     assert sorted(np.frombuffer(content(ref), np.float32)) == list(range(24))
 
 
-def test_lstm_gates_go_from_the_order_of_onnx_to_that_of_torch():
+def test_lstm_gates_go_from_the_order_of_onnx_to_that_of_torch() -> None:
     iofc = np.repeat(np.array([["i"], ["o"], ["f"], ["c"]]).view(np.int32), 2, axis=0)
     ifco = TensorRef.of_array(iofc).take_rows((0, 2, 3, 1), 4).numpy()
     assert [chr(code) for code in ifco[:, 0]] == list("iiffccoo")
@@ -180,7 +181,7 @@ def test_lstm_gates_go_from_the_order_of_onnx_to_that_of_torch():
 @pytest.mark.parametrize(
     "dtype", ["float16", "float32", "float64", "int8", "int64", "uint16", "bool", "complex64", "complex128"]
 )
-def test_a_tensor_of_a_file_reads_and_streams(tmp_path, dtype, external):
+def test_a_tensor_of_a_file_reads_and_streams(tmp_path: Path, dtype: str, external: bool) -> None:
     array = numbered(37, 3, 11, dtype=dtype)
     ref = stored(array, tmp_path / "m.onnx", external=external)
     assert (ref.name, ref.dtype, ref.shape) == ("w", DType(dtype), (37, 3, 11))
@@ -191,7 +192,7 @@ def test_a_tensor_of_a_file_reads_and_streams(tmp_path, dtype, external):
     assert ref.equals(TensorRef.of_array(array))
 
 
-def test_strings_are_read_but_have_no_bytes(tmp_path):
+def test_strings_are_read_but_have_no_bytes(tmp_path: Path) -> None:
     ref = stored(np.array([["a", "bc"], ["é", ""]], dtype=object), tmp_path / "m.onnx")
     assert ref.dtype is DType.STRING
     assert ref.T.numpy().tolist() == [["a", "é"], ["bc", ""]]
@@ -206,13 +207,13 @@ def test_strings_are_read_but_have_no_bytes(tmp_path):
         ref.chunks()
 
 
-def test_a_type_torch_does_not_have_is_refused():
+def test_a_type_torch_does_not_have_is_refused() -> None:
     tensor = build.tensor("w", np.zeros(3, np.uint8), dtype=onnx_proto.DataType.FLOAT8E4M3FN)
     with pytest.raises(ConversionError, match="'w' holds FLOAT8E4M3FN"):
         TensorRef.of_onnx(tensor)
 
 
-def test_a_filled_tensor_of_any_size_is_never_made():
+def test_a_filled_tensor_of_any_size_is_never_made() -> None:
     huge = TensorRef.filled((1 << 20, 1 << 20), DType.FLOAT32, 0.5)
     assert huge.nbytes == 1 << 42
     assert huge.is_uniform()
@@ -223,8 +224,8 @@ def test_a_filled_tensor_of_any_size_is_never_made():
     assert len(next(huge.chunks())) == 4 << 20
 
 
-def test_a_filled_tensor_takes_numbers_and_elements():
-    def element(value: object, dtype: DType) -> object:
+def test_a_filled_tensor_takes_numbers_and_elements() -> None:
+    def element(value: complex | np.generic | np.ndarray, dtype: DType) -> object:
         return TensorRef.filled((), dtype, value).numpy().item()
 
     assert element(1.5, DType.BFLOAT16) == 0x3FC0
@@ -239,18 +240,18 @@ def test_a_filled_tensor_takes_numbers_and_elements():
         TensorRef.filled((2,), DType.INT8, 300)
 
 
-def test_a_big_endian_array_is_taken_for_its_values():
+def test_a_big_endian_array_is_taken_for_its_values() -> None:
     array = np.array([1, 2, 3], ">i4")
     assert content(TensorRef.of_array(array)) == array.astype("<i4").tobytes()
 
 
-def test_an_array_of_another_type_is_refused():
+def test_an_array_of_another_type_is_refused() -> None:
     with pytest.raises(ValueError, match="does not hold"):
         TensorRef.of_array(np.zeros(2, np.float32), DType.INT32)
 
 
 @given(st.lists(st.tuples(st.floats(width=32), st.floats(width=32)), min_size=1))
-def test_sums_of_bfloat16_are_rounded_as_the_reference_rounds(pairs):
+def test_sums_of_bfloat16_are_rounded_as_the_reference_rounds(pairs: list[tuple[float, float]]) -> None:
     ml_dtypes = pytest.importorskip("ml_dtypes")
     a, b = (np.array(column, np.float32).astype(ml_dtypes.bfloat16) for column in zip(*pairs, strict=True))
     with np.errstate(all="ignore"):
@@ -261,14 +262,14 @@ def test_sums_of_bfloat16_are_rounded_as_the_reference_rounds(pairs):
 
 
 @pytest.mark.parametrize("dtype", ["float16", "float32", "float64", "int32", "uint8", "complex64"])
-def test_sums_are_those_of_their_type(dtype):
+def test_sums_are_those_of_their_type(dtype: str) -> None:
     a, b = numbered(300, dtype=dtype), numbered(300, dtype=dtype)[::-1]
     total = TensorRef.of_array(a).add(TensorRef.of_array(b))
     assert total.dtype is DType(dtype)
     np.testing.assert_array_equal(total.numpy(), a + b)
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[Callable[[TensorRef], TensorRef], type[Exception]]] = {
     "permute twice": (lambda ref: ref.permute(0, 0), ValueError),
     "permute too few": (lambda ref: ref.permute(0), ValueError),
     "permute beyond": (lambda ref: ref.permute(0, 2), ValueError),
@@ -292,12 +293,12 @@ REFUSED = {
 
 
 @pytest.mark.parametrize(("derive", "error"), REFUSED.values(), ids=REFUSED)
-def test_what_makes_no_sense_is_refused_at_once(derive, error):
+def test_what_makes_no_sense_is_refused_at_once(derive: Callable[[TensorRef], TensorRef], error: type[Exception]) -> None:
     with pytest.raises(error):
         derive(TensorRef.of_array(numbered(4, 6)))
 
 
-def test_streaming_holds_one_block_and_a_transpose_the_source_too(tmp_path):
+def test_streaming_holds_one_block_and_a_transpose_the_source_too(tmp_path: Path) -> None:
     array = numbered(2048, 4096)  # 32 MB
     ref = stored(array, tmp_path / "m.onnx")
     expected = [array.tobytes(), array.T.tobytes()]
@@ -314,7 +315,7 @@ def test_streaming_holds_one_block_and_a_transpose_the_source_too(tmp_path):
         assert peak < limit
 
 
-def test_whether_a_tensor_is_uniform_is_seen_from_its_start(tmp_path):
+def test_whether_a_tensor_is_uniform_is_seen_from_its_start(tmp_path: Path) -> None:
     ref = stored(numbered(1 << 20), tmp_path / "m.onnx")
     tracemalloc.start()
     assert not ref.is_uniform()
@@ -324,6 +325,6 @@ def test_whether_a_tensor_is_uniform_is_seen_from_its_start(tmp_path):
     assert peak < 100_000
 
 
-def test_blocks_may_be_smaller_than_an_element():
+def test_blocks_may_be_smaller_than_an_element() -> None:
     ref = TensorRef.of_array(numbered(2, 2, dtype="complex128"))
     assert [len(chunk) for chunk in itertools.chain(ref.chunks(1), ref.T.chunks(17))] == [16] * 8

@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from samples import call, made, outline, tree_of, weights
 
 from codegen_torch.modules.cycles import components
-from codegen_torch.modules.members import component, identifier
 from codegen_torch.modules.region import Region
+from codegen_torch.names import Identifier, component
 
 SQUARES = weights(a=[4, 4], b=[4, 4], c=[4, 4])
 
@@ -193,7 +193,7 @@ def test_two_layers_under_one_number_are_numbered_apart() -> None:
 
 @given(st.text())
 def test_identifiers_are_valid_whatever_the_text(text: str) -> None:
-    for name in (identifier(text), identifier(text, "module")):
+    for name in (Identifier.like(text), Identifier.like(text, "module")):
         assert name.isidentifier()
         assert name.isascii()
         assert not name.startswith("_")
@@ -219,7 +219,7 @@ def test_identifiers_are_valid_whatever_the_text(text: str) -> None:
     ],
 )
 def test_identifiers(text: str, name: str) -> None:
-    assert identifier(text) == name
+    assert Identifier.like(text) == name
 
 
 @given(st.dictionaries(st.integers(0, 7), st.sets(st.integers(0, 7)), max_size=8))

@@ -1,7 +1,9 @@
 import os
 import tracemalloc
+from pathlib import Path
+from typing import Any
 
-import msgpack
+import msgpack  # type: ignore[import-untyped]
 import numpy as np
 import pytest
 from hypothesis import given
@@ -37,7 +39,7 @@ EXAMPLE = {
 }
 
 
-def data_of(document: dict, entry: dict) -> bytes:
+def data_of(document: dict[str, Any], entry: dict[str, Any]) -> bytes:
     """A tensor's bytes, found as someone would who only has a MessagePack reader."""
     data, blob = b"", entry["blob"]
     while len(data) < entry["nbytes"]:
@@ -46,7 +48,7 @@ def data_of(document: dict, entry: dict) -> bytes:
     return data
 
 
-def check(path, model):
+def check(path: Path, model: dict[str, TensorRef]) -> None:
     raw = path.read_bytes()
     document = msgpack.unpackb(raw)
     assert list(document) == ["format", "version", "tensors", "blobs"]
@@ -70,9 +72,9 @@ def check(path, model):
 
 
 @given(MODELS)
-def test_any_messagepack_reader_finds_what_was_written(tmp_path_factory, model):
+def test_any_messagepack_reader_finds_what_was_written(tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef]) -> None:
     path = tmp_path_factory.mktemp("weights") / "w.msgpack"
-    steps = []
+    steps: list[int] = []
     size = write_msgpack(path, model, steps.append)
     assert size == path.stat().st_size
     assert sum(steps) == sum(ref.nbytes for ref in model.values())
@@ -81,7 +83,7 @@ def test_any_messagepack_reader_finds_what_was_written(tmp_path_factory, model):
 
 
 @given(MODELS, st.sampled_from([64, 128, 192]))
-def test_a_tensor_too_large_for_one_blob_takes_several(tmp_path_factory, model, limit):
+def test_a_tensor_too_large_for_one_blob_takes_several(tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], limit: int) -> None:
     path = tmp_path_factory.mktemp("weights") / "w.msgpack"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "_BLOB_BYTES", limit)
@@ -97,7 +99,7 @@ def test_a_tensor_too_large_for_one_blob_takes_several(tmp_path_factory, model, 
             assert b"".join(parts) == b"".join(bytes(chunk) for chunk in model[name].chunks())
 
 
-def test_four_gibibytes_are_the_limit_of_a_blob():
+def test_four_gibibytes_are_the_limit_of_a_blob() -> None:
     assert weights._BLOB_BYTES == 2**32 - 64
     entry = weights.Entry(DType.UINT8, (9 << 30,), 128, 9 << 30, 1)
     blobs = list(weights._blobs(entry))
@@ -105,20 +107,20 @@ def test_four_gibibytes_are_the_limit_of_a_blob():
     assert sum(length for _, length in blobs) == 9 << 30
 
 
-def test_the_same_tensors_give_the_same_bytes(tmp_path):
+def test_the_same_tensors_give_the_same_bytes(tmp_path: Path) -> None:
     for name in "ab":
         write_msgpack(tmp_path / name, EXAMPLE)
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
 
 
-def test_the_integers_have_a_fixed_width(tmp_path):
+def test_the_integers_have_a_fixed_width(tmp_path: Path) -> None:
     write_msgpack(tmp_path / "w", {"a": TensorRef.filled((1,), DType.UINT8, 7)})
     raw = (tmp_path / "w").read_bytes()
     for key, prefix in [(b"offset", b"\xcf\0\0\0\0\0\0"), (b"nbytes", b"\xcf\0\0\0\0\0\0"), (b"blob", b"\xce\0\0\0")]:
         assert raw[raw.index(key) + len(key) :].startswith(prefix)
 
 
-def test_writing_streams(tmp_path):
+def test_writing_streams(tmp_path: Path) -> None:
     model = {"w": TensorRef.filled((1 << 24,), DType.FLOAT32, 0.5), "b": TensorRef.filled((3,), DType.FLOAT32, 1)}
     tracemalloc.start()
     size = write_msgpack(tmp_path / "w.msgpack", model)
@@ -129,28 +131,28 @@ def test_writing_streams(tmp_path):
     assert read_index(tmp_path / "w.msgpack")["b"].nbytes == 12
 
 
-def test_many_tensors_take_time_in_proportion(tmp_path):
+def test_many_tensors_take_time_in_proportion(tmp_path: Path) -> None:
     one = TensorRef.of_array(np.ones(4, np.float32))
     model = {f"layers.{number}.weight": one for number in range(20_000)}
     write_msgpack(tmp_path / "w", model)
     assert list(read_index(tmp_path / "w")) == list(model)
 
 
-def test_strings_are_refused_before_anything_is_written(tmp_path):
+def test_strings_are_refused_before_anything_is_written(tmp_path: Path) -> None:
     with pytest.raises(ConversionError, match="'names' holds strings"):
         write_msgpack(tmp_path / "w", {"names": TensorRef.of_array(np.array(["a"], object))})
     assert not (tmp_path / "w").exists()
 
 
 @pytest.mark.parametrize("nbytes", [8, 24, 0])
-def test_a_source_that_gives_other_bytes_than_promised_is_noticed(tmp_path, monkeypatch, nbytes):
+def test_a_source_that_gives_other_bytes_than_promised_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nbytes: int) -> None:
     ref = TensorRef.of_array(np.ones(4, np.float32))
     monkeypatch.setattr(type(ref), "chunks", lambda self: iter([bytes(nbytes)]))
     with pytest.raises(ConversionError, match="'w' does not have the 16 bytes"):
         write_msgpack(tmp_path / "w", {"w": ref})
 
 
-def test_only_what_was_written_here_counts_as_a_weights_file(tmp_path):
+def test_only_what_was_written_here_counts_as_a_weights_file(tmp_path: Path) -> None:
     write_msgpack(tmp_path / "w", {})
     assert is_weights_file(tmp_path / "w")
     (tmp_path / "other").write_bytes(msgpack.packb({"format": "other", "version": 1}))
@@ -160,7 +162,7 @@ def test_only_what_was_written_here_counts_as_a_weights_file(tmp_path):
         assert not is_weights_file(tmp_path / name)
 
 
-def test_every_truncation_is_noticed(tmp_path):
+def test_every_truncation_is_noticed(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, EXAMPLE)
     raw = path.read_bytes()
@@ -170,7 +172,7 @@ def test_every_truncation_is_noticed(tmp_path):
             read_index(path)
 
 
-def test_every_bit_outside_the_payloads_counts(tmp_path):
+def test_every_bit_outside_the_payloads_counts(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, EXAMPLE)
     raw = path.read_bytes()
@@ -190,11 +192,12 @@ def test_every_bit_outside_the_payloads_counts(tmp_path):
         assert list(found.items()) != list(index.items())
 
 
-def header(**changes) -> bytes:
+def header(**changes: object) -> bytes:
     """A file of one tensor of 4 bytes at 128, about which something is said that is not so."""
     entry = {"dtype": "float32", "shape": [1], "offset": 128, "nbytes": 4, "blob": 1} | changes
     start = {"format": "onnxgen-weights", "version": 1, "tensors": {"w": entry}, "blobs": [b"", b"data"]}
-    return msgpack.packb(start) + bytes(200)
+    packed: bytes = msgpack.packb(start)
+    return packed + bytes(200)
 
 
 TAMPERED = {
@@ -223,13 +226,13 @@ TAMPERED = {
 
 
 @pytest.mark.parametrize(("content", "message"), TAMPERED.values(), ids=TAMPERED)
-def test_a_header_that_lies_is_refused(tmp_path, content, message):
+def test_a_header_that_lies_is_refused(tmp_path: Path, content: bytes, message: str) -> None:
     (tmp_path / "w").write_bytes(content)
     with pytest.raises(WeightsFileError, match=message):
         read_index(tmp_path / "w")
 
 
-def test_a_name_that_occurs_twice_is_refused(tmp_path):
+def test_a_name_that_occurs_twice_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, {"aa": EXAMPLE["scale"], "ab": EXAMPLE["mask"]})
     path.write_bytes(path.read_bytes().replace(b"\xa2ab", b"\xa2aa"))
@@ -237,12 +240,12 @@ def test_a_name_that_occurs_twice_is_refused(tmp_path):
         read_index(path)
 
 
-def test_an_empty_model_is_a_file_too(tmp_path):
+def test_an_empty_model_is_a_file_too(tmp_path: Path) -> None:
     write_msgpack(tmp_path / "w", {})
     check(tmp_path / "w", {})
 
 
-def test_a_tensor_of_several_names_is_there_once(tmp_path):
+def test_a_tensor_of_several_names_is_there_once(tmp_path: Path) -> None:
     table, other = TensorRef.of_array(np.arange(6.0).reshape(2, 3)), TensorRef.of_array(np.arange(4))
     shared, alone = {"head": table, "middle": other, "tail": table}, {"head": table, "middle": other}
     size = write_msgpack(tmp_path / "shared", shared)

@@ -21,11 +21,12 @@ from codegen_torch.expr import Expr
 from codegen_torch.layers import recover_layers
 from codegen_torch.lower.graph import lower
 from codegen_torch.modules.classes import assign_classes
-from codegen_torch.modules.members import assign_members, identifier
+from codegen_torch.modules.members import assign_members
 from codegen_torch.modules.scopes import root_class
 from codegen_torch.modules.sizes import find_sizes
 from codegen_torch.modules.state import State, collect_state
 from codegen_torch.modules.tree import build_tree
+from codegen_torch.names import ClassName
 from codegen_torch.package import atomic, check_free
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
@@ -113,7 +114,7 @@ def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> 
     outputs = trace("layers", share(recover_layers(outputs)))
     report("modules", 5, stages)
     root = build_tree(lowered.inputs, outputs)
-    root.cls = identifier(name, "Model") if name else _class_name(model, path)
+    root.cls = ClassName.like(name, "Model") if name else _class_name(model, path)
     assign_members(root)
     sizes = find_sizes(root)
     classes = assign_classes(root, sizes)
@@ -134,29 +135,26 @@ def model_dtype(state: State) -> DType | None:
     return sizes.most_common(1)[0][0] if sizes else None
 
 
-def _class_name(model: onnx_proto.Model, path: Path) -> str:
+def _class_name(model: onnx_proto.Model, path: Path) -> ClassName:
     """The original class where the file tells; else the graph's name, else the file's."""
     for node in model.graph.nodes:
         cls = root_class(node)
-        if cls and cls.isidentifier():
-            return identifier(cls, "Model")
+        if cls and cls.isidentifier() and cls != "Sequential":
+            return ClassName.like(cls, "Model")
     generic = {"main_graph", "torch_jit", "graph", "model", "main", ""}
     text = path.stem if model.graph.name.lower() in generic else model.graph.name
-    words = [word for word in re.split(r"[^A-Za-z0-9]+", text) if word]
-    name = "".join(word[:1].upper() + word[1:] for word in words)
-    return identifier(name, "Model") if name and not name[0].isdigit() else "Model"
+    name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
+    return ClassName.like(name, "Model") if name and not name[0].isdigit() else ClassName("Model")
 
 
 def _header(model: onnx_proto.Model, path: Path, cls: str, state: State) -> Header:
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opsets = ", ".join(f"{o.domain or 'opset'} {o.version}" for o in model.opset_imports)
     digest = _sha256(path)
+    count = f"{state.parameter_count:,}".replace(",", " ")
     facts = [
         ("source", f"sha256 {digest[:16]}…; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
-        (
-            "weights",
-            f"{WEIGHTS_FILE}: {len(state.tensors)} tensors, {f'{state.parameter_count:,}'.replace(',', ' ')} parameters",
-        ),
+        ("weights", f"{WEIGHTS_FILE}: {len(state.tensors)} tensors, {count} parameters"),
         ("generated", f"by onnxgen {codegen_torch.__version__}"),
     ]
     return Header(f"{cls}, generated from {_line(path.name)}.", facts)

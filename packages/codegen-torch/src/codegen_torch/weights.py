@@ -7,8 +7,8 @@
 A tensor is a `data` entry: its elements, little-endian, in C order. `offset` is where in the file they start, a
 multiple of 64, which is what the `pad` entries are for; `blob` is the index of the entry in `blobs`; `dtype` is torch's
 name of the type. An entry ends at 4 GiB, so a larger tensor is several `data` entries in a row, all but the last of
-them 2³² − 64 bytes long, and thus 2³² bytes apart. Tensors lie in the file in the order in which they are listed. A tensor
-that goes by several names, as tied parameters do, is there once, where the first of them is.
+them 2³² − 64 bytes long, and thus 2³² bytes apart. Tensors lie in the file in the order in which they are listed. A
+tensor that goes by several names, as tied parameters do, is there once, where the first of them is.
 """
 
 from __future__ import annotations

@@ -14,9 +14,9 @@ from codegen_torch.emit.naming import attention_roles, hint, is_generic, unique
 from codegen_torch.emit.plan import Loop, Plan, Statement, make_plan, member_text, operands_of
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef
-from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import Region, is_layer
 from codegen_torch.modules.sizes import Sizes
+from codegen_torch.names import Identifier
 
 _PASSED_ON = frozenset({"cos", "sin", "mask"})
 """Names that a float parameter takes over from the caller."""
@@ -187,7 +187,7 @@ class ForwardWriter:
         return "residual" if added and len(self.region.params) > 1 else None
 
     def _bind(self, value: Expr, name: str) -> None:
-        self.names[value] = name
+        self.names[value] = Identifier(name)
         self.live[name] = value
 
     def _last_uses(self) -> dict[Expr, int]:
@@ -396,5 +396,5 @@ def _singular(name: str) -> str:
     return (
         name[:-1]
         if name.endswith("s") and not name.endswith("ss") and len(name) > 2
-        else identifier(f"{name}", "layer")
+        else Identifier.like(f"{name}", "layer")
     )

@@ -16,10 +16,10 @@ from codegen_torch.emit.naming import MODULE_NAMES
 from codegen_torch.emit.plan import member_text
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef
-from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import Region, is_layer, layer_weights
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.modules.state import State
+from codegen_torch.names import ClassName, Identifier
 
 _CAST = """\
     for key, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -77,7 +77,7 @@ def write_module(
     """
     definitions = list(dict.fromkeys(classes[region] for region in root.walk()))
     name_classes(definitions, classes[root])
-    size_names = _size_names(sizes, [identifier(param.attrs["name"]) for param in root.params])
+    size_names = _size_names(sizes, [Identifier.like(param.attrs["name"]) for param in root.params])
     body: list[Line] = []
     for definition in definitions:
         if definition.inline:
@@ -113,7 +113,7 @@ def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
         name, number = definition.base, 1
         while name in taken:
             number += 1
-            name = f"{definition.base}{number}"
+            name = ClassName(f"{definition.base}{number}")
         definition.name = name
         taken.add(name)
 
@@ -126,7 +126,7 @@ def _size_names(sizes: Mapping[Region, Sizes], inputs: list[str]) -> dict[str, s
         for symbol in (*found.sources, *found.arguments):
             if symbol in names:
                 continue
-            base = "n" if symbol.startswith("?") else identifier(symbol, "size")
+            base = "n" if symbol.startswith("?") else Identifier.like(symbol, "size")
             name, number = base, 1
             while name in taken:
                 number += 1
@@ -149,14 +149,14 @@ def _class_lines(
     parameters = [f"{parameter.name}: {parameter.type}" for parameter in definition.parameters]
     signature = lay_out(Bracket("def __init__(", ("self", *parameters), ") -> None:"), 1)
     if region.sequential:
-        lines = [Line(f"class {definition.name}(nn.Sequential):"), *map(Line, signature)]
-        return lines + [Line(line) for line in lay_out(sequential_doc(definition, classes, "super().__init__("), 2)]
+        lines = [Line(f"class {definition.name}(nn.Sequential):")]
+        lines += _output_names(outputs) if root_state is not None else []
+        lines += map(Line, signature)
+        lines += map(Line, lay_out(sequential_doc(definition, classes, "super().__init__("), 2))
+        return lines + (_chain_forward(region) if root_state is not None else [])
     forward = ForwardWriter(definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype)).write()
     lines = [Line(f"class {definition.name}(nn.Module):")]
-    if root_state is not None:
-        names = tuple(string_source(name) for name in outputs)
-        doc = Bracket("(", names, ",)" if len(names) == 1 else ")")
-        lines += [Line(text) for text in lay_out(doc, 1, "output_names = ")] + [Line("")]
+    lines += _output_names(outputs) if root_state is not None else []
     used = "\n".join(line.text for line in forward.lines)
     members = [f"        self.{p.name} = {p.name}" for p in definition.parameters if f"self.{p.name}" in used]
     members += init_lines(definition, classes)
@@ -166,6 +166,19 @@ def _class_lines(
         lines += [Line(line) for line in (*signature, "        super().__init__()", *members, "")]
     head = Bracket("def forward(", ("self", *forward.parameters), f") -> {forward.result}:")
     return lines + [Line(line) for line in lay_out(head, 1)] + forward.lines
+
+
+def _output_names(outputs: list[str]) -> list[Line]:
+    names = tuple(string_source(name) for name in outputs)
+    doc = Bracket("(", names, ",)" if len(names) == 1 else ")")
+    return [*map(Line, lay_out(doc, 1, "output_names = ")), Line("")]
+
+
+def _chain_forward(root: Region) -> list[Line]:
+    """The model's own signature: ``nn.Sequential`` would call its input ``input``."""
+    name = Identifier.like(root.params[0].attrs["name"])
+    head = Bracket("def forward(", ("self", f"{name}: Tensor"), ") -> Tensor:")
+    return [Line(""), *map(Line, lay_out(head, 1)), Line(f"        return super().forward({name})")]
 
 
 def _weight_path(region: Region, dtype: DType | None) -> str | None:

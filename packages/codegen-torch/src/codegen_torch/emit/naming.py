@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
-from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import data_operands, is_layer
+from codegen_torch.names import Identifier
 
 GENERIC = ("x", "out", "y", "z")
 """Names for values of the main stream, in the order they are taken."""
@@ -53,7 +53,7 @@ def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
     """
     for _ in range(_SEARCH_DEPTH):
         if value.op == "input":
-            return identifier(value.attrs["name"])
+            return Identifier.like(value.attrs["name"])
         member = member_of(value)
         if member is not None:
             words = [word for word in member.split(".") if not word.isdecimal()]

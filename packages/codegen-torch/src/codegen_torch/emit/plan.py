@@ -10,9 +10,9 @@ from codegen_torch.dtypes import DType
 from codegen_torch.emit.expression import Source, render
 from codegen_torch.emit.layout import WIDTH, Bracket
 from codegen_torch.expr import Expr
-from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import Region, data_operands
 from codegen_torch.modules.sizes import Sizes
+from codegen_torch.names import Identifier
 
 MAX_DEPTH = 4
 """Calls nested deeper than this are hard to read."""
@@ -66,7 +66,7 @@ class _Draft:
         self.region = region
         self.hints = hints
         self.longest_name = max(map(self.name, hints), key=len, default="")
-        inputs = [identifier(param.attrs["name"]) for param in region.params if param.op == "input"]
+        inputs = [Identifier.like(param.attrs["name"]) for param in region.params if param.op == "input"]
         self.longest = max([_NAME.text, *inputs], key=len)
 
     def number(self, expr: Expr, site: tuple[Any, ...], value: int | float) -> str:
@@ -87,7 +87,7 @@ class _Draft:
     def value(self, value: Expr, sources: Mapping[Expr, Source], named: set[Expr]) -> Source:
         """The source of an operand."""
         if value.op == "input":
-            return Source(identifier(value.attrs["name"]))
+            return Source(Identifier.like(value.attrs["name"]))
         if value in named or value not in sources:
             return Source(self.name(value))
         return sources[value]

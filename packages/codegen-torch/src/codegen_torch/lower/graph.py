@@ -16,8 +16,8 @@ from codegen_torch.expr import Expr, Origin, UnknownRank, constant, graph_input,
 from codegen_torch.facts import Array, Fact
 from codegen_torch.lower.attributes import attribute_values
 from codegen_torch.lower.registry import Context, NotApplicable, definitions, ranges
-from codegen_torch.modules.members import identifier
 from codegen_torch.modules.scopes import scope_of
+from codegen_torch.names import Identifier
 from codegen_torch.symbols import FactError
 from codegen_torch.tensors import TensorRef
 
@@ -151,8 +151,10 @@ class _Symbols:
         if isinstance(dim, int) and dim >= 0:
             return dim
         if isinstance(dim, str) and dim:
-            return Dim.symbol(self.names.get(dim) or self.names.setdefault(dim, self._free(identifier(dim, "size"))))
-        return Dim.symbol(self._free(f"{identifier(tensor)}_dim{axis}"))
+            return Dim.symbol(
+                self.names.get(dim) or self.names.setdefault(dim, self._free(Identifier.like(dim, "size")))
+            )
+        return Dim.symbol(self._free(f"{Identifier.like(tensor)}_dim{axis}"))
 
     def _free(self, name: str) -> str:
         while name in self.taken:

@@ -11,9 +11,9 @@ from codegen_torch.emit.constructors import constructor
 from codegen_torch.emit.expression import Source, render
 from codegen_torch.emit.literals import buffer_source
 from codegen_torch.expr import Expr
-from codegen_torch.modules.members import identifier
 from codegen_torch.modules.region import Region, data_operands, is_layer, tensor_of
 from codegen_torch.modules.sizes import Sizes
+from codegen_torch.names import ClassName, Identifier
 
 MAX_PARAMETERS = 12
 """Regions that differ in more numbers than this are different classes."""
@@ -45,7 +45,7 @@ class ClassDef:
             The holes then are all numbers, and arguments are by site.
     """
 
-    base: str
+    base: ClassName
     regions: list[Region]
     parameters: list[Parameter] = field(default_factory=list)
     holes: dict[Site, str] = field(default_factory=dict)
@@ -129,24 +129,23 @@ def _is_inline(region: Region) -> bool:
     return region.is_operation or (region.sequential and region.cls in (None, "Sequential"))
 
 
-def _base_name(region: Region) -> str:
-    """The class's name in the file, or one made of the last words of the path: ``layer.0`` is a Layer."""
+def _base_name(region: Region) -> ClassName:
+    """The class's name in the file, or one made of the last word of the path: ``layer.0`` is a Layer."""
     if region.cls and region.cls.isidentifier():
-        return identifier(region.cls, "Module")
+        return ClassName.like(region.cls)
     words = [part for part in region.path.split(".") if not part.isdecimal()]
-    text = identifier(words[-1], "module") if words else "model"
-    if len(text) == 1:
-        text = "block"  # GPT-2's ``h.0``
-    return "".join(word[:1].upper() + word[1:] for word in text.split("_")) or "Module"
+    if not words:
+        return ClassName("Model")
+    return ClassName("Block") if len(words[-1]) == 1 else ClassName.like(words[-1])  # GPT-2's ``h.0`` is a Block
 
 
 def _parameter_name(region: Region, site: Site, taken: set[str]) -> str:
     position = site[0]
     label = next(str(part) for part in reversed(site) if isinstance(part, str))
     unit = region.units[position] if isinstance(position, int) else None
-    name = identifier(label, "size")
+    name = Identifier.like(label, "size")
     if name in taken and unit is not None and unit in region.members:
-        name = identifier(f"{region.members[unit].replace('.', '_')}_{name}")
+        name = Identifier.like(f"{region.members[unit].replace('.', '_')}_{name}")
     base, number = name, 1
     while name in taken:
         number += 1

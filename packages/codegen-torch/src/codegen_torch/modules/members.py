@@ -2,23 +2,12 @@
 
 from __future__ import annotations
 
-import keyword
 import re
 
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
+from codegen_torch.names import Identifier, component
 
-# Attributes that nn.Module needs for itself.
-_RESERVED = frozenset(
-    """T add_module apply bfloat16 buffers call_super_init children compile cpu cuda double dump_patches eval
-    extra_repr float forward get_buffer get_extra_state get_parameter get_submodule half ipu load_state_dict modules
-    mtia named_buffers named_children named_modules named_parameters output_names parameters
-    register_backward_hook register_buffer register_forward_hook register_forward_pre_hook
-    register_full_backward_hook register_full_backward_pre_hook register_load_state_dict_post_hook
-    register_load_state_dict_pre_hook register_module register_parameter register_state_dict_post_hook
-    register_state_dict_pre_hook requires_grad_ set_extra_state set_submodule share_memory state_dict to to_empty
-    train training type xpu zero_grad""".split()
-)
 _DICT_METHODS = frozenset(("clear", "items", "keys", "pop", "update", "values"))
 _LAYER_NAMES = {"Conv": "conv", "ConvTranspose": "conv", "BatchNorm": "norm", "LayerNorm": "norm", "RMSNorm": "norm"}
 # What a single functional operation is as an entry of nn.Sequential.
@@ -40,26 +29,6 @@ MODULES_OF_FUNCTIONS = {
     "F.max_pool2d": "nn.MaxPool2d",
     "F.avg_pool2d": "nn.AvgPool2d",
 }
-
-
-def identifier(text: str, default: str = "value") -> str:
-    """A valid attribute or variable name that reads like ``text``.
-
-    ASCII only, so that no two names look alike; never a keyword, a name of ``nn.Module``'s own, or private.
-    """
-    name = re.sub(r"\W+", "_", text, flags=re.ASCII).strip("_")[:64].rstrip("_")
-    if not name:
-        return default
-    if name[0].isdigit():
-        name = f"{default}_{name}"
-    if keyword.iskeyword(name) or keyword.issoftkeyword(name) or name in _RESERVED:
-        name += "_"
-    return name
-
-
-def component(text: str) -> str:
-    """One part of a member's path: an identifier, or a number inside a container."""
-    return text if text.isdecimal() and text.isascii() and len(text) < 5 else identifier(text, "module")
 
 
 def assign_members(root: Region) -> None:
@@ -85,6 +54,8 @@ def assign_members(root: Region) -> None:
         if not region.sequential:
             _fold_operations(region)
             _open_numbered(region)
+            if not region.path:
+                _spell_numbers(region)
         _fit_containers(region)
         _make_unique(region)
 
@@ -93,10 +64,7 @@ def relative(region: Region, path: str) -> str:
     """A path as seen from a region, made of valid components."""
     prefix = f"{region.path}." if region.path else ""
     tail = path[len(prefix) :] if path.startswith(prefix) else path.rsplit(".", 1)[-1]
-    parts = [component(part) for part in tail.split(".")]
-    if parts[0].isdecimal():
-        parts[0] = identifier(parts[0], "layer") if not region.path else parts[0]
-    return ".".join(parts)
+    return ".".join(component(part) for part in tail.split("."))
 
 
 def _name_uses(root: Region) -> dict[str, int]:
@@ -134,10 +102,11 @@ def _tensor_path(region: Region, leaf: Expr, uses: dict[str, int]) -> str:
     if region.path and name.startswith(f"{region.path}."):
         return relative(region, name).replace(".", "_")
     if "." in name and _is_module_path(name) and not region.path:
-        return identifier(name.replace(".", "_"))
+        return Identifier.like(name.replace(".", "_"))
     default = "weight" if leaf.op == "weight" else "table"
     last = name.rsplit(".", 1)[-1]
-    return identifier(last, default) if re.fullmatch(r"[A-Za-z]\w*", last) and not last.startswith("val_") else default
+    is_name = re.fullmatch(r"[A-Za-z]\w*", last) and not last.startswith("val_")
+    return Identifier.like(last, default) if is_name else default
 
 
 def _fold_children(region: Region, uses: dict[str, int]) -> None:
@@ -170,7 +139,7 @@ def _told_path(layer: Expr, uses: dict[str, int]) -> str | None:
 
 def _is_chain(region: Region) -> bool:
     """Whether the region's members are numbered and each takes nothing but the one before."""
-    if not region.path or len(region.params) != 1 or len(region.results) != 1 or not region.units:
+    if len(region.params) != 1 or len(region.results) != 1 or not region.units:
         return False
     value = region.params[0]
     last = -1
@@ -251,6 +220,14 @@ def _open(region: Region, child: Region, members: dict[Expr | Region, str]) -> N
         inner.parent = region
 
 
+def _spell_numbers(root: Region) -> None:
+    """The model itself cannot have numbers for members unless it is a chain: ``0`` becomes ``layer_0``."""
+    for unit, path in root.members.items():
+        first, dot, rest = path.partition(".")
+        if first.isdecimal():
+            root.members[unit] = f"layer_{first}{dot}{rest}"
+
+
 def _is_numbered(region: Region) -> bool:
     """Whether a region has numbers for members but is no chain."""
     return not region.sequential and any(path[0].isdecimal() for path in region.members.values())
@@ -263,7 +240,7 @@ def _fit_containers(region: Region) -> None:
     """
     for unit, path in region.members.items():
         if isinstance(unit, Expr) and unit.op in ("weight", "constant"):
-            region.members[unit] = identifier(path.replace(".", "_"))
+            region.members[unit] = Identifier.like(path.replace(".", "_"))
     keys: dict[str, set[str]] = {}
     for path in region.members.values():
         parts = path.split(".")
@@ -282,7 +259,7 @@ def _fit_containers(region: Region) -> None:
 
 def _dict_key(part: str) -> str:
     """A key of ``nn.ModuleDict`` that can also be written as an attribute."""
-    return f"{part}_" if part in _DICT_METHODS else identifier(part, "layer")
+    return f"{part}_" if part in _DICT_METHODS else Identifier.like(part, "layer")
 
 
 def _make_unique(region: Region) -> None:

@@ -155,38 +155,31 @@ def _nest(flat: _Flat) -> Region:
     for place in flat.places.values():
         region_at(place)
     _connect(flat, regions)
-    for expr in flat.results:
-        _leave(regions, flat.places.get(expr, ()), 0, expr)
-    for region in regions.values():
-        region.results.sort(key=lambda expr: expr.origin.order)
     _fill(flat, regions)
     return root
 
 
 def _connect(flat: _Flat, regions: Mapping[Place, Region]) -> None:
-    inputs = [
-        (operand, expr)
-        for expr in flat.order
-        if expr.op not in LEAVES
-        for operand in data_operands(expr)
-        if operand.op == "input"
-    ]
-    for operand, expr in flat.edges + inputs:
-        source, target = flat.places.get(operand, ()), flat.places[expr]
-        depth = len(common([source, target]))
-        _leave(regions, source, depth, operand)
-        for level in range(depth + 1, len(target) + 1):
-            params = regions[target[:level]].params
-            if operand not in params:
-                params.append(operand)
-
-
-def _leave(regions: Mapping[Place, Region], place: Place, depth: int, expr: Expr) -> None:
-    """Note that a value is used outside of the places around it, down to a depth."""
-    for level in range(depth + 1, len(place) + 1):
-        results = regions[place[:level]].results
-        if expr not in results:
-            results.append(expr)
+    """Give every region its parameters, in order of first use, and its results."""
+    params: dict[Region, dict[Expr, None]] = {region: {} for region in regions.values()}
+    results: dict[Region, dict[Expr, None]] = {region: {} for region in regions.values()}
+    for expr in flat.order:
+        for operand in () if expr.op in LEAVES else data_operands(expr):
+            if operand not in flat.places and operand.op != "input":
+                continue
+            source, target = flat.places.get(operand, ()), flat.places[expr]
+            depth = len(common([source, target]))
+            for level in range(depth + 1, len(target) + 1):
+                params[regions[target[:level]]][operand] = None
+            for level in range(depth + 1, len(source) + 1):
+                results[regions[source[:level]]][operand] = None
+    for expr in flat.results:
+        place = flat.places.get(expr, ())
+        for level in range(1, len(place) + 1):
+            results[regions[place[:level]]][expr] = None
+    for region in regions.values():
+        region.params = list(params[region])
+        region.results = sorted(results[region], key=lambda expr: expr.origin.order)
 
 
 def _fill(flat: _Flat, regions: Mapping[Place, Region]) -> None:
