@@ -175,6 +175,18 @@ def test_a_node_in_a_pattern_is_that_node() -> None:
     assert match(P.neg(a), node("neg", inp("a"))) is None
 
 
+def test_every_pattern_of_a_node_can_have_a_name_and_guards() -> None:
+    path = (P.conv >> chain(P.add)).named("end").where(lambda v: v.op == "add")
+    g = parse("relu(add(conv(q), p))")
+    m = match(P.relu(path), g)
+    assert m is not None
+    assert m.end is g[0]
+    assert match(P.relu(path), parse("relu(conv(q))")) is None
+    m = match(P.f(P.g(1).named("inner"), once(P.h(x)).named("only")), parse("f(g(1), h(p))"))
+    assert m is not None
+    assert (m.inner.op, m.only.op) == ("g", "h")
+
+
 def test_a_match_knows_its_nodes() -> None:
     g = parse("relu(add(conv(q, 1), p))")
     m = match(P.conv(x, C.k) >> chain(P.add) >> P.relu, g)

@@ -206,7 +206,7 @@ class Writer(Source):
             self.choice(pattern, v)
         else:
             self.node(pattern, v)
-        if isinstance(pattern, (Apply, Once, Into)):
+        if isinstance(pattern, (Apply, Once, Into, Path, Literal, Exactly)):
             self.late += [(guard, v) for guard in pattern.guards]
             self.bind(pattern.name, v)
 
