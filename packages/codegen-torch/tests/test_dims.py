@@ -38,7 +38,9 @@ def sizes(draw: st.DrawFn, depth: int = 2) -> int | Dim:
 
 @given(sizes(), sizes(), VALUES)
 @pytest.mark.parametrize("compute", [operator.add, operator.sub, operator.mul], ids=["add", "sub", "mul"])
-def test_arithmetic_is_that_of_the_numbers(compute: Callable[[int | Dim, int | Dim], int | Dim], left: int | Dim, right: int | Dim, values: dict[str, int]) -> None:
+def test_arithmetic_is_that_of_the_numbers(
+    compute: Callable[[int | Dim, int | Dim], int | Dim], left: int | Dim, right: int | Dim, values: dict[str, int]
+) -> None:
     expected = compute(value_of(left, values), value_of(right, values))
     assert value_of(compute(left, right), values) == expected
 
@@ -52,7 +54,9 @@ def test_division_rounds_down(size: int | Dim, divisor: int, values: dict[str, i
 
 @given(sizes(), sizes(), VALUES)
 @pytest.mark.parametrize("compare", [operator.lt, operator.le, operator.gt, operator.ge])
-def test_a_decided_comparison_always_holds(compare: Callable[[int | Dim, int | Dim], bool], left: int | Dim, right: int | Dim, values: dict[str, int]) -> None:
+def test_a_decided_comparison_always_holds(
+    compare: Callable[[int | Dim, int | Dim], bool], left: int | Dim, right: int | Dim, values: dict[str, int]
+) -> None:
     try:
         answer = compare(left, right)
     except Undecided:
@@ -67,7 +71,9 @@ def test_sizes_said_to_be_the_same_or_different_are(left: int | Dim, right: int 
 
 
 @given(sizes(), sizes(), VALUES)
-def test_an_exact_quotient_times_the_divisor_is_the_size(size: int | Dim, divisor: int | Dim, values: dict[str, int]) -> None:
+def test_an_exact_quotient_times_the_divisor_is_the_size(
+    size: int | Dim, divisor: int | Dim, values: dict[str, int]
+) -> None:
     quotient = divide(size, divisor)
     if quotient is not None and value_of(divisor, values):
         assert value_of(quotient, values) * value_of(divisor, values) == value_of(size, values)

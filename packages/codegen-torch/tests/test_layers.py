@@ -301,8 +301,9 @@ TURNED = K.flatten(0, 1).transpose(1, 2).unflatten(0, (BATCH, 4))
 
 def weights(scores: Expr, *, guarded: bool = False) -> Expr:
     p: Expr = F.softmax(scores, dim=-1)
-    cleared: Expr = torch.where(torch.isnan(p), number(0.0), p)
-    return cleared if guarded else p
+    if guarded:
+        p = torch.where(torch.isnan(p), number(0.0), p)
+    return p
 
 
 MINIMUM = f"torch.where(m, 0, {NEGATIVE:.7g})"

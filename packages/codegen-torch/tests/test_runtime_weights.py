@@ -43,7 +43,9 @@ def check(path: Path, model: dict[str, TensorRef]) -> None:
 
 
 @given(st.dictionaries(st.text(max_size=20), tensors(), max_size=5), st.sampled_from([64, 128, 2**32 - 64]))
-def test_what_was_written_is_loaded(tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], part: int) -> None:
+def test_what_was_written_is_loaded(
+    tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], part: int
+) -> None:
     path = tmp_path_factory.mktemp("weights") / "w.msgpack"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "_BLOB_BYTES", part)

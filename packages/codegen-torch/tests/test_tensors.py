@@ -293,7 +293,9 @@ REFUSED: dict[str, tuple[Callable[[TensorRef], TensorRef], type[Exception]]] = {
 
 
 @pytest.mark.parametrize(("derive", "error"), REFUSED.values(), ids=REFUSED)
-def test_what_makes_no_sense_is_refused_at_once(derive: Callable[[TensorRef], TensorRef], error: type[Exception]) -> None:
+def test_what_makes_no_sense_is_refused_at_once(
+    derive: Callable[[TensorRef], TensorRef], error: type[Exception]
+) -> None:
     with pytest.raises(error):
         derive(TensorRef.of_array(numbered(4, 6)))
 

@@ -72,7 +72,9 @@ def check(path: Path, model: dict[str, TensorRef]) -> None:
 
 
 @given(MODELS)
-def test_any_messagepack_reader_finds_what_was_written(tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef]) -> None:
+def test_any_messagepack_reader_finds_what_was_written(
+    tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef]
+) -> None:
     path = tmp_path_factory.mktemp("weights") / "w.msgpack"
     steps: list[int] = []
     size = write_msgpack(path, model, steps.append)
@@ -83,7 +85,9 @@ def test_any_messagepack_reader_finds_what_was_written(tmp_path_factory: pytest.
 
 
 @given(MODELS, st.sampled_from([64, 128, 192]))
-def test_a_tensor_too_large_for_one_blob_takes_several(tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], limit: int) -> None:
+def test_a_tensor_too_large_for_one_blob_takes_several(
+    tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], limit: int
+) -> None:
     path = tmp_path_factory.mktemp("weights") / "w.msgpack"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(weights, "_BLOB_BYTES", limit)
@@ -145,7 +149,9 @@ def test_strings_are_refused_before_anything_is_written(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("nbytes", [8, 24, 0])
-def test_a_source_that_gives_other_bytes_than_promised_is_noticed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nbytes: int) -> None:
+def test_a_source_that_gives_other_bytes_than_promised_is_noticed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, nbytes: int
+) -> None:
     ref = TensorRef.of_array(np.ones(4, np.float32))
     monkeypatch.setattr(type(ref), "chunks", lambda self: iter([bytes(nbytes)]))
     with pytest.raises(ConversionError, match="'w' does not have the 16 bytes"):
