@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from codegen_torch.dims import Dim, minimum
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import graph_input
-from codegen_torch.facts import Fact, broadcast, elements
+from codegen_torch.facts import Fact, Size, broadcast, elements
 
 B, S = Dim.symbol("batch"), Dim.symbol("seq")
 
@@ -31,7 +31,7 @@ B, S = Dim.symbol("batch"), Dim.symbol("seq")
         (((B, 0), (1, 1)), (B, 0)),
     ],
 )
-def test_broadcast(shapes, result) -> None:
+def test_broadcast(shapes: tuple[tuple[Size, ...], ...], result: tuple[Size, ...]) -> None:
     assert broadcast(*shapes) == result
     assert broadcast(*reversed(shapes)) == result
 
@@ -48,7 +48,7 @@ def test_an_unknown_rank_leaves_the_result_unknown() -> None:
 
 
 @given(st.lists(st.lists(st.sampled_from((1, 3)), max_size=4).map(tuple), min_size=1, max_size=4))
-def test_numbers_are_broadcast_as_numpy_does(shapes) -> None:
+def test_numbers_are_broadcast_as_numpy_does(shapes: list[tuple[int, ...]]) -> None:
     assert broadcast(*shapes) == np.broadcast_shapes(*shapes)
 
 

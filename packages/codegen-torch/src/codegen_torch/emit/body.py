@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -75,6 +75,8 @@ class ForwardWriter:
         self.members = self._members_of_values()
         self.names: dict[Expr, str] = {}
         self.live: dict[str, Expr] = {}
+        self.freed: dict[str, Expr] = {}
+        self.roles = attention_roles([unit for unit in self.region.units if isinstance(unit, Expr)])
         self.hints = self._hints()
         self.needs_dtype = False
         self.plan: Plan = make_plan(self.region, sizes[self.region], self.hints)
@@ -96,12 +98,18 @@ class ForwardWriter:
         forward.lines.extend(self._bind_sizes(pending, self.region.params))
         last_uses = self._last_uses()
         for index, statement in enumerate(self.plan.statements):
-            line_nodes = self._nodes(statement)
-            sources = self._sources(statement.inlined)
-            body = self._value(statement, sources)
-            self._release(index, last_uses)
-            targets = self._targets(statement, reserved)
-            forward.lines.extend(Line(text, line_nodes) for text in self._statement(statement, targets, body))
+            unit, sources = statement.unit, self._sources(statement.inlined)
+            if isinstance(unit, Loop):
+                arguments = [self._operand(value, sources).doc for value in unit.calls[0].params]
+                self._release(index, last_uses)
+                target = self._targets(statement, reserved)
+                texts = self._loop(unit, target, arguments)
+            else:
+                source = self._unit_source(unit, sources)
+                self._release(index, last_uses)
+                texts = lay_out(source.doc, 2, f"{self._targets(statement, reserved)} = ")
+            nodes = self._nodes([*statement.inlined, unit])
+            forward.lines.extend(Line(text, nodes) for text in texts)
             values = [value for value in _flat(statement.targets) if value is not None]
             forward.lines.extend(self._bind_sizes(pending, values))
         forward.lines.extend(self._return())
@@ -125,12 +133,8 @@ class ForwardWriter:
         if dtype is not self.model_dtype:
             return str(dtype)
         for name, value in self.live.items():
-            if (
-                not isinstance(value.fact, tuple)
-                and not value.fact.host
-                and value.dtype is dtype
-                and value.op != "input"
-            ):
+            is_tensor = not isinstance(value.fact, tuple) and not value.fact.host
+            if is_tensor and value.dtype is dtype and value.op != "input":
                 return f"{name}.dtype"
         if self.weight_path is None:
             return str(dtype)
@@ -162,7 +166,6 @@ class ForwardWriter:
     def _hints(self) -> dict[Expr, str | None]:
         """What the values computed here would be called."""
         values = [v for unit in self.region.units for v in (unit.results if isinstance(unit, Region) else [unit])]
-        self.roles = attention_roles([unit for unit in self.region.units if isinstance(unit, Expr)])
         return {value: self.roles.get(value) or hint(value, self.members.get) for value in values}
 
     def _name_parameters(self, reserved: list[str]) -> None:
@@ -213,8 +216,9 @@ class ForwardWriter:
 
     def _release(self, index: int, last_uses: Mapping[Expr, int]) -> None:
         """Forget names whose values nothing needs after this statement; they may be taken again."""
-        self.freed = [name for name, value in self.live.items() if last_uses.get(value, -1) <= index]
-        self.freed_values = {name: self.live.pop(name) for name in self.freed}
+        self.freed = {name: value for name, value in self.live.items() if last_uses.get(value, -1) <= index}
+        for name in self.freed:
+            del self.live[name]
 
     def _targets(self, statement: Statement, reserved: list[str]) -> str:
         def name(target: Any) -> str:
@@ -235,13 +239,13 @@ class ForwardWriter:
             carried = statement.unit.calls[0].params[statement.unit.position]
             taken += [self.names[value] for value in statement.unit.calls[0].params if value in self.names]
             taken = [name for name in taken if name != self.names.get(carried)]
-            if self.names.get(carried) in self.freed_values and carried.op != "input":
+            if self.names.get(carried) in self.freed and carried.op != "input":
                 return self.names[carried]
             return unique(None, taken)
         if wanted is None or wanted == "index":
             for value in statement.uses:
                 name = self.names[value]
-                reusable = name in self.freed_values and name not in taken and _alike(value, target)
+                reusable = name in self.freed and name not in taken and _alike(value, target)
                 if reusable and (is_generic(name) or (value.op != "input" and wanted == "index")):
                     return name
         return unique(wanted, taken)
@@ -275,17 +279,6 @@ class ForwardWriter:
         sizes = [self.size_names[name] for name in self.sizes[region].arguments]
         return Source(Bracket(f"{callee}(", (*arguments, *sizes), ")"))
 
-    def _value(self, statement: Statement, sources: Mapping[Expr, Source]) -> Source | tuple[str, Source]:
-        unit = statement.unit
-        if not isinstance(unit, Loop):
-            return self._unit_source(unit, sources)
-        container, _, first = self.region.members[unit.calls[0]].rpartition(".")
-        arguments = [self._operand(value, sources).doc for value in unit.calls[0].params]
-        carried = unit.calls[0].params[unit.position]
-        return self._iterated(container, int(first), len(unit.calls)), self._call(
-            "…", unit.calls[0], arguments
-        ) if carried else None  # type: ignore[return-value]
-
     def _iterated(self, container: str, first: int, count: int) -> str:
         numbers = [
             int(path.rpartition(".")[2])
@@ -297,19 +290,15 @@ class ForwardWriter:
             return text
         return f"{text}[{first or ''}:{'' if first + count == max(numbers) + 1 else first + count}]"
 
-    def _statement(self, statement: Statement, targets: str, body: Any) -> list[str]:
-        if not isinstance(statement.unit, Loop):
-            return lay_out(body.doc, 2, f"{targets} = ")
-        iterated, call = body
-        loop = statement.unit
-        container = self.region.members[loop.calls[0]].rpartition(".")[0].rsplit(".", 1)[-1]
-        variable = unique(_singular(container), [*self.live, *self.freed_values, targets])
-        arguments = list(call.doc.items)
+    def _loop(self, loop: Loop, target: str, arguments: list[Doc]) -> list[str]:
+        """``for layer in self.layers: x = layer(x, mask)``, after ``x`` has its first value."""
+        container, _, first = self.region.members[loop.calls[0]].rpartition(".")
+        variable = unique(_singular(container.rsplit(".", 1)[-1]), [*self.live, *self.freed, target])
         start = str(arguments[loop.position])
-        arguments[loop.position] = targets
-        lines = [] if start == targets else lay_out(start, 2, f"{targets} = ")
-        lines.append(f"        for {variable} in {iterated}:")
-        return lines + lay_out(Bracket(f"{variable}(", tuple(arguments), ")"), 3, f"{targets} = ")
+        lines = [] if start == target else lay_out(start, 2, f"{target} = ")
+        lines.append(f"        for {variable} in {self._iterated(container, int(first), len(loop.calls))}:")
+        repeated = [target if index == loop.position else argument for index, argument in enumerate(arguments)]
+        return lines + lay_out(self._call(variable, loop.calls[0], repeated).doc, 3, f"{target} = ")
 
     def _return(self) -> list[Line]:
         inlined: list[Expr] = []
@@ -321,7 +310,7 @@ class ForwardWriter:
                 stack[:0] = operands_of(self.producers[value])
         sources = self._sources(inlined)
         docs = [self._operand(value, sources).doc for value in self.plan.returned]
-        nodes = tuple(dict.fromkeys(node for value in inlined for node in value.origin.nodes))
+        nodes = self._nodes(inlined)
         doc: Doc = docs[0] if len(docs) == 1 else ", ".join(map(str, docs))
         texts = lay_out(doc, 2, "return ")
         return [Line(text, nodes) for text in texts]
@@ -354,12 +343,11 @@ class ForwardWriter:
         kinds = [_annotation(value) for value in self.region.results]
         return kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]"
 
-    def _nodes(self, statement: Statement) -> tuple[int, ...]:
-        if isinstance(statement.unit, Loop):
-            return ()
-        values = list(statement.inlined)
-        values += [statement.unit] if isinstance(statement.unit, Expr) else []
-        return tuple(dict.fromkeys(node for value in values for node in value.origin.nodes))
+    def _nodes(self, units: Iterable[Expr | Region | Loop]) -> tuple[int, ...]:
+        """The ONNX nodes that a line stands for, in every instance of the class."""
+        positions = [self.positions[unit] for unit in units if isinstance(unit, Expr) and unit in self.positions]
+        same = [region.units[position] for position in positions for region in self.definition.regions]
+        return tuple(dict.fromkeys(node for unit in same if isinstance(unit, Expr) for node in unit.origin.nodes))
 
 
 def _outer_member(region: Region, value: Expr) -> str | None:
@@ -391,10 +379,8 @@ def _flat(targets: Any) -> list[Any]:
 
 
 def _singular(name: str) -> str:
+    """What one entry of a list is called: ``layers`` holds a layer, ``h`` an ``h``."""
     if name.endswith("ies"):
         return f"{name[:-3]}y"
-    return (
-        name[:-1]
-        if name.endswith("s") and not name.endswith("ss") and len(name) > 2
-        else Identifier.like(f"{name}", "layer")
-    )
+    is_plural = name.endswith("s") and not name.endswith("ss") and len(name) > 2
+    return name[:-1] if is_plural else name

@@ -139,7 +139,7 @@ def _base_name(region: Region) -> ClassName:
     return ClassName("Block") if len(words[-1]) == 1 else ClassName.like(words[-1])  # GPT-2's ``h.0`` is a Block
 
 
-def _parameter_name(region: Region, site: Site, taken: set[str]) -> str:
+def _parameter_name(region: Region, site: Site, taken: set[str]) -> Identifier:
     position = site[0]
     label = next(str(part) for part in reversed(site) if isinstance(part, str))
     unit = region.units[position] if isinstance(position, int) else None
@@ -149,7 +149,7 @@ def _parameter_name(region: Region, site: Site, taken: set[str]) -> str:
     base, number = name, 1
     while name in taken:
         number += 1
-        name = f"{base}{number}"
+        name = Identifier(f"{base}{number}")
     return name
 
 
