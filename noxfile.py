@@ -146,7 +146,7 @@ def bench(session: nox.Session) -> None:
     name, *arguments = session.posargs or [""]
     if name not in names:
         session.error(f"name a benchmark after --; there are: {', '.join(names)}")
-    environment = torch_env(session, *MODELS)
+    environment = torch_env(session, *MODELS, "tinygrad")
     session.run(environment / "python", BENCHMARKS / f"{name}.py", *arguments, external=True)
 
 
