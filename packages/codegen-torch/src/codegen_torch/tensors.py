@@ -86,6 +86,10 @@ class TensorRef(ABC):
         elif dtype is DType.BFLOAT16:
             element = _bfloat16_bits(np.asarray(value, np.float32))
         else:
+            if dtype.is_int and isinstance(value, int):
+                limits = np.iinfo(dtype.numpy)
+                if not limits.min <= value <= limits.max:  # numpy 1 would wrap it
+                    raise OverflowError(f"{value} is beyond the range of {dtype.value}")
             element = np.asarray(value, dtype.numpy)
         return _Filled(element, dtype, tuple(shape))
 

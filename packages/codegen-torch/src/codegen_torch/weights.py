@@ -102,7 +102,7 @@ def read_index(path: StrPath) -> dict[str, Entry]:
         try:
             return _checked_index(file, os.fstat(file.fileno()).st_size)
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
-            raise WeightsFileError(f"{path} is not a whole weights file: {error or 'it ends early'}") from None
+            raise WeightsFileError(f"{path} is not a whole weights file: {str(error) or 'it ends early'}") from None
 
 
 def is_weights_file(path: StrPath) -> bool:
