@@ -1,5 +1,4 @@
 import functools
-import importlib
 import os
 import subprocess
 import sys
@@ -8,17 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
+from codegen_torch import weights
+from codegen_torch.dtypes import DType
+from codegen_torch.runtime import weights as runtime
+from codegen_torch.tensors import TensorRef
+from codegen_torch.weights import write_msgpack
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from codegen_torch import weights
-from codegen_torch.dtypes import DType
-from codegen_torch.tensors import TensorRef
-from codegen_torch.weights import write_msgpack
-
-torch = pytest.importorskip("torch")
-runtime = importlib.import_module("codegen_torch.runtime.weights")
 load_weights = runtime.load_weights
 
 FIXED = [dtype for dtype in DType if dtype is not DType.STRING]
