@@ -274,9 +274,9 @@ def test_strings_are_quoted_as_ruff_quotes_them(string: str, source: str) -> Non
     ],
 )
 def test_small_and_regular_tensors_are_computed(values: np.ndarray[Any, Any], source: str) -> None:
-    assert buffer_source(array(values), "name") == source
+    assert buffer_source(array(values)) == source
 
 
 def test_other_tensors_are_loaded() -> None:
-    assert buffer_source(array(np.arange(40, dtype=np.float32) ** 2), "name") is None
-    assert buffer_source(array(np.random.default_rng(0).integers(0, 9, 40)), "name") is None
+    assert buffer_source(array(np.arange(40, dtype=np.float32) ** 2)) is None
+    assert buffer_source(array(np.random.default_rng(0).integers(0, 9, 40))) is None

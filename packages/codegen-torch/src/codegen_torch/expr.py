@@ -11,7 +11,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
 from dataflow_ir import Node
@@ -207,11 +207,6 @@ def call(name: str, *args: Any, **kwargs: Any) -> Expr:
     """Build the call of a torch symbol that returns one value."""
     result: Expr = SYMBOLS[name](*args, **kwargs)
     return result
-
-
-def is_expr(value: object) -> TypeGuard[Expr]:
-    """Whether this is an expression."""
-    return isinstance(value, Expr)
 
 
 def literal(value: Dim | bool | int | float | complex) -> Expr:

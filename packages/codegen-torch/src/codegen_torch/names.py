@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import keyword
 import re
+from collections.abc import Container
 from typing import Self
 
 # Attributes that nn.Module needs for itself.
@@ -61,6 +62,15 @@ class ClassName(Identifier):
         if not name[0].isupper():
             name = Identifier.like("".join(word[:1].upper() + word[1:] for word in name.split("_")), default)
         return cls(name)
+
+
+def numbered(name: str, taken: Container[str]) -> str:
+    """The name, or the first of ``name2``, ``name3``, … that is not taken."""
+    number, free = 1, name
+    while free in taken:
+        number += 1
+        free = f"{name}{number}"
+    return free
 
 
 def component(text: str) -> str:

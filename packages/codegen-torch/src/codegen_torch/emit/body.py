@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -50,7 +50,6 @@ class ForwardWriter:
 
     Args:
         definition: The class; its printed region is written.
-        classes: The class of every region.
         sizes: Where every region finds its symbolic sizes.
         model_dtype: The float type that follows the model when it is cast.
         size_names: How symbols are called, the same in all classes.
@@ -80,11 +79,6 @@ class ForwardWriter:
         self.hints = self._hints()
         self.needs_dtype = False
         self.plan: Plan = make_plan(self.region, sizes[self.region], self.hints)
-        self.producers: dict[Expr, Expr | Region] = {
-            value: unit
-            for unit in self.region.units
-            for value in (unit.results if isinstance(unit, Region) else [unit])
-        }
 
     def write(self) -> Forward:
         """The method."""
@@ -199,20 +193,11 @@ class ForwardWriter:
             for value in statement.uses:
                 last[value] = index
         end = len(self.plan.statements)
-        for value in self._returned_uses():
+        for value in self.plan.uses:
             last[value] = end
         for value, _ in self.sizes[self.region].sources.values():
             last.setdefault(value, -1)
         return last
-
-    def _returned_uses(self) -> Iterator[Expr]:
-        stack = list(self.plan.returned)
-        while stack:
-            value = stack.pop()
-            if value in self.plan.named or value not in self.producers:
-                yield value
-            else:
-                stack.extend(operands_of(self.producers[value]))
 
     def _release(self, index: int, last_uses: Mapping[Expr, int]) -> None:
         """Forget names whose values nothing needs after this statement; they may be taken again."""
@@ -257,7 +242,7 @@ class ForwardWriter:
         sources: dict[Expr, Source] = {}
         for value in reversed(inlined):
             if value not in sources:
-                sources[value] = self._unit_source(self.producers[value], sources)
+                sources[value] = self._unit_source(self.plan.producers[value], sources)
         return sources
 
     def _unit_source(self, unit: Expr | Region, sources: Mapping[Expr, Source]) -> Source:
@@ -301,16 +286,9 @@ class ForwardWriter:
         return lines + lay_out(self._call(variable, loop.calls[0], repeated).doc, 3, f"{target} = ")
 
     def _return(self) -> list[Line]:
-        inlined: list[Expr] = []
-        stack = list(self.plan.returned)
-        while stack:
-            value = stack.pop(0)
-            if value not in self.plan.named and value in self.producers:
-                inlined.append(value)
-                stack[:0] = operands_of(self.producers[value])
-        sources = self._sources(inlined)
+        sources = self._sources(self.plan.inlined)
         docs = [self._operand(value, sources).doc for value in self.plan.returned]
-        nodes = self._nodes(inlined)
+        nodes = self._nodes(self.plan.inlined)
         doc: Doc = docs[0] if len(docs) == 1 else ", ".join(map(str, docs))
         texts = lay_out(doc, 2, "return ")
         return [Line(text, nodes) for text in texts]

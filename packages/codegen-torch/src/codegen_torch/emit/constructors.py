@@ -8,6 +8,7 @@ from typing import Any
 
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import layer_weights, tensor_of
+from codegen_torch.symbols.base import is_default
 
 _REQUIRED = object()
 
@@ -28,7 +29,7 @@ class Argument:
     @property
     def is_default(self) -> bool:
         """Whether it need not be written."""
-        return self.keyword and type(self.value) is type(self.default) and self.value == self.default
+        return self.keyword and is_default(self.value, self.default)
 
 
 def constructor(layer: Expr) -> list[Argument]:

@@ -14,6 +14,7 @@ from codegen_torch.emit.literals import string_source
 from codegen_torch.expr import Expr, Slot
 from codegen_torch.modules.region import data_operands
 from codegen_torch.symbols import SYMBOLS, Kind, Symbol
+from codegen_torch.symbols.base import is_default
 
 ATOM = 20
 """The precedence of names, calls and subscripts; operators bind less."""
@@ -197,7 +198,7 @@ class _Printer:
             if parameter.spread:
                 items.extend(self.value(v, (parameter.name, i)) for i, v in enumerate(argument))
                 continue
-            if parameter.default is not _EMPTY and (argument is None or _is_default(argument, parameter.default)):
+            if parameter.default is not _EMPTY and (argument is None or is_default(argument, parameter.default)):
                 skipped = True
                 continue
             doc: Doc = self.source(argument).doc if parameter.is_input else self.attribute(parameter.name)
@@ -231,10 +232,6 @@ def _is_simple(text: str) -> bool:
 
 
 _EMPTY = SYMBOLS["F.linear"].parameters[0].default  # inspect.Parameter.empty
-
-
-def _is_default(argument: Any, default: Any) -> bool:
-    return type(argument) is type(default) and argument == default
 
 
 def _keyword(name: str, doc: Doc) -> Doc:

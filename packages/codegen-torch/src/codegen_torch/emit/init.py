@@ -155,7 +155,7 @@ class _Builder:
 
     def buffer(self, name: str, leaf: Expr) -> Doc:
         """A buffer: computed where a line can compute it, else loaded."""
-        source = buffer_source(leaf, name)
+        source = buffer_source(leaf)
         if source is not None:
             return Bracket("self.register_buffer(", (f'"{name}"', source, "persistent=False"), ")")
         dtype = "" if leaf.dtype is DType.FLOAT32 else f", dtype={leaf.dtype}"

@@ -19,13 +19,8 @@ LITERAL_LIMIT = 16
 """Tensors of at most this many elements are written out."""
 
 
-def buffer_source(constant: Expr, name: str) -> str | None:
-    """Python source of a constant tensor, or None if it must come from the weights file.
-
-    Args:
-        constant: A constant expression.
-        name: Unused in the source itself; errors mention it.
-    """
+def buffer_source(constant: Expr) -> str | None:
+    """Python source of a constant tensor, or None if it must come from the weights file."""
     value = constant.fact.value
     dtype = constant.dtype
     if value is None and constant.fact.fill is not None and constant.fact.is_static:
@@ -36,7 +31,7 @@ def buffer_source(constant: Expr, name: str) -> str | None:
     shape = ", ".join(map(str, value.shape))
     if not value.size:
         return f"torch.empty({shape}, dtype={dtype})"
-    if value.size and (value == value.flat[0]).all() and value.ndim:
+    if value.ndim and (value == value.flat[0]).all():
         return _uniform(value, shape, dtype)
     if dtype in _RANGED and value.size > 2 and (arange := _arange(value, suffix)):
         return arange

@@ -19,7 +19,7 @@ from codegen_torch.modules.classes import ClassDef
 from codegen_torch.modules.region import Region, is_layer, layer_weights
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.modules.state import State
-from codegen_torch.names import ClassName, Identifier
+from codegen_torch.names import ClassName, Identifier, numbered
 
 _CAST = """\
     for key, tensor in (*model.named_parameters(), *model.named_buffers()):
@@ -110,12 +110,8 @@ def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
     for definition in [root, *(d for d in definitions if d is not root)]:
         if definition.inline:
             continue
-        name, number = definition.base, 1
-        while name in taken:
-            number += 1
-            name = ClassName(f"{definition.base}{number}")
-        definition.name = name
-        taken.add(name)
+        definition.name = ClassName(numbered(definition.base, taken))
+        taken.add(definition.name)
 
 
 def _size_names(sizes: Mapping[Region, Sizes], inputs: list[str]) -> dict[str, str]:
@@ -127,12 +123,8 @@ def _size_names(sizes: Mapping[Region, Sizes], inputs: list[str]) -> dict[str, s
             if symbol in names:
                 continue
             base = "n" if symbol.startswith("?") else Identifier.like(symbol, "size")
-            name, number = base, 1
-            while name in taken:
-                number += 1
-                name = f"{base}{number}"
-            names[symbol] = name
-            taken.add(name)
+            names[symbol] = numbered(base, taken)
+            taken.add(names[symbol])
     return names
 
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import data_operands, is_layer
-from codegen_torch.names import Identifier
+from codegen_torch.names import Identifier, numbered
 
 GENERIC = ("x", "out", "y", "z")
 """Names for values of the main stream, in the order they are taken."""
@@ -109,8 +109,4 @@ def unique(preferred: str | None, taken: Iterable[str]) -> str:
     for candidate in candidates:
         if candidate not in taken and candidate not in MODULE_NAMES:
             return candidate
-    base = preferred or GENERIC[0]
-    number = 2
-    while f"{base}{number}" in taken:
-        number += 1
-    return f"{base}{number}"
+    return numbered(preferred or GENERIC[0], taken | MODULE_NAMES)

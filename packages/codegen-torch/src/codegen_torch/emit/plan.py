@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -52,11 +52,21 @@ class Loop:
 
 @dataclass(eq=False, slots=True)
 class Plan:
-    """The statements of a region, in order, and the values written inside the returned ones."""
+    """The statements of a region.
+
+    Attributes:
+        statements: All but the last, in order.
+        returned: The values that the last one returns.
+        uses: The named values that occur in it.
+        inlined: The values that are written inside it.
+        producers: The units that compute the region's values.
+    """
 
     statements: list[Statement]
     returned: list[Expr]
-    named: set[Expr]
+    uses: list[Expr]
+    inlined: list[Expr]
+    producers: Mapping[Expr, Expr | Region]
 
 
 class _Draft:
@@ -137,8 +147,12 @@ def make_plan(region: Region, sizes: Sizes, hints: Mapping[Expr, str | None]) ->
     _name_long_results(region, sources, named)
     kept = [statement for statement in statements if _is_kept(statement, named)]
     _fill_tuples(region, kept)
-    _collect(region, kept, named)
-    return Plan(kept, list(region.results), named)
+    producers = _producers(region)
+    for statement in kept:
+        unit = statement.unit.calls[0] if isinstance(statement.unit, Loop) else statement.unit
+        statement.uses, statement.inlined = _spelled_out(operands_of(unit), named, producers)
+    uses, inlined = _spelled_out(region.results, named, producers)
+    return Plan(kept, list(region.results), uses, inlined, producers)
 
 
 def _use_counts(region: Region) -> dict[Expr, int]:
@@ -249,21 +263,26 @@ def _fill_tuples(region: Region, statements: list[Statement]) -> None:
     statements[:] = [statement for statement in statements if statement.unit not in nested]
 
 
-def _collect(region: Region, statements: list[Statement], named: set[Expr]) -> None:
-    """Note for every statement which named values occur in it."""
-    producers: dict[Expr, Expr | Region] = {}
-    for unit in region.units:
-        producers.update(dict.fromkeys(unit.results if isinstance(unit, Region) else [unit], unit))
-    for statement in statements:
-        calls = statement.unit.calls if isinstance(statement.unit, Loop) else [statement.unit]
-        stack = list(operands_of(calls[0]))
-        while stack:
-            value = stack.pop(0)
-            if value in named or value not in producers:
-                statement.uses.append(value)
-            else:
-                statement.inlined.append(value)
-                stack[:0] = operands_of(producers[value])
+def _producers(region: Region) -> dict[Expr, Expr | Region]:
+    """The unit that computes each value."""
+    return {value: unit for unit in region.units for value in (unit.results if isinstance(unit, Region) else [unit])}
+
+
+def _spelled_out(
+    values: Iterable[Expr], named: set[Expr], producers: Mapping[Expr, Expr | Region]
+) -> tuple[list[Expr], list[Expr]]:
+    """The named values that occur in a statement over ``values``, and those that are written inside it."""
+    uses: list[Expr] = []
+    inlined: list[Expr] = []
+    stack = list(values)
+    while stack:
+        value = stack.pop(0)
+        if value in named or value not in producers:
+            uses.append(value)
+        else:
+            inlined.append(value)
+            stack[:0] = operands_of(producers[value])
+    return uses, inlined
 
 
 def find_loops(region: Region) -> dict[Region, Loop]:

@@ -13,7 +13,7 @@ from codegen_torch.emit.literals import buffer_source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, data_operands, is_layer, tensor_of
 from codegen_torch.modules.sizes import Sizes
-from codegen_torch.names import ClassName, Identifier
+from codegen_torch.names import ClassName, Identifier, numbered
 
 MAX_PARAMETERS = 12
 """Regions that differ in more numbers than this are different classes."""
@@ -146,11 +146,7 @@ def _parameter_name(region: Region, site: Site, taken: set[str]) -> Identifier:
     name = Identifier.like(label, "size")
     if name in taken and unit is not None and unit in region.members:
         name = Identifier.like(f"{region.members[unit].replace('.', '_')}_{name}")
-    base, number = name, 1
-    while name in taken:
-        number += 1
-        name = Identifier(f"{base}{number}")
-    return name
+    return Identifier(numbered(name, taken))
 
 
 def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> tuple[Hashable, dict[Site, Number]]:
@@ -177,7 +173,7 @@ def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> 
         if unit.op == "weight":
             parts.append(_split(tensor_of(unit).shape, (position, "size"), numbers))
         elif unit.op == "constant":
-            parts.append(buffer_source(unit, "name") or _split(tensor_of(unit).shape, (position, "size"), numbers))
+            parts.append(buffer_source(unit) or _split(tensor_of(unit).shape, (position, "size"), numbers))
         elif is_layer(unit):
             parts.append(tuple(names[operand] for operand in data_operands(unit)))
             parts.extend((a.name, _split(a.value, (position, a.name), numbers)) for a in constructor(unit))

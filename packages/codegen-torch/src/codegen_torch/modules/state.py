@@ -87,7 +87,7 @@ def _tie_heads(state: State, layers: dict[str, str]) -> None:
 def _tensors(path: str, unit: Expr) -> list[tuple[str, Expr]]:
     if is_layer(unit):
         return [(f"{path}.{role}", leaf) for role, leaf in layer_weights(unit).items()]
-    if unit.op == "weight" or (unit.op == "constant" and buffer_source(unit, path) is None):
+    if unit.op == "weight" or (unit.op == "constant" and buffer_source(unit) is None):
         return [(path, unit)]
     return []
 

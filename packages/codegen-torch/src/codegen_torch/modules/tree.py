@@ -16,7 +16,6 @@ from codegen_torch.modules.cycles import components
 from codegen_torch.modules.places import Place, common, places_of
 from codegen_torch.modules.region import LEAVES, Region, data_operands, is_layer
 
-Unit = Expr | Region
 Vertex = Expr | Place
 
 

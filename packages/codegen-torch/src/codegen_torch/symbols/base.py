@@ -94,7 +94,7 @@ class Symbol:
                 inputs.extend(argument)
             elif parameter.is_input:
                 inputs.append(argument if argument is None or isinstance(argument, Expr) else literal(argument))
-            elif parameter.spread or not _same(argument, parameter.default):
+            elif parameter.spread or not is_default(argument, parameter.default):
                 host.append((parameter.name, argument))
         operands = tuple(inputs)
         for name, argument in host:
@@ -229,7 +229,7 @@ def project(expr: Expr, facts: tuple[Facts, ...]) -> tuple[Any, ...]:
     return tuple(parts)
 
 
-def _same(argument: Any, default: Any) -> bool:
+def is_default(argument: Any, default: Any) -> bool:
     """Whether an argument is the default: equal and of its type (1 is not True, 0.0 is not 0)."""
     return argument is default or (type(argument) is type(default) and argument == default)
 
