@@ -92,7 +92,7 @@ ALGORITHMS: dict[str, Callable[[Node], Any]] = {
     "subst": lambda g: df.subst({g: g[0]}, g),
     "rewrite": lambda g: df.rewrite(g, simplification()),
     "rewrite by uses": lambda g: df.rewrite(g, simplification_by_uses()),
-    "topdown": lambda g: df.rewrite(g, simplification(), order="topdown"),
+    "topdown": lambda g: df.rewrite(g, simplification(), strategy="topdown"),
     "find_all": lambda g: [*df.find_all(df.P.f(df.P.f) | df.P.add(df.P.add, df.V.x), g)],
     "replace": lambda g: df.replace(g, inp("x"), inp("y")),
     "pickle": lambda g: pickle.loads(pickle.dumps(g)),

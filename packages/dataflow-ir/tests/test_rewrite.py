@@ -70,7 +70,7 @@ GRAPHS = st.builds(numeric, st.randoms(use_true_random=False), st.integers(1, 60
 def test_rewriting_keeps_the_value(g: Node) -> None:
     expected = df.evaluate(g, compute, x=3, y=12345, z=1000)
     rules = arithmetic()
-    for options in ({}, {"order": "topdown"}, {"fixpoint": False}, {"order": "topdown", "fixpoint": False}):
+    for options in ({}, {"strategy": "topdown"}, {"fixpoint": False}, {"strategy": "topdown", "fixpoint": False}):
         result = rewrite(g, rules, **options)
         assert df.evaluate(result, compute, x=3, y=12345, z=1000) == expected
     for rules in (arithmetic(), arithmetic(once_only=True)):
@@ -85,7 +85,7 @@ def test_rewriting_keeps_the_values_of_a_machine_with_delays(random: Any, size: 
     order = df.nodes(g)
     delays = [v for v in order if v.op == "delay"]
     for v in delays[:cycles]:
-        df.thread(v, random.choice(order), at=0)
+        v[0] = random.choice(order)
     expected = simulate(g, 6)
     rules = arithmetic()
     result = rewrite(g, rules)
@@ -250,8 +250,8 @@ def test_subclasses_stay_what_they_are() -> None:
     assert result[0][0] is result[1]
 
 
-@pytest.mark.parametrize("order", ["bottomup", "topdown"])
-def test_rules_without_end_are_named(order: Any) -> None:
+@pytest.mark.parametrize("strategy", ["bottomup", "topdown"])
+def test_rules_without_end_are_named(strategy: Any) -> None:
     rules = Rules()
     rules[P.add(x, 0)] = x
     rules[P.f(x)] = P.g(x)
@@ -259,7 +259,7 @@ def test_rules_without_end_are_named(order: Any) -> None:
     with pytest.raises(
         RewriteError, match=r"go round:\n  [fg]\(x\) -> [fg]\(x\)  at .*\n  [fg]\(x\) -> [fg]\(x\)"
     ) as error:
-        rewrite(parse("add(f(p), 0)"), rules, order=order)
+        rewrite(parse("add(f(p), 0)"), rules, strategy=strategy)
     assert len(error.value.steps) == 2
 
 
@@ -288,7 +288,7 @@ def _forever() -> Rules:
         (lambda r: (r.__setitem__(P.f(x), y), r.index), "captures no y"),
         (lambda r: (r.__setitem__(P.f(x), once(x)), r.index), "cannot be built"),
         (lambda r: (r.__setitem__(P.f(x), lambda x: 3), rewrite(parse("f(p)"), r)), "returned a int, not a Node"),
-        (lambda r: rewrite(inp("p"), r, order="sideways"), "order must be"),  # type: ignore[arg-type]
+        (lambda r: rewrite(inp("p"), r, strategy="sideways"), "strategy must be"),  # type: ignore[arg-type]
     ],
 )
 def test_rules_that_make_no_sense(make: Any, error: str) -> None:

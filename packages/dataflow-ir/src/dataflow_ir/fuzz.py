@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from dataflow_ir.functions import call, close
-from dataflow_ir.node import Node, const, inp, thread
+from dataflow_ir.node import Node, const, inp
 from dataflow_ir.values import FrozenDict
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ def grow(
     for _ in range(cycles):
         v = random.choice(pool)
         if v.inputs:
-            thread(v, random.choice(pool), at=random.randrange(len(v.inputs)))
+            v[random.randrange(len(v.inputs))] = random.choice(pool)
     return pool[-1]
 
 

@@ -31,13 +31,13 @@ class Node:
     ('add', True, True, 1)
     """
 
-    __slots__ = ("__weakref__", "attrs", "inputs", "meta", "op")
+    __slots__ = ("__weakref__", "_meta", "attrs", "inputs", "op")
     __match_args__ = ("op", "inputs")
 
     op: Any
     inputs: tuple[Any, ...]
     attrs: FrozenDict
-    meta: dict[Any, Any]
+    _meta: dict[Any, Any] | None
 
     def __init__(
         self,
@@ -49,7 +49,7 @@ class Node:
         self.op = op
         self.inputs = inputs if inputs.__class__ is tuple else tuple(inputs)
         self.attrs = NO_ATTRS if not attrs else attrs if attrs.__class__ is FrozenDict else FrozenDict(attrs)
-        self.meta = {} if meta is None else meta
+        self._meta = meta
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -59,6 +59,11 @@ class Node:
 
     def __getitem__(self, index: int) -> Any:
         return self.inputs[index]
+
+    def __setitem__(self, index: int, new: Node | None) -> None:
+        inputs = list(self.inputs)
+        inputs[index] = new
+        self.inputs = tuple(inputs)
 
     def __repr__(self) -> str:
         return brief(self)
@@ -80,6 +85,18 @@ class Node:
         from dataflow_ir.table import deepcopy  # noqa: PLC0415 - as above
 
         return deepcopy(self, memo)
+
+    @property
+    def meta(self) -> dict[Any, Any]:
+        """What is remembered of the node; the dict is made when it is first asked for."""
+        meta = self._meta
+        if meta is None:
+            meta = self._meta = {}
+        return meta
+
+    @meta.setter
+    def meta(self, meta: dict[Any, Any]) -> None:
+        self._meta = meta
 
     @property
     def key(self) -> Hashable:
@@ -107,7 +124,8 @@ class Node:
 
     def rebuild(self, inputs: tuple[Any, ...]) -> Any:
         """Return a new node that differs from this one in its inputs alone."""
-        return type(self)(self.op, inputs, self.attrs, dict(self.meta))
+        meta = self._meta
+        return type(self)(self.op, inputs, self.attrs, dict(meta) if meta else None)
 
 
 def node(op: Hashable, *inputs: Node | None, **attrs: Hashable) -> Node:
@@ -161,19 +179,18 @@ class Forward(Node):
 
 
 def thread(target: Node, new: Node | None, at: int | None = None) -> Node:
-    """Change a node in place: append an input, or put it in the place of input ``at``. Return the node.
+    """Change a node in place: insert an input before the one at ``at``, by default behind the last. Return the node.
+
+    ``target[at] = new`` puts an input in the place of another.
 
     >>> x = inp("x")
     >>> loop = node("add", x)
     >>> thread(loop, node("delay", loop)) is loop
     True
-    >>> loop.inputs[1].inputs[0] is loop
-    True
+    >>> loop[1][0] is loop, len(thread(loop, x, at=0).inputs)
+    (True, 3)
     """
     inputs = list(target.inputs)
-    if at is None:
-        inputs.append(new)
-    else:
-        inputs[at] = new
+    inputs.insert(len(inputs) if at is None else at, new)
     target.inputs = tuple(inputs)
     return target

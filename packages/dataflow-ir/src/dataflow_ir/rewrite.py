@@ -50,7 +50,7 @@ def rewrite(
     g: G,
     rules: Rules,
     *,
-    order: Literal["bottomup", "topdown"] = "bottomup",
+    strategy: Literal["bottomup", "topdown"] = "bottomup",
     fixpoint: bool = True,
     budget: int | None = None,
     has_effect: Callable[[Any], bool] | None = None,
@@ -70,7 +70,7 @@ def rewrite(
     Args:
         g: A node or a nest of them.
         rules: The rules.
-        order: Which way to go.
+        strategy: Which way to go.
         fixpoint: Whether to go on until no rule applies; otherwise each node is rewritten at most once.
         budget: How many replacements to make at most; by default 100 000, and 100 for each node.
         has_effect: Tells which nodes are never merged, because each run of them counts.
@@ -92,13 +92,13 @@ def rewrite(
     neg(neg(x)) -> x: neg(neg(x)) -> x
     neg(x)
     """
-    if order not in ("bottomup", "topdown"):
-        raise ValueError(f"order must be 'bottomup' or 'topdown', got {order!r}")
+    if strategy not in ("bottomup", "topdown"):
+        raise ValueError(f"strategy must be 'bottomup' or 'topdown', got {strategy!r}")
     ledger = _Ledger(g, budget, trace, on_replace)
     while True:
         before = list(leaves(g))
-        if order == "topdown" or not fixpoint:
-            g = _sweep(g, rules, ledger, prewalk if order == "topdown" else postwalk)
+        if strategy == "topdown" or not fixpoint:
+            g = _sweep(g, rules, ledger, prewalk if strategy == "topdown" else postwalk)
             again = fixpoint
         else:
             again, g = _Normalizer(rules, ledger, has_effect).run(g)

@@ -22,7 +22,7 @@ class Row(NamedTuple):
     op: Any
     inputs: tuple[int | None, ...]
     attrs: FrozenDict
-    meta: dict[Any, Any]
+    meta: dict[Any, Any] | None
     slots: dict[str, Any]
 
 
@@ -65,7 +65,7 @@ def to_table(g: Any) -> Table:
     rows = []
     for v in order:
         attrs = substitute_lambdas(v.attrs, code_number) if codes else v.attrs
-        rows.append(Row(type(v), v.op, tuple([number[i] for i in v.inputs]), attrs, v.meta, _slots(v)))
+        rows.append(Row(type(v), v.op, tuple([number[i] for i in v.inputs]), attrs, v._meta, _slots(v)))
     parts = [[map_nest(number.__getitem__, part) for part in (c.params, c.captured, c.body)] for c in codes]
     return Table(rows, [Code(*part) for part in parts], map_nest(number.__getitem__, g))
 
@@ -103,24 +103,24 @@ def deepcopy(root: Node, memo: dict[int, Any]) -> Any:
     while stack:
         v = stack.pop()
         if v is not None and id(v) not in memo:
-            memo[id(v)] = _blank(type(v), v.op, v.attrs, {}, {})
+            memo[id(v)] = _blank(type(v), v.op, v.attrs, None, {})
             found.append(v)
             stack += v.inputs
     for v in found:
         twin = memo[id(v)]
         twin.inputs = tuple([None if i is None else memo[id(i)] for i in v.inputs])
-        if v.meta:
-            twin.meta = copying.deepcopy(v.meta, memo)
+        if v._meta:
+            twin.meta = copying.deepcopy(v._meta, memo)
         _fill(twin, {name: copying.deepcopy(value, memo) for name, value in _slots(v).items()})
     return memo[id(root)]
 
 
-def _blank(cls: type[Node], op: Any, attrs: FrozenDict, meta: dict[Any, Any], slots: dict[str, Any]) -> Node:
+def _blank(cls: type[Node], op: Any, attrs: FrozenDict, meta: dict[Any, Any] | None, slots: dict[str, Any]) -> Node:
     v = object.__new__(cls)
     v.op = op
     v.inputs = ()
     v.attrs = attrs
-    v.meta = meta
+    v._meta = meta
     _fill(v, slots)
     return v
 

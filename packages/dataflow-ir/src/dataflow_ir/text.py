@@ -30,7 +30,7 @@ _EXCERPT = 200
 
 def name_in_meta(v: Node) -> Any:
     """Return ``v.meta["name"]``, the name that is proposed by default."""
-    return v.meta.get("name")
+    return v._meta and v._meta.get("name")
 
 
 @gc_paused
