@@ -46,10 +46,10 @@ class Origin:
     """Where an expression comes from in the file.
 
     Attributes:
-        order: The position of the ONNX node; statements keep this order.
+        order: The position of the ONNX node after clean-up; statements keep this order.
         scope: The modules that the node was in when the model was exported, outermost first.
         name: The name of the ONNX value, a hint for a variable's name.
-        nodes: The positions of all ONNX nodes that the expression stands for.
+        nodes: The positions in the file of all ONNX nodes that the expression stands for.
     """
 
     order: int = -1

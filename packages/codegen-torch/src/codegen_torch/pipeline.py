@@ -14,6 +14,7 @@ from dataflow_ir import syntax
 
 import codegen_torch
 from codegen_torch.clean import clean
+from codegen_torch.clean.functions import inline_functions
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.module import Header, ModuleSource, write_module
 from codegen_torch.errors import ConversionError
@@ -104,9 +105,10 @@ def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> 
     report("read", 0, stages)
     model = onnx_proto.load(path)
     report("clean", 1, stages)
-    cleaned = clean(model)
+    inlined, positions = inline_functions(model, path.name)
+    cleaned = clean(inlined)
     report("lower", 2, stages)
-    lowered = lower(cleaned, path.name, model)
+    lowered = lower(cleaned, path.name, positions)
     outputs = trace("lower", share(lowered.outputs))
     report("simplify", 3, stages)
     outputs = trace("simplify", simplify(outputs))

@@ -61,13 +61,13 @@ class _Lowering:
         self.obstacles.append(Obstacle(kind, self.opsets.get("", 0), name, reason))
 
 
-def lower(model: Model, source: str, original: Model | None = None) -> Lowered:
+def lower(model: Model, source: str, positions: Mapping[tuple[str, ...], int] | None = None) -> Lowered:
     """Turn a cleaned model into expressions.
 
     Args:
         model: The model, in topological order.
         source: How errors call it.
-        original: The model before clean-up: expressions tell their nodes by the positions in it.
+        positions: Where nodes stand in the file, by what they compute; by default, where they stand here.
 
     Raises:
         UnsupportedError: Operators, versions or features stand in the way; all of them are listed.
@@ -84,9 +84,8 @@ def lower(model: Model, source: str, original: Model | None = None) -> Lowered:
             state.broken.add(tensor.name)
             continue
         state.define(tensor.name, _lower_tensor(tensor, trained=tensor.name in state.trained))
-    positions = {node.outputs: position for position, node in enumerate((original or model).graph.nodes)}
-    for node in graph.nodes:
-        _lower_node(state, node, positions[node.outputs])
+    for order, node in enumerate(graph.nodes):
+        _lower_node(state, node, order, order if positions is None else positions[node.outputs])
     if state.obstacles:
         raise UnsupportedError(source, state.obstacles)
     return Lowered(inputs, _outputs(state, graph), len(graph.nodes))
@@ -174,7 +173,7 @@ def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
         return constant(ref, value)
 
 
-def _lower_node(state: _Lowering, node: Node, position: int) -> None:
+def _lower_node(state: _Lowering, node: Node, order: int, position: int) -> None:
     name = node.name or (node.outputs[0] if node.outputs else f"node {position}")
     if any(value in state.broken for value in node.inputs):
         state.broken.update(node.outputs)
@@ -185,7 +184,7 @@ def _lower_node(state: _Lowering, node: Node, position: int) -> None:
         if value and value not in state.values:
             raise InvalidModelError(f"{state.source}: node {name!r} reads {value!r}, which nothing computes before it")
         inputs.append(state.values[value] if value else None)
-    origin = Origin(position, scope_of(node), node.outputs[0] if node.outputs else "", (position,))
+    origin = Origin(order, scope_of(node), node.outputs[0] if node.outputs else "", (position,))
     with originating(origin):
         results = _apply(state, node, name, inputs)
     if results is None:
@@ -195,7 +194,7 @@ def _lower_node(state: _Lowering, node: Node, position: int) -> None:
         if output:
             state.define(output, result)
             if result.op not in ("input", "weight", "constant") and result.origin is origin:
-                result.meta["origin"] = Origin(position, origin.scope, output, (position,))
+                result.meta["origin"] = Origin(order, origin.scope, output, (position,))
 
 
 def _apply(state: _Lowering, node: Node, name: str, inputs: list[Expr | None]) -> tuple[Expr, ...] | None:
