@@ -26,7 +26,6 @@ REFUSED = {
     r"(element type|holds|tensors of) (FLOAT8\w+|FLOAT4\w+|U?INT[24])": r"_(FLOAT8\w+|FLOAT4\w+|U?INT[24])|e8m0",
     r"torch does not compute with uint64": r"^test_(?!pow).*_uint64",
     r"strings": r"_string",
-    r"only tensors are supported as inputs": r"identity_(sequence|opt)",
     r"the extreme of no elements": r"reduce_(max|min)_empty_set",
     r"reduction '(mul|max|min)' is not supported": r"scatternd_(multiply|max|min)",
 }

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from codegen_torch.dims import Dim, minimum
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import graph_input
-from codegen_torch.facts import Fact, Size, broadcast, elements
+from codegen_torch.facts import Fact, KindError, MapOf, OptionalOf, SequenceOf, Size, broadcast, elements, joined
 
 B, S = Dim.symbol("batch"), Dim.symbol("seq")
 
@@ -75,3 +75,73 @@ def test_elements_are_not_looked_into() -> None:
     array = elements([x, B, 3], (3, 1))
     assert array.shape == (3, 1)
     assert array[0, 0] is x
+
+
+F32, I64 = Fact(DType.FLOAT32, (2, B)), Fact(DType.INT64, (), host=True)
+
+
+@pytest.mark.parametrize(
+    ("fact", "annotation", "text"),
+    [
+        (F32, "Tensor", "float32[2, batch]"),
+        (Fact(DType.STRING, (2,)), "np.ndarray", "string[2]"),
+        (I64, "int", "host int64[]"),
+        (Fact(DType.STRING, (), host=True), "str", "host string[]"),
+        (SequenceOf(F32), "list[Tensor]", "list[float32[2, batch]]"),
+        (SequenceOf(F32, 3), "list[Tensor]", "list[float32[2, batch] × 3]"),
+        (OptionalOf(SequenceOf(F32)), "list[Tensor] | None", "list[float32[2, batch]] | None"),
+        (OptionalOf(F32, absent=True), "Tensor | None", "None"),
+        (MapOf(DType.STRING, I64), "dict[str, int]", "dict[string, host int64[]]"),
+    ],
+    ids=str,
+)
+def test_kinds_say_what_they_are(fact: Fact, annotation: str, text: str) -> None:
+    assert (fact.annotation, str(fact)) == (annotation, text)
+
+
+def test_nothing_is_known_of_a_container_as_a_tensor() -> None:
+    for fact in (SequenceOf(F32, 3), OptionalOf(F32), MapOf(DType.INT64, F32)):
+        assert (fact.host, fact.dims, fact.rank, fact.size, fact.value, fact.fill) == (True, *[None] * 5)
+        assert not fact.is_tensor
+        assert not fact.is_constant
+        assert not fact.is_static
+
+
+@pytest.mark.parametrize(
+    ("left", "right", "text"),
+    [
+        (F32, F32, "float32[2, batch]"),
+        (F32, Fact(DType.FLOAT32, (2,)), "float32[…]"),
+        (Fact(DType.FLOAT32, (2,), np.ones(2, np.float32), 1.0), Fact(DType.FLOAT32, (2,)), "float32[2]"),
+        (F32, OptionalOf(F32, absent=True), "float32[2, batch] | None"),
+        (OptionalOf(F32), F32, "float32[2, batch] | None"),
+        (SequenceOf(F32, 2), SequenceOf(F32, 2), "list[float32[2, batch] × 2]"),
+        (SequenceOf(F32, 2), SequenceOf(Fact(DType.FLOAT32, None), 0), "list[float32[2, batch]]"),
+        (MapOf(DType.INT64, I64), MapOf(DType.INT64, I64), "dict[int64, host int64[]]"),
+    ],
+    ids=str,
+)
+def test_one_or_the_other(left: Fact, right: Fact, text: str) -> None:
+    assert str(joined(left, right)) == str(joined(right, left)) == text
+    assert joined(left, right).fill is None
+
+
+def test_sizes_that_differ_become_a_fresh_one() -> None:
+    left, right = joined(F32, Fact(DType.FLOAT32, (2, 3))).dims or ()
+    assert left == 2
+    assert isinstance(right, Dim)
+    assert not right.is_bound()
+
+
+@pytest.mark.parametrize(
+    ("left", "right"),
+    [
+        (F32, Fact(DType.INT64, (2, B))),
+        (F32, SequenceOf(F32)),
+        (MapOf(DType.INT64, I64), MapOf(DType.STRING, I64)),
+        (F32, Fact(DType.FLOAT32, (2, B), host=True)),
+    ],
+)
+def test_values_of_different_kinds_cannot_be_one(left: Fact, right: Fact) -> None:
+    with pytest.raises(KindError, match="on one side and"):
+        joined(left, right)

@@ -10,7 +10,7 @@ import onnx_proto
 import pytest
 from onnx_proto import TensorType
 from onnx_proto.build import graph, model, node, tensor, value
-from onnx_proto.types import SequenceType
+from onnx_proto.types import SequenceType, SparseTensorType
 from samples import call, made, weights
 
 from codegen_torch.clean import clean
@@ -92,14 +92,21 @@ def test_operators_of_other_domains_carry_their_domain() -> None:
     assert obstacles(source) == [("com.example.Relu", "y", "the operator is not supported")]
 
 
-def test_inputs_that_are_no_tensors_stand_among_the_obstacles() -> None:
-    sequence = value("s", SequenceType(TensorType(onnx_proto.DataType.FLOAT, None)))
-    inputs = [sequence, value("q", "float8e4m3fn", [2]), value("x", "float32", [2])]
+def test_inputs_of_unsupported_types_stand_among_the_obstacles() -> None:
+    sparse = value("s", SparseTensorType(onnx_proto.DataType.FLOAT, None))
+    inputs = [sparse, value("q", "float8e4m3fn", [2]), value("x", "float32", [2])]
     nodes = [call("Relu", "s", "a"), call("Odd", "x", "y")]
     assert obstacles(model(graph(nodes, inputs, ["y"]), opset_imports=20)) == [
-        ("graph input", "s", "only tensors are supported as inputs"),
+        ("graph input", "s", "only tensors, sequences, optionals and maps are supported"),
         ("graph input", "q", "the element type FLOAT8E4M3FN is not supported"),
         ("Odd", "y", "the operator is not supported"),
+    ]
+
+
+def test_a_sequence_is_no_tensor() -> None:
+    inputs = [value("s", SequenceType(TensorType(onnx_proto.DataType.FLOAT, (2,))))]
+    assert obstacles(model(graph([call("Relu", "s", "y")], inputs, ["y"]), opset_imports=20)) == [
+        ("Relu", "y", "input 'x' is list[float32[2]], which is no tensor"),
     ]
 
 

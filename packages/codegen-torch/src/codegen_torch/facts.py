@@ -19,6 +19,8 @@ Array = np.ndarray[Any, Any]
 class Fact:
     """The facts of one tensor or one host value (a Python number, list or tuple).
 
+    Values of other kinds have facts of their own: :class:`SequenceOf`, :class:`OptionalOf`, :class:`MapOf`.
+
     Attributes:
         dtype: The element type. A host int is INT64, a host float FLOAT64, a host bool BOOL.
         dims: The sizes of the dimensions, or None where even the rank is unknown.
@@ -54,10 +56,108 @@ class Fact:
         """Whether all sizes are known numbers."""
         return self.dims is not None and all(isinstance(dim, int) for dim in self.dims)
 
+    @property
+    def is_tensor(self) -> bool:
+        """Whether this lives in torch; tensors of strings are numpy arrays."""
+        return not self.host and self.dtype is not DType.STRING
+
+    @property
+    def annotation(self) -> str:
+        """How generated code annotates the value."""
+        if not self.host:
+            return "np.ndarray" if self.dtype is DType.STRING else "Tensor"
+        if self.dtype is DType.STRING:
+            return "str"
+        return "bool" if self.dtype is DType.BOOL else "int" if self.dtype.is_int else "float"
+
     def __str__(self) -> str:
         dims = "…" if self.dims is None else ", ".join(map(str, self.dims))
         return f"{'host ' if self.host else ''}{self.dtype.value}[{dims}]"
 
+
+class SequenceOf(Fact):
+    """The facts of a list. As a value it is a host value about whose dims nothing is said.
+
+    Attributes:
+        element: What holds for every element.
+        length: How many there are, if known.
+    """
+
+    __slots__ = ("element", "length")
+
+    element: Fact
+    length: Size | None
+
+    def __init__(self, element: Fact, length: Size | None = None) -> None:
+        Fact.__init__(self, element.dtype, None, host=True)
+        object.__setattr__(self, "element", element)
+        object.__setattr__(self, "length", length)
+
+    @property
+    def annotation(self) -> str:
+        """How generated code annotates the value."""
+        return f"list[{self.element.annotation}]"
+
+    def __str__(self) -> str:
+        return f"list[{self.element}]" if self.length is None else f"list[{self.element} × {self.length}]"
+
+
+class OptionalOf(Fact):
+    """The facts of a value that may be None; what is certainly there is just that value.
+
+    Attributes:
+        element: What holds if it is there.
+        absent: Whether it certainly is not.
+    """
+
+    __slots__ = ("absent", "element")
+
+    element: Fact
+    absent: bool
+
+    def __init__(self, element: Fact, *, absent: bool = False) -> None:
+        Fact.__init__(self, element.dtype, None, host=True)
+        object.__setattr__(self, "element", element)
+        object.__setattr__(self, "absent", absent)
+
+    @property
+    def annotation(self) -> str:
+        """How generated code annotates the value."""
+        return f"{self.element.annotation} | None"
+
+    def __str__(self) -> str:
+        return "None" if self.absent else f"{self.element} | None"
+
+
+class MapOf(Fact):
+    """The facts of a dict from ints or strings.
+
+    Attributes:
+        key: The type of the keys, INT64 or STRING for most.
+        element: What holds for every value; a number where ONNX has a tensor of rank 0.
+    """
+
+    __slots__ = ("element", "key")
+
+    key: DType
+    element: Fact
+
+    def __init__(self, key: DType, element: Fact) -> None:
+        Fact.__init__(self, element.dtype, None, host=True)
+        object.__setattr__(self, "key", key)
+        object.__setattr__(self, "element", element)
+
+    @property
+    def annotation(self) -> str:
+        """How generated code annotates the value."""
+        return f"dict[{'str' if self.key is DType.STRING else 'int'}, {self.element.annotation}]"
+
+    def __str__(self) -> str:
+        return f"dict[{self.key.value}, {self.element}]"
+
+
+Container = SequenceOf | OptionalOf | MapOf
+"""The kinds of values that are neither tensors nor numbers."""
 
 Facts = Fact | tuple["Facts", ...]
 """The facts of a result: of one value, or of a nest of tuples as torch returns them."""
@@ -69,6 +169,42 @@ def elements(values: list[Any], shape: tuple[int, ...]) -> Array:
     for index, value in enumerate(values):
         array[index] = value
     return array.reshape(shape)
+
+
+def joined(left: Fact, right: Fact) -> Fact:
+    """What holds of a value that is one or the other.
+
+    Raises:
+        KindError: The two are of different kinds or element types, which ONNX has no type for.
+    """
+    if isinstance(left, OptionalOf) or isinstance(right, OptionalOf):
+        return _joined_optionals(left, right)
+    if isinstance(left, SequenceOf) and isinstance(right, SequenceOf):
+        length = left.length if left.length == right.length else None
+        if left.length == 0 or right.length == 0:  # nothing is said of what is not there
+            return SequenceOf(right.element if left.length == 0 else left.element, length)
+        return SequenceOf(joined(left.element, right.element), length)
+    if isinstance(left, MapOf) and isinstance(right, MapOf) and left.key is right.key:
+        return MapOf(left.key, joined(left.element, right.element))
+    kinds = [(isinstance(fact, Container), fact.host, fact.dtype) for fact in (left, right)]
+    if kinds[0] != kinds[1] or kinds[0][0]:
+        raise KindError(f"{left} on one side and {right} on the other")
+    if left.dims is None or right.dims is None or len(left.dims) != len(right.dims):
+        return Fact(left.dtype, None, host=left.host)
+    dims = tuple(one if one == other else Dim.fresh() for one, other in zip(left.dims, right.dims, strict=True))
+    return Fact(left.dtype, dims, host=left.host)
+
+
+def _joined_optionals(left: Fact, right: Fact) -> Fact:
+    absent = [isinstance(fact, OptionalOf) and fact.absent for fact in (left, right)]
+    inner = [fact.element if isinstance(fact, OptionalOf) else fact for fact in (left, right)]
+    if any(absent):
+        return OptionalOf(inner[0] if absent[1] else inner[1], absent=all(absent))
+    return OptionalOf(joined(*inner))
+
+
+class KindError(Exception):
+    """Values that cannot be one."""
 
 
 def broadcast(*shapes: tuple[Size, ...] | None) -> tuple[Size, ...] | None:

@@ -127,7 +127,7 @@ class ForwardWriter:
         if dtype is not self.model_dtype:
             return str(dtype)
         for name, value in self.live.items():
-            is_tensor = not isinstance(value.fact, tuple) and not value.fact.host
+            is_tensor = not isinstance(value.fact, tuple) and value.fact.is_tensor
             if is_tensor and value.dtype is dtype and value.op != "input":
                 return f"{name}.dtype"
         if self.weight_path is None:
@@ -138,7 +138,7 @@ class ForwardWriter:
     def device(self) -> str:
         """The device of a tensor at hand."""
         for name, value in self.live.items():
-            if isinstance(value.fact, tuple) or not value.fact.host:
+            if not isinstance(value.fact, tuple) and value.fact.is_tensor:
                 return f"{name}.device"
         return f"{self.weight_path}.device" if self.weight_path else '"cpu"'
 
@@ -340,9 +340,7 @@ def _outer_member(region: Region, value: Expr) -> str | None:
 
 
 def _annotation(value: Expr) -> str:
-    if not isinstance(value.fact, tuple) and value.fact.host:
-        return {DType.BOOL: "bool", DType.INT64: "int"}.get(value.dtype, "float")
-    return "Tensor"
+    return "tuple[Tensor, ...]" if isinstance(value.fact, tuple) else value.fact.annotation
 
 
 def _alike(left: Expr, right: Expr) -> bool:

@@ -6,6 +6,7 @@ The files are read and never imported, for they import torch.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterable
 from functools import cache
 from importlib import resources
@@ -87,4 +88,4 @@ def arranged_imports(imports: Iterable[str]) -> list[str]:
 
 
 def _is_third_party(module: str) -> bool:
-    return module.split(".", maxsplit=1)[0] in {"torch", "numpy", "msgpack", "safetensors", "PIL"}
+    return re.split(r"\W", module, maxsplit=1)[0] in {"torch", "numpy", "msgpack", "safetensors", "PIL"}

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
+from codegen_torch.facts import Container
 from codegen_torch.modules.region import data_operands, is_layer
 from codegen_torch.names import Identifier, numbered
 
@@ -14,7 +15,7 @@ GENERIC = ("x", "out", "y", "z")
 """Names for values of the main stream, in the order they are taken."""
 MODULE_NAMES = frozenset(
     """F Model Path Tensor all any bool bytes dict dir filter float format hash id input int iter len list load_model
-    load_weights map math max min mmap msgpack next nn object open print range repr round self set slice sorted str
+    load_weights map math max min mmap msgpack next nn np object open print range repr round self set slice sorted str
     sum super torch tuple type vars zip""".split()
 )
 _SEARCH_DEPTH = 8
@@ -61,6 +62,8 @@ def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
         if value.op in _BY_OPERATION:
             return _BY_OPERATION[value.op]
         if isinstance(value.fact, tuple):
+            return None
+        if isinstance(value.fact, Container):
             return None
         if value.dtype is DType.BOOL or _is_additive_mask(value):
             return "mask"

@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from onnx_proto import Graph, Model, Node, Tensor, TensorType, ValueInfo
+from onnx_proto import Graph, Model, Node, Tensor
 
 import codegen_torch.ops  # noqa: F401  # registers the operators
 from codegen_torch.clean.trained import trained_values
-from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr, Origin, UnknownRank, constant, graph_input, originating, weight
-from codegen_torch.facts import Array, Fact
+from codegen_torch.facts import Array
 from codegen_torch.lower.attributes import attribute_values
 from codegen_torch.lower.registry import Context, NotApplicable, definitions, ranges
+from codegen_torch.lower.types import Symbols, UnsupportedType, fact_of
 from codegen_torch.modules.scopes import scope_of
-from codegen_torch.names import Identifier
 from codegen_torch.symbols import FactError
 from codegen_torch.tensors import TensorRef
 
@@ -106,60 +105,20 @@ def _outputs(state: _Lowering, graph: Graph) -> dict[str, Expr]:
 
 def _lower_inputs(state: _Lowering, graph: Graph) -> list[Expr]:
     initialized = {tensor.name for tensor in graph.initializers}
-    symbols = _Symbols(graph)
+    symbols = Symbols(graph)
     inputs: list[Expr] = []
     for value in graph.inputs:
         if value.name in initialized:
             continue  # old files list every weight as an input
-        fact = _input_fact(value, symbols)
-        if isinstance(fact, str):
-            state.refuse("graph input", value.name, fact)
+        try:
+            expr = graph_input(value.name, fact_of(value, symbols))
+        except UnsupportedType as error:
+            state.refuse("graph input", value.name, str(error))
             state.broken.add(value.name)
             continue
-        expr = graph_input(value.name, fact)
         state.define(value.name, expr)
         inputs.append(expr)
     return inputs
-
-
-def _input_fact(value: ValueInfo, symbols: _Symbols) -> Fact | str:
-    """What the file states of an input. It is the contract of the model, so it is believed.
-
-    Returns:
-        The fact, or in words why the input is not supported.
-    """
-    if not isinstance(value.type, TensorType):
-        return "only tensors are supported as inputs"
-    dtype = DType.of_onnx(value.type.elem_type)
-    if dtype is None:
-        return f"the element type {value.type.elem_type.name} is not supported"
-    if value.type.shape is None:
-        return Fact(dtype, None)
-    return Fact(dtype, tuple(symbols.size(value.name, axis, dim) for axis, dim in enumerate(value.type.shape)))
-
-
-class _Symbols:
-    """The symbolic sizes of a graph's inputs. Sizes of one name are equal; one without a name is like no other."""
-
-    def __init__(self, graph: Graph) -> None:
-        shapes = [value.type.shape or () for value in graph.inputs if isinstance(value.type, TensorType)]
-        self.names = {dim: dim for shape in shapes for dim in shape if isinstance(dim, str) and dim.isidentifier()}
-        self.taken = set(self.names)
-
-    def size(self, tensor: str, axis: int, dim: int | str | None) -> int | Dim:
-        if isinstance(dim, int) and dim >= 0:
-            return dim
-        if isinstance(dim, str) and dim:
-            return Dim.symbol(
-                self.names.get(dim) or self.names.setdefault(dim, self._free(Identifier.like(dim, "size")))
-            )
-        return Dim.symbol(self._free(f"{Identifier.like(tensor)}_dim{axis}"))
-
-    def _free(self, name: str) -> str:
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name
 
 
 def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:

@@ -4,6 +4,7 @@ A definition's signature is its specification. Positional parameters are the ope
 its attributes with ONNX's defaults. Annotations say what an input must be:
 
 * ``Expr`` any tensor, ``Expr | None`` an optional one, ``*xs: Expr`` the rest;
+* ``List``, ``Map``, ``Maybe`` a sequence, a map, an optional; ``Value`` any of these or a tensor;
 * ``Ints`` a tensor of rank 1 whose elements are host values: numbers, or sizes known when the model runs;
 * ``Int`` the same for a single number;
 * ``Const[Ints]``, ``Const[Floats]``, ``Const[int]``, ``Const[float]``, ``Const[bool]`` numbers that must be known at
@@ -17,12 +18,13 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, TypeAlias, TypeVar
 
 from onnx_proto import SparseTensor, Tensor
 
 from codegen_torch.dims import Dim
 from codegen_torch.expr import Expr, call
+from codegen_torch.facts import Container, MapOf, OptionalOf, SequenceOf
 
 NEWEST = 28
 """The newest opset of ONNX's own domain that open ranges reach."""
@@ -31,6 +33,10 @@ T = TypeVar("T")
 Const = Annotated[T, "known at conversion"]
 Int = int | Dim | Expr
 Ints = Sequence[int | Dim | Expr]
+Value: TypeAlias = Expr
+List: TypeAlias = Expr
+Map: TypeAlias = Expr
+Maybe: TypeAlias = Expr
 Floats = Sequence[float]
 Meaning = Callable[..., Any]
 
@@ -38,6 +44,12 @@ _HINTS = frozenset({"consumed_inputs"})
 """Attributes of opset 1 that only tell where a result may be stored."""
 
 _TYPES = {"int": int, "float": float, "str": str, "Tensor": Tensor, "SparseTensor": SparseTensor}
+
+_KINDS: dict[str, tuple[type, str]] = {
+    "List": (SequenceOf, "sequence"),
+    "Map": (MapOf, "map"),
+    "Maybe": (OptionalOf, "optional"),
+}
 
 _REGISTRY: dict[tuple[str, str], list[Definition]] = {}
 
@@ -125,6 +137,15 @@ class Definition:
                 return None
             raise NotApplicable(f"input {parameter.name!r} is missing")
         annotation = parameter.annotation.removesuffix(" | None")
+        if annotation in _KINDS:
+            kind, word = _KINDS[annotation]
+            if not isinstance(value.fact, kind):
+                raise NotApplicable(f"input {parameter.name!r} is {value.fact}, which is no {word}")
+            return value
+        if annotation == "Value":
+            return value
+        if isinstance(value.fact, Container):
+            raise NotApplicable(f"input {parameter.name!r} is {value.fact}, which is no tensor")
         if annotation == "Expr":
             return value
         if annotation.startswith("Const["):

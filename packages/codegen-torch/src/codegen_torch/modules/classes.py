@@ -185,7 +185,7 @@ def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> 
 
 def _kind(value: Expr) -> Hashable:
     """What a value is to Python; parts of a tuple speak for themselves."""
-    return None if isinstance(value.fact, tuple) else (value.fact.host, value.dtype)
+    return None if isinstance(value.fact, tuple) else (value.fact.annotation, value.dtype)
 
 
 def _operation(

@@ -11,13 +11,13 @@ from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, array
 from codegen_torch.facts import Fact, elements
-from codegen_torch.lower.registry import Const, Context, Ints, NotApplicable, op
+from codegen_torch.lower.registry import Const, Context, Ints, NotApplicable, Value, op
 from codegen_torch.symbols.namespaces import F, host, index, runtime, torch
 from codegen_torch.symbols.shape import normal
 
 
 @op("Identity", since=1)
-def identity(x: Expr) -> Expr:
+def identity(x: Value) -> Expr:
     return x
 
 

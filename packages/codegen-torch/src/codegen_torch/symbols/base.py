@@ -4,6 +4,7 @@ The function's signature is the symbol's signature. Annotations say what each pa
 
 * ``Tensor`` a tensor; ``Tensor | None`` an optional one; ``Tensors`` a list of them;
 * ``Operand`` a tensor or a Python number (``x + 1``);
+* ``Value`` a value of any kind, ``List``, ``Map`` and ``Maybe`` one of that kind (``Values`` several of any);
 * anything else is an attribute: ints, floats, strings, dtypes, or tuples of them, sizes and host values included.
 
 Positional parameters are printed by position, keyword-only ones by keyword, ``*sizes`` spread out. Parameters
@@ -235,9 +236,9 @@ def is_default(argument: Any, default: Any) -> bool:
 
 
 def _kind(annotation: str) -> Kind:
-    return {"Tensor": Kind.TENSOR, "Tensor | None": Kind.TENSOR, "Tensors": Kind.TENSORS, "Operand": Kind.OPERAND}.get(
-        annotation, Kind.ATTRIBUTE
-    )
+    if annotation.removesuffix(" | None") in ("Tensor", "Value", "List", "Map", "Maybe"):
+        return Kind.TENSOR
+    return {"Tensors": Kind.TENSORS, "Values": Kind.TENSORS, "Operand": Kind.OPERAND}.get(annotation, Kind.ATTRIBUTE)
 
 
 def _attribute(value: Any, inputs: list[Expr | None]) -> Any:
