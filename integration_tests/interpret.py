@@ -167,6 +167,7 @@ _SPELLED: dict[str, Callable[..., Any]] = {
     "index.select": lambda x, dim, index: x.select(dim, index),
     "index.take": lambda x, indices, dim: x[(slice(None),) * (dim % x.ndim) + (indices,)],
     "index.tuple": lambda tensors: tensors[0][tuple(tensors[1:])],
+    "torch.einsum": lambda tensors, equation: torch.einsum(equation, *tensors),
     "torch.gather": lambda x, index, dim: torch.gather(x, dim, index),
     "torch.zeros": lambda size, dtype: torch.zeros(size, dtype=dtype),
     "torch.ones": lambda size, dtype: torch.ones(size, dtype=dtype),

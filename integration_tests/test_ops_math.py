@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codegen_torch.errors import UnsupportedError
-from one_node import Row, check, lower_proto, model_of, symbols_of, table
+from codegen_torch.ops.math import FLOAT32_MAX
+from one_node import Row, check, symbols_of, table
 
 rng = np.random.default_rng(1)
 
@@ -199,22 +199,61 @@ def gemm(a, b, c, *, alpha=1.0, beta=1.0, **transposed):
 
 
 CUMSUM = [
-    Row("CumSum", opset, (x, np.array(axis)), attributes, baked=(1,))
+    Row("CumSum", opset, (x, np.array(axis, np.int32)), attributes, baked)
     for opset in (11, 14, 28)
-    for x in (A, ints(2, 3), ints(2, 3).astype(np.int32))
+    for x in (A, ints(2, 3), ints(2, 3).astype(np.int32), np.zeros((2, 0), np.float32), np.float64([[np.inf, 1]]))
     for axis in (0, -1)
     for attributes in ({}, {"exclusive": 1}, {"reverse": 1}, {"exclusive": 1, "reverse": 1})
+    for baked in ((1,), ())
 ]
 
-UNSIGNED = [
-    Row(op, opset, (x, y))
-    for op, opset in (("Add", 14), ("Sub", 14), ("Mul", 14), ("Max", 13), ("Min", 13))
-    for x, y in ((np.uint16([1, 65535]), np.uint16([3, 7])), (np.uint32([1, 2**32 - 1]), np.uint32([3, 7])))
+
+def cumprod(exclusive=0, reverse=0):
+    def expected(a, axis):
+        a = np.flip(a, axis) if reverse else a
+        if exclusive:
+            kept = np.take(a, range(max(a.shape[axis] - 1, 0)), axis)
+            a = np.concatenate([np.ones_like(np.take(a, range(min(a.shape[axis], 1)), axis)), kept], axis)
+        a = np.cumprod(a, axis, a.dtype)
+        return np.flip(a, axis) if reverse else a
+
+    return expected
+
+
+CUMPROD = [
+    Row("CumProd", opset, (x, np.array(axis, np.int32)), attributes, baked, cumprod(**attributes))
+    for opset in (26, 28)
+    for x in (A, ints(2, 3), ints(2, 3).astype(np.int32), np.zeros((2, 0), np.float32), np.uint64([[3, 2**63 + 1]]))
+    for axis in (0, -1)
+    for attributes in ({}, {"exclusive": 1}, {"reverse": 1}, {"exclusive": 1, "reverse": 1})
+    for baked in ((1,), ())
+]
+LIMITS = [(-FLOAT32_MAX, 2.0, {"max": 2.0}), (0.0, FLOAT32_MAX, {"min": 0.0}), (-FLOAT32_MAX, FLOAT32_MAX, {})]
+FAR = np.float64([np.inf, -np.inf, np.nan, 1e39, -1e39, 1])
+CLIP_OF_FLOAT32 = [
+    Row("Clip", opset, (x,), attributes, expected=lambda a, low=low, high=high: np.clip(a, low, high))
+    for opset in (6, 10)
+    for x in (FAR, np.float32([np.inf, -np.inf, np.nan, 1]))
+    for low, high, attributes in LIMITS
 ]
 
 
 @pytest.mark.parametrize(
-    **table(BROADCAST + ALIGNED + INTEGERS + MOD + POW + UNARY + VARIADIC + CLIP + PRODUCTS + GEMM + CUMSUM + UNSIGNED)
+    **table(
+        BROADCAST
+        + ALIGNED
+        + INTEGERS
+        + MOD
+        + POW
+        + UNARY
+        + VARIADIC
+        + CLIP
+        + PRODUCTS
+        + GEMM
+        + CUMSUM
+        + CUMPROD
+        + CLIP_OF_FLOAT32
+    )
 )
 def test_against_the_reference(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic, rtol=2e-6)
@@ -240,11 +279,6 @@ def test_an_integer_is_not_clipped_by_a_float() -> None:
     bounds = outputs["y0"].attrs
     assert (bounds["min"], bounds["max"]) == (-2, 3)
     assert all(isinstance(bound, int) for bound in bounds.values())
-
-
-def test_uint64_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="uint64"):
-        lower_proto(model_of(Row("Add", 14, (np.uint64([1]), np.uint64([2]))), symbolic=False))
 
 
 def test_division_of_large_integers_is_exact() -> None:

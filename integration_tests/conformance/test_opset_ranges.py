@@ -29,7 +29,6 @@ MEANING_CHANGED = {
 
 # What a definition's range spans on purpose, though the signature differs there.
 SPANNED = {
-    ("Clip", 6): "the defaults are float32's largest values, which limit nothing finite",
     ("Range", 27): "the type of intermediate sums; a definition that does not know the attribute refuses it",
 }
 

@@ -308,6 +308,12 @@ def _index_put(printer: _Printer) -> Source:
     return printer.method("index_put", arguments)
 
 
+def _einsum(printer: _Printer) -> Source:
+    """``torch.einsum(equation, x, y)``."""
+    operands = [printer.source(operand).doc for operand in printer.expr.inputs]
+    return printer.bracket([printer.attribute("equation"), *operands], [])
+
+
 def _normalized(printer: _Printer) -> Source:
     """layer_norm and rms_norm: torch has the shape before the weights."""
     x, *weights = (printer.source(operand).doc for operand in printer.expr.inputs)
@@ -406,6 +412,7 @@ _SPECIAL: dict[str, Callable[[_Printer], Source]] = {
     "nn.LSTM": _lstm,
     "operator.getitem": _getitem,
     "torch.arange": _created,
+    "torch.einsum": _einsum,
     "torch.gather": _gather,
     "torch.where": _where,
 }

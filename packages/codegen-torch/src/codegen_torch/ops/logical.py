@@ -5,7 +5,8 @@ from __future__ import annotations
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import NotApplicable, op
-from codegen_torch.ops.math import register_aligned, through_int64
+from codegen_torch.ops.math import register_aligned
+from codegen_torch.ops.unsigned import through_int64, through_order
 from codegen_torch.symbols.namespaces import torch
 
 
@@ -18,25 +19,25 @@ def equal(x: Expr, y: Expr) -> Expr:
 
 
 @op("Greater", since=7)
-@through_int64
+@through_order
 def greater(x: Expr, y: Expr) -> Expr:
     return torch.gt(x, y)  # type: ignore[no-any-return]
 
 
 @op("GreaterOrEqual", since=12)
-@through_int64
+@through_order
 def greater_or_equal(x: Expr, y: Expr) -> Expr:
     return torch.ge(x, y)  # type: ignore[no-any-return]
 
 
 @op("Less", since=7)
-@through_int64
+@through_order
 def less(x: Expr, y: Expr) -> Expr:
     return torch.lt(x, y)  # type: ignore[no-any-return]
 
 
 @op("LessOrEqual", since=12)
-@through_int64
+@through_order
 def less_or_equal(x: Expr, y: Expr) -> Expr:
     return torch.le(x, y)  # type: ignore[no-any-return]
 

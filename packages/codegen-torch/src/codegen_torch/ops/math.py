@@ -1,31 +1,16 @@
-"""Arithmetic, elementwise functions and matrix products."""
+"""Arithmetic, elementwise functions, sums and products up to each element."""
 
 from __future__ import annotations
 
 import functools
 from typing import Any
 
-from codegen_torch.dims import same
 from codegen_torch.dtypes import DType
-from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import Const, Meaning, NotApplicable, op
-from codegen_torch.symbols.namespaces import F, index, torch
-
-
-def through_int64(meaning: Meaning) -> Meaning:
-    """Unsigned integers of 16 and 32 bits, which torch stores but does not compute with, become int64 meanwhile."""
-
-    @functools.wraps(meaning)
-    def widened(*xs: Expr, **attributes: Any) -> Expr:
-        dtype = xs[0].dtype
-        if dtype is DType.UINT64:
-            raise NotApplicable("torch does not compute with uint64")
-        if dtype not in (DType.UINT16, DType.UINT32):
-            return meaning(*xs, **attributes)  # type: ignore[no-any-return]
-        result = meaning(*(x.to(DType.INT64) for x in xs), **attributes)
-        return result if result.dtype is DType.BOOL else result.to(dtype)  # type: ignore[no-any-return]
-
-    return widened
+from codegen_torch.expr import Expr, UnknownRank
+from codegen_torch.lower.registry import Int, Meaning, NotApplicable, op
+from codegen_torch.ops.unsigned import WIDE, through_int64, through_order, to_int64
+from codegen_torch.symbols.namespaces import F, index, runtime, torch
+from codegen_torch.symbols.shape import normal
 
 
 @op("Add", since=7)
@@ -47,30 +32,46 @@ def mul(x: Expr, y: Expr) -> Expr:
 
 
 @op("Div", since=7)
-@through_int64
 def div(x: Expr, y: Expr) -> Expr:
     """Integers are divided towards zero."""
+    if x.dtype is DType.UINT64:
+        return runtime.divide_uint64(x, y)  # type: ignore[no-any-return]
+    return _div(x, y)  # type: ignore[no-any-return]
+
+
+@through_int64
+def _div(x: Expr, y: Expr) -> Expr:
     return torch.div(x, y, rounding_mode="trunc") if x.dtype.is_int else x / y
 
 
 @op("Pow", since=7)
-@through_int64
 def power(x: Expr, y: Expr) -> Expr:
     """The result has the base's type, whatever the exponent's is."""
-    if x.dtype is y.dtype:
-        return x**y
     if x.dtype.is_float:
-        return x ** (y.to(x.dtype) if y.dtype.is_float else y)
+        exponent = to_int64(y) if y.dtype in WIDE else y
+        return x ** (exponent.to(x.dtype) if y.dtype.is_float else exponent)
     if y.dtype.is_float:
         return (x.to(DType.FLOAT64) ** y.to(DType.FLOAT64)).to(x.dtype)  # type: ignore[no-any-return]
+    if x.dtype is y.dtype and x.dtype not in WIDE:
+        return x**y
     return (x.to(DType.INT64) ** y.to(DType.INT64)).to(x.dtype)  # type: ignore[no-any-return]
 
 
 @op("Mod", since=10)
-@through_int64
 def mod(x: Expr, y: Expr, *, fmod: int = 0) -> Expr:
     """The remainder has the divisor's sign, with ``fmod`` the dividend's."""
+    if x.dtype is DType.UINT64:
+        quotient = runtime.divide_uint64(x, y)
+        return sub(x, mul(quotient, y))  # type: ignore[no-any-return]
+    return _mod(x, y, fmod=fmod)  # type: ignore[no-any-return]
+
+
+@through_int64
+def _mod(x: Expr, y: Expr, *, fmod: int) -> Expr:
     return torch.fmod(x, y) if fmod else x % y
+
+
+FLOAT32_MAX = 3.4028234663852886e38
 
 
 def aligned(x: Expr, y: Expr, axis: int | None, broadcast: int) -> Expr:
@@ -111,7 +112,6 @@ def _register_unary(op_type: str, since: int, function: Any) -> None:
 
 
 for _name, _since, _function in (
-    ("Abs", 1, torch.abs),
     ("Acos", 7, torch.acos),
     ("Acosh", 9, torch.acosh),
     ("Asin", 7, torch.asin),
@@ -121,13 +121,11 @@ for _name, _since, _function in (
     ("Ceil", 1, torch.ceil),
     ("Cos", 7, torch.cos),
     ("Cosh", 9, torch.cosh),
-    ("Erf", 9, torch.erf),
     ("Exp", 1, torch.exp),
     ("Floor", 1, torch.floor),
     ("Log", 1, torch.log),
     ("Reciprocal", 1, torch.reciprocal),
     ("Round", 11, torch.round),
-    ("Sign", 9, torch.sign),
     ("Sin", 7, torch.sin),
     ("Sinh", 9, torch.sinh),
     ("Sqrt", 1, torch.sqrt),
@@ -136,14 +134,34 @@ for _name, _since, _function in (
     _register_unary(_name, _since, _function)
 
 
+@op("Abs", since=1)
+def absolute(x: Expr) -> Expr:
+    return x if x.dtype in WIDE else torch.abs(x)
+
+
+@op("Sign", since=9)
+def sign(x: Expr) -> Expr:
+    if x.dtype in WIDE:
+        return torch.ne(x.to(DType.INT64), 0).to(x.dtype)  # type: ignore[no-any-return]
+    return torch.sign(x)  # type: ignore[no-any-return]
+
+
+@op("Erf", since=9)
+def erf(x: Expr) -> Expr:
+    """Integers keep their type: the result is truncated."""
+    if x.dtype.is_float:
+        return torch.erf(x)  # type: ignore[no-any-return]
+    return torch.erf(x.to(DType.FLOAT64)).to(x.dtype)  # type: ignore[no-any-return]
+
+
 @op("Max", since=1)
-@through_int64
+@through_order
 def maximum(*xs: Expr) -> Expr:
     return functools.reduce(torch.maximum, xs)
 
 
 @op("Min", since=1)
-@through_int64
+@through_order
 def minimum(*xs: Expr) -> Expr:
     return functools.reduce(torch.minimum, xs)
 
@@ -160,12 +178,19 @@ def mean(*xs: Expr) -> Expr:
     return sum_(*xs) / len(xs) if len(xs) > 1 else xs[0]
 
 
-@op("Clip", since=1, until=10)
+@op("Clip", since=1, until=5)
 def clip_to_attributes(x: Expr, *, min: float | None = None, max: float | None = None) -> Expr:
     return x if min is None and max is None else torch.clamp(x, min=min, max=max)
 
 
+@op("Clip", since=6, until=10)
+def clip_to_float32(x: Expr, *, min: float = -FLOAT32_MAX, max: float = FLOAT32_MAX) -> Expr:
+    """The bounds are float32 whatever the type is, and they are there even where none is given."""
+    return torch.clamp(x, min=min, max=max)  # type: ignore[no-any-return]
+
+
 @op("Clip", since=11)
+@through_order
 def clip(x: Expr, min: Expr | None = None, max: Expr | None = None) -> Expr:
     """Where the bounds cross, the upper one holds."""
     bounds = [bound for bound in (min, max) if bound is not None]
@@ -177,77 +202,34 @@ def clip(x: Expr, min: Expr | None = None, max: Expr | None = None) -> Expr:
     return x if max is None else torch.minimum(x, max)
 
 
-@op("MatMul", since=1)
-def matmul(x: Expr, y: Expr) -> Expr:
-    return x @ y
-
-
-@op("Gemm", since=11)
-def gemm(
-    x: Expr,
-    y: Expr,
-    c: Expr | None = None,
-    *,
-    alpha: float = 1.0,
-    beta: float = 1.0,
-    transA: int = 0,  # noqa: N803
-    transB: int = 0,  # noqa: N803
-) -> Expr:
-    """``alpha x y + beta c``; with a trained ``y`` and no factors, a linear layer."""
-    if not x.dtype.is_float and (alpha, beta) != (1.0, 1.0):
-        raise NotApplicable("factors of a product of integers are not supported")
-    if transA:
-        x = x.transpose(0, 1)
-    if beta == 0.0:
-        c = None
-    if alpha == beta == 1.0 and (transB or y.op == "weight") and x.dtype.is_float:
-        weight = y if transB else y.transpose(0, 1)
-        bias = _bias(c, weight)
-        if bias is not None or c is None:
-            return F.linear(x, weight, bias)  # type: ignore[no-any-return]
-        return F.linear(x, weight) + c  # type: ignore[no-any-return]
-    result = x @ (y.transpose(0, 1) if transB else y)
-    if alpha != 1.0:
-        result = alpha * result
-    if c is None:
-        return result
-    return result + (c if beta == 1.0 else beta * c)
-
-
-def _bias(c: Expr | None, weight: Expr) -> Expr | None:
-    """The addend of a Gemm as the bias of a linear layer, if it has the shape of one."""
-    if c is None or not c.dims or weight.dims is None or not same(c.dims[-1], weight.dims[0]):
-        return None
-    if len(c.dims) == 1:
-        return c
-    return c.squeeze(0) if len(c.dims) == 2 and c.dims[0] == 1 and c.op == "weight" else None
-
-
-@op("Gemm", since=1, until=10)
-def gemm_with_addend(
-    x: Expr,
-    y: Expr,
-    c: Expr,
-    *,
-    alpha: float = 1.0,
-    beta: float = 1.0,
-    broadcast: int = 0,
-    transA: int = 0,  # noqa: N803
-    transB: int = 0,  # noqa: N803
-) -> Expr:
-    """Before opset 7 the addend was broadcast only where ``broadcast`` said so: the file keeps to that."""
-    return gemm(x, y, c, alpha=alpha, beta=beta, transA=transA, transB=transB)  # type: ignore[no-any-return]
-
-
 @op("CumSum", since=11)
-def cumsum(x: Expr, axis: Const[int], *, exclusive: int = 0, reverse: int = 0) -> Expr:
+@through_int64
+def cumsum(x: Expr, axis: Int, *, exclusive: int = 0, reverse: int = 0) -> Expr:
     """Sums up to each element, with ``exclusive`` without it, with ``reverse`` from the end."""
+    return _accumulated(torch.cumsum, x, axis, 0, exclusive=exclusive, reverse=reverse)
+
+
+@op("CumProd", since=26)
+@through_int64
+def cumprod(x: Expr, axis: Int, *, exclusive: int = 0, reverse: int = 0) -> Expr:
+    return _accumulated(torch.cumprod, x, axis, 1, exclusive=exclusive, reverse=reverse)
+
+
+def _accumulated(function: Any, x: Expr, axis: Int, neutral: int, *, exclusive: int, reverse: int) -> Expr:
     if reverse:
         x = x.flip(axis)
     if exclusive:
-        if x.rank is None:
-            raise NotApplicable("the rank is not known")
-        rank, axis = x.rank, axis % x.rank
-        x = F.pad(index.slice(x, axis, 0, -1), (*(0, 0) * (rank - 1 - axis), 1, 0))
-    x = torch.cumsum(x, dim=axis, dtype=None if x.dtype.is_float else x.dtype)
+        x = _moved_by_one(x, axis, neutral)
+    x = function(x, dim=axis, dtype=None if x.dtype.is_float else x.dtype)
     return x.flip(axis) if reverse else x
+
+
+def _moved_by_one(x: Expr, axis: Int, first: int) -> Expr:
+    """``first``, then all elements but the last."""
+    if not isinstance(axis, int):
+        return runtime.moved_by_one(x, axis, first)  # type: ignore[no-any-return]
+    if x.rank is None:
+        raise UnknownRank(x)
+    axis = normal(axis, x.rank)
+    padded = F.pad(x, (*(0, 0) * (x.rank - 1 - axis), 1, 0), value=first or None)
+    return index.slice(padded, axis, 0, -1)  # type: ignore[no-any-return]

@@ -1,6 +1,18 @@
 """The torch symbols that expressions are made of, one table entry each: facts, folds, effects."""
 
-from codegen_torch.symbols import creation, elementwise, host, indexing, layers, nn, pool, reduction, runtime, shape
+from codegen_torch.symbols import (
+    creation,
+    elementwise,
+    host,
+    indexing,
+    layers,
+    linalg,
+    nn,
+    pool,
+    reduction,
+    runtime,
+    shape,
+)
 from codegen_torch.symbols.base import FactError, Kind, Parameter, Symbol, symbol
 from codegen_torch.table import SYMBOLS
 
@@ -11,6 +23,7 @@ _ = (
     host,
     indexing,
     layers,
+    linalg,
     nn,
     pool,
     reduction,

@@ -145,6 +145,11 @@ def pow_(x: Operand, y: Operand) -> Fact:
     return pointwise(x, y)
 
 
+@symbol("runtime.divide_uint64")
+def divide_uint64(x: Tensor, y: Tensor) -> Fact:
+    return pointwise(x, y)
+
+
 @symbol("operator.neg", fold=operator.neg, symbolic=True)
 def neg(x: Operand) -> Fact:
     return pointwise(x)
