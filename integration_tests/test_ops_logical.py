@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codegen_torch.errors import UnsupportedError
-from one_node import Row, check, lower_proto, model_of, table
+from one_node import Row, check, table
 
 rng = np.random.default_rng(2)
 A = rng.standard_normal((2, 3, 4)).astype(np.float32)
@@ -77,9 +76,3 @@ OTHER = [
 @pytest.mark.parametrize(**table(COMPARED + COMPUTED + ALIGNED + BITWISE + OTHER))
 def test_against_the_reference(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic)
-
-
-def test_strings_are_refused() -> None:
-    row = Row("Equal", 19, (np.array(["a"], object), np.array(["b"], object)))
-    with pytest.raises(UnsupportedError, match="string"):
-        lower_proto(model_of(row, symbolic=False))

@@ -20,6 +20,7 @@ from codegen_torch.lower.registry import (
     Int,
     Ints,
     NotApplicable,
+    Strings,
     definitions,
     host_elements,
     op,
@@ -167,10 +168,24 @@ def test_consumed_inputs_mean_nothing() -> None:
     assert apply("Hint", [x], consumed_inputs=(0,)) is x
 
 
+def test_strings_and_numbers_are_told_apart() -> None:
+    @op("Text", since=1, domain="test")
+    def text(x: Strings, y: Expr | Strings, z: Expr | None = None) -> tuple[object, ...]:
+        return x, y, z
+
+    number, word = tensor("x", 2), tensor("w", 2, dtype=DType.STRING)
+    assert apply("Text", [word, word]) == (word, word, None)
+    assert apply("Text", [word, number, number]) == (word, number, number)
+    with pytest.raises(NotApplicable, match="'x' is no tensor of strings"):
+        apply("Text", [number, number])
+    with pytest.raises(NotApplicable, match="strings are not supported as input 'z'"):
+        apply("Text", [word, word, word])
+
+
 def test_every_definition_says_what_its_inputs_are() -> None:
     """An annotation that nothing reads would hand a tensor to a rule that expects numbers."""
     known = {"Expr", "Ints", "Int", "Const[Ints]", "Const[Floats]", "Const[int]", "Const[float]", "Const[bool]"}
-    known |= {"Const[Array]", "Value", "List", "Map", "Maybe"}
+    known |= {"Const[Array]", "Strings", "Expr | Strings", "Value", "List", "Map", "Maybe"}
     for found in registered().values():
         for definition in found:
             for parameter in definition.inputs:

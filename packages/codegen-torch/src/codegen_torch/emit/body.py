@@ -347,7 +347,8 @@ def _alike(left: Expr, right: Expr) -> bool:
     """Whether two values may share a name: tensors of one kind."""
     if isinstance(left.fact, tuple) or isinstance(right.fact, tuple) or left.fact.host or right.fact.host:
         return False
-    return left.dtype.is_float == right.dtype.is_float
+    kinds = [(value.dtype.is_float, value.dtype is DType.STRING) for value in (left, right)]
+    return kinds[0] == kinds[1]
 
 
 def _flat(targets: Any) -> list[Any]:

@@ -9,7 +9,7 @@ from typing import Any
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.constructors import constructor
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
-from codegen_torch.emit.literals import buffer_source, number_source, string_source
+from codegen_torch.emit.literals import buffer_source, number_source, string_source, strings_doc
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef, Number, Site
 from codegen_torch.modules.members import MODULES_OF_FUNCTIONS
@@ -39,6 +39,8 @@ def init_lines(definition: ClassDef, classes: Mapping[Region, ClassDef]) -> list
     for name, entry in _tree(region).entries.items():
         if isinstance(entry, Expr) and entry.op == "weight":
             lines.extend(lay_out(builder.parameter(entry), 2, f"self.{name} = "))
+        elif isinstance(entry, Expr) and entry.op == "constant" and entry.dtype is DType.STRING:
+            lines.extend(lay_out(strings_doc(entry), 2, f"self.{name} = "))
         elif isinstance(entry, Expr) and entry.op == "constant":
             lines.extend(lay_out(builder.buffer(name, entry), 2))
         else:

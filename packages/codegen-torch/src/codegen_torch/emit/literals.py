@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from codegen_torch.dtypes import DType
+from codegen_torch.emit.layout import Bracket, Doc
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Array
 from codegen_torch.modules.region import tensor_of
@@ -23,9 +24,11 @@ def buffer_source(constant: Expr) -> str | None:
     """Python source of a constant tensor, or None if it must come from the weights file."""
     value = constant.fact.value
     dtype = constant.dtype
+    if dtype is DType.STRING:
+        return str(strings_doc(constant))
     if value is None and constant.fact.fill is not None and constant.fact.is_static:
         value = np.broadcast_to(np.asarray(constant.fact.fill, dtype.numpy), tensor_of(constant).shape)
-    if value is None or dtype in (DType.STRING, DType.BFLOAT16) or value.dtype == object:
+    if value is None or dtype is DType.BFLOAT16 or value.dtype == object:
         return None
     suffix = _suffix(dtype)
     shape = ", ".join(map(str, value.shape))
@@ -40,6 +43,20 @@ def buffer_source(constant: Expr) -> str | None:
     if value.size <= LITERAL_LIMIT:
         return f"torch.tensor({_nested(_shortest(value) if dtype is DType.FLOAT32 else value.tolist())}{suffix})"
     return None
+
+
+def strings_doc(constant: Expr) -> Doc:
+    """Python source of a tensor of strings; those that are long were packed when they were read."""
+    value = tensor_of(constant).numpy()
+    if not value.size:
+        return f"np.empty({value.shape}, dtype=object)"
+    return Bracket("np.array(", (_strings(value.tolist()), "dtype=object"), ")")
+
+
+def _strings(value: Any) -> Doc:
+    if isinstance(value, list):
+        return Bracket("[", tuple(map(_strings, value)), "]")
+    return string_source(value)
 
 
 def _suffix(dtype: DType) -> str:

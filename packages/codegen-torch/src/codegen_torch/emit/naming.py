@@ -73,6 +73,8 @@ def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
         if not value.op.startswith(("Tensor.", "index.", "operator.mul")) or not operands or is_layer(value):
             break
         value = operands[0]
+    if value.dtype is DType.STRING:
+        return "text"
     return None if value.dtype.is_float else "index"
 
 

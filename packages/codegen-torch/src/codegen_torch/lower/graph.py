@@ -15,6 +15,7 @@ from codegen_torch.expr import Expr, Origin, UnknownRank, constant, graph_input,
 from codegen_torch.facts import Array
 from codegen_torch.lower.attributes import attribute_values
 from codegen_torch.lower.registry import Context, NotApplicable, definitions, ranges
+from codegen_torch.lower.strings import code_strings, strings
 from codegen_torch.lower.types import Symbols, UnsupportedType, fact_of
 from codegen_torch.modules.scopes import scope_of
 from codegen_torch.symbols import FactError
@@ -124,6 +125,8 @@ def _lower_inputs(state: _Lowering, graph: Graph) -> list[Expr]:
 def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
     ref = TensorRef.of_onnx(tensor)
     with originating(Origin(name=tensor.name)):
+        if ref.dtype is DType.STRING:
+            return strings(tensor.numpy(), tensor.name)
         if trained:
             return weight(ref)
         value: Array | None = None
@@ -171,15 +174,17 @@ def _apply(state: _Lowering, node: Node, name: str, inputs: list[Expr | None]) -
     used = tuple(bool(output) and output in state.used for output in node.outputs)
     context = Context(used, version, trained=node.outputs[0] in state.trained)
     reasons: list[str] = []
+    coded = code_strings(node, version, inputs)
     for definition in candidates:
         try:
-            result = definition.apply(inputs, attribute_values(node), context)
+            result = definition.apply(coded.inputs if coded else inputs, attribute_values(node), context)
         except (NotApplicable, UnknownRank) as error:
             reasons.append(str(error))
             continue
         except FactError as error:
             raise InvalidModelError(f"{state.source}: node {name!r} ({op}) is {error}") from error
         results = result if isinstance(result, tuple) else (result,)
+        results = coded.decode(results) if coded else results
         wanted = [index for index, used in enumerate(context.outputs) if used]
         if any(index >= len(results) or results[index] is None for index in wanted):
             reasons.append("an output that is used is not supported")

@@ -3,7 +3,8 @@
 A definition's signature is its specification. Positional parameters are the operator's inputs, keyword-only ones
 its attributes with ONNX's defaults. Annotations say what an input must be:
 
-* ``Expr`` any tensor, ``Expr | None`` an optional one, ``*xs: Expr`` the rest;
+* ``Expr`` a tensor of anything but strings, ``Expr | None`` an optional one, ``*xs: Expr`` the rest;
+* ``Strings`` a tensor of strings, ``Expr | Strings`` any tensor;
 * ``List``, ``Map``, ``Maybe`` a sequence, a map, an optional; ``Value`` any of these or a tensor;
 * ``Ints`` a tensor of rank 1 whose elements are host values: numbers, or sizes known when the model runs;
 * ``Int`` the same for a single number;
@@ -23,6 +24,7 @@ from typing import Annotated, Any, TypeAlias, TypeVar
 from onnx_proto import SparseTensor, Tensor
 
 from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, call
 from codegen_torch.facts import Container, MapOf, OptionalOf, SequenceOf
 
@@ -33,6 +35,7 @@ T = TypeVar("T")
 Const = Annotated[T, "known at conversion"]
 Int = int | Dim | Expr
 Ints = Sequence[int | Dim | Expr]
+Strings: TypeAlias = Expr
 Value: TypeAlias = Expr
 List: TypeAlias = Expr
 Map: TypeAlias = Expr
@@ -43,6 +46,7 @@ Meaning = Callable[..., Any]
 _HINTS = frozenset({"consumed_inputs"})
 """Attributes of opset 1 that only tell where a result may be stored."""
 
+_TENSORS = frozenset({"Expr", "Strings", "Expr | Strings"})
 _TYPES = {"int": int, "float": float, "str": str, "Tensor": Tensor, "SparseTensor": SparseTensor}
 
 _KINDS: dict[str, tuple[type, str]] = {
@@ -146,11 +150,22 @@ class Definition:
             return value
         if isinstance(value.fact, Container):
             raise NotApplicable(f"input {parameter.name!r} is {value.fact}, which is no tensor")
-        if annotation == "Expr":
+        if annotation in _TENSORS:
+            _check_elements(parameter.name, annotation, value)
             return value
+        if value.dtype is DType.STRING:
+            raise NotApplicable(f"strings are not supported as input {parameter.name!r}")
         if annotation.startswith("Const["):
             return _constant(parameter.name, annotation[6:-1], value)
         return _host(parameter.name, annotation, value)
+
+
+def _check_elements(name: str, annotation: str, value: Expr) -> None:
+    """Refuse strings where numbers are meant, and numbers where strings are."""
+    if value.dtype is DType.STRING and annotation == "Expr":
+        raise NotApplicable(f"strings are not supported as input {name!r}")
+    if value.dtype is not DType.STRING and annotation == "Strings":
+        raise NotApplicable(f"input {name!r} is no tensor of strings")
 
 
 def _constant(name: str, kind: str, value: Expr) -> Any:

@@ -15,6 +15,7 @@ from codegen_torch.ops import (
     reshape,
     rnn,
     tensor,
+    text,
 )
 
 __all__ = [
@@ -32,4 +33,5 @@ __all__ = [
     "reshape",
     "rnn",
     "tensor",
+    "text",
 ]

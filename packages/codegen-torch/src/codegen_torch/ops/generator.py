@@ -12,6 +12,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array, constant, weight
 from codegen_torch.facts import Fact
 from codegen_torch.lower.registry import Context, Ints, NotApplicable, op
+from codegen_torch.lower.strings import strings
 from codegen_torch.ops.tensor import dtype_of
 from codegen_torch.symbols.base import FOLD_LIMIT, SYMBOLIC_LIMIT
 from codegen_torch.symbols.namespaces import host, runtime, torch
@@ -40,17 +41,20 @@ def constant_(
         (value_floats, DType.FLOAT32),
         (value_int, DType.INT64),
         (value_ints, DType.INT64),
-        (value_string, DType.STRING),
-        (value_strings, DType.STRING),
     ):
         if number is not None:
             return array(number, dtype)
+    for text in (value_string, value_strings):
+        if text is not None:
+            return strings(text)
     raise NotApplicable("it has no value")
 
 
 def _stored(tensor: Tensor, *, trained: bool) -> Expr:
     dtype_of(tensor.dtype)
     ref = TensorRef.of_onnx(tensor)
+    if ref.dtype is DType.STRING:
+        return strings(tensor.numpy())
     if trained:
         return weight(ref)
     known = ref.size <= FOLD_LIMIT and ref.dtype is not DType.BFLOAT16

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import NotApplicable, op
+from codegen_torch.lower.registry import op
 from codegen_torch.ops.math import register_aligned
 from codegen_torch.ops.unsigned import through_int64, through_order
 from codegen_torch.symbols.namespaces import torch
@@ -13,8 +12,6 @@ from codegen_torch.symbols.namespaces import torch
 @op("Equal", since=7)
 @through_int64
 def equal(x: Expr, y: Expr) -> Expr:
-    if x.dtype is DType.STRING:
-        raise NotApplicable("comparing strings is not supported")
     return torch.eq(x, y)  # type: ignore[no-any-return]
 
 
@@ -73,8 +70,6 @@ def not_(x: Expr) -> Expr:
 
 @op("Where", since=9)
 def where(condition: Expr, x: Expr, y: Expr) -> Expr:
-    if x.dtype is DType.STRING:
-        raise NotApplicable("selecting strings is not supported")
     return torch.where(condition, x, y)  # type: ignore[no-any-return]
 
 

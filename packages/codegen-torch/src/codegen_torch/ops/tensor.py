@@ -11,7 +11,7 @@ from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, array
 from codegen_torch.facts import Fact, elements
-from codegen_torch.lower.registry import Const, Context, Ints, NotApplicable, Value, op
+from codegen_torch.lower.registry import Const, Context, Ints, NotApplicable, Strings, Value, op
 from codegen_torch.symbols.namespaces import F, host, index, runtime, torch
 from codegen_torch.symbols.shape import normal
 
@@ -22,7 +22,7 @@ def identity(x: Value) -> Expr:
 
 
 @op("Shape", since=1)
-def shape(x: Expr, *, start: int = 0, end: int | None = None) -> Expr:
+def shape(x: Expr | Strings, *, start: int = 0, end: int | None = None) -> Expr:
     sizes = host.shape(x)
     if x.rank is not None:
         if x.fact.is_static:
@@ -33,7 +33,7 @@ def shape(x: Expr, *, start: int = 0, end: int | None = None) -> Expr:
 
 
 @op("Size", since=1)
-def size(x: Expr) -> Expr:
+def size(x: Expr | Strings) -> Expr:
     count = product(x.shape)  # type: ignore[arg-type]
     if isinstance(count, int):
         return array(count, DType.INT64)
@@ -56,9 +56,20 @@ def cast_to(x: Expr, dtype: DType) -> Expr:
     """The elements in another type; floats become integers by truncation, in torch too."""
     if x.dtype is dtype:
         return x
-    if DType.STRING in (x.dtype, dtype):
-        raise NotApplicable("casts of strings are not supported")
+    if dtype is DType.STRING:
+        return runtime.format_numbers(x)  # type: ignore[no-any-return]
+    if x.dtype is DType.STRING:
+        return _parsed(x, dtype)
     return x.to(dtype)  # type: ignore[no-any-return]
+
+
+def _parsed(text: Expr, dtype: DType) -> Expr:
+    """The numbers that strings spell."""
+    if dtype.is_float:
+        return runtime.parse_floats(text, dtype=dtype)  # type: ignore[no-any-return]
+    if dtype.is_int or dtype is DType.BOOL:
+        return runtime.parse_integers(text, dtype=dtype)  # type: ignore[no-any-return]
+    raise NotApplicable(f"strings are not read as {dtype.value}")
 
 
 @op("Cast", since=1, until=5)
@@ -69,13 +80,13 @@ def cast_to_name(x: Expr, *, to: str) -> Expr:
 
 
 @op("Cast", since=6)
-def cast(x: Expr, *, to: int, saturate: int = 1, round_mode: str = "up") -> Expr:
+def cast(x: Expr | Strings, *, to: int, saturate: int = 1, round_mode: str = "up") -> Expr:
     """``saturate`` and ``round_mode`` are about 8-bit floats alone."""
     return cast_to(x, dtype_of(DataType(to)))
 
 
 @op("CastLike", since=15)
-def cast_like(x: Expr, target: Expr, *, saturate: int = 1, round_mode: str = "up") -> Expr:
+def cast_like(x: Expr | Strings, target: Expr | Strings, *, saturate: int = 1, round_mode: str = "up") -> Expr:
     return cast_to(x, target.dtype)
 
 

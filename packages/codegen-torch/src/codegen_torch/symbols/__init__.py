@@ -7,11 +7,13 @@ from codegen_torch.symbols import (
     indexing,
     layers,
     linalg,
+    lookup,
     nn,
     pool,
     reduction,
     runtime,
     shape,
+    strings,
 )
 from codegen_torch.symbols.base import FactError, Kind, Parameter, Symbol, symbol
 from codegen_torch.table import SYMBOLS
@@ -24,9 +26,11 @@ _ = (
     indexing,
     layers,
     linalg,
+    lookup,
     nn,
     pool,
     reduction,
     runtime,
     shape,
+    strings,
 )  # imported for what they register
