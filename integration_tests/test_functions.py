@@ -1,4 +1,4 @@
-"""A model whose layers are functions of its own, converted and run beside ONNX's reference implementation."""
+"""A model whose layers are functions of its own, converted and run beside ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import onnx_proto
+import onnxruntime
 import torch
 from codegen_torch.pipeline import convert
 from converted import import_model
-from onnx.reference import ReferenceEvaluator
 from onnx_proto import AttributeType
 from onnx_proto.build import function, graph, model, node, ref, tensor, value
 
@@ -45,7 +45,7 @@ def perceptron() -> onnx_proto.Model:
         graph(
             [
                 node("Dense", ["x", "w1", "b1"], ["h"], domain=OURS, slope=0.5),
-                node("Dense", ["h", "w2", "b2"], ["y"], domain=OURS, slope=0.125),
+                node("Dense", ["h", "w2", "b2"], ["y"], domain=OURS),
             ],
             [value("x", "float32", ["batch", 4])],
             [value("y", "float32", ["batch", 3])],
@@ -63,6 +63,6 @@ def test_functions_become_layers(tmp_path: Path) -> None:
     loaded = import_model(tmp_path / "out").load_model()
     assert [type(module).__name__ for module in loaded.children()] == ["Linear", "Linear"]
     x = np.random.default_rng(1).normal(size=(5, 4)).astype(np.float32)
-    (expected,) = ReferenceEvaluator((tmp_path / "net.onnx").read_bytes()).run(None, {"x": x})
+    (expected,) = onnxruntime.InferenceSession(tmp_path / "net.onnx").run(None, {"x": x})
     with torch.no_grad():
         np.testing.assert_allclose(loaded(torch.from_numpy(x)).numpy(), expected, rtol=1e-5, atol=1e-6)

@@ -55,6 +55,7 @@ def test_the_message_groups_obstacles_of_one_kind() -> None:
     assert str(caught.value).splitlines() == [
         "net.onnx uses what cannot be converted yet:",
         "  Odd (opset 20), 5×: the operator is not supported [odd0, odd1, odd2, …]",
+        "    hint: define it in a Python file and give that with --ops",
     ]
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     import torch
     from codegen_torch.report import Report
@@ -29,6 +29,7 @@ def convert(
     weights: str = "msgpack",
     force: bool = False,
     trace: str | os.PathLike[str] | None = None,
+    ops: Sequence[str | os.PathLike[str]] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Writes ``model.py`` and the weights file of an ONNX model into a folder.
@@ -40,6 +41,7 @@ def convert(
         weights: The format of the weights file, ``"msgpack"``.
         force: Overwrite files of these names even if onnxgen did not write them.
         trace: A folder for the graph's text after each stage.
+        ops: Python files that define further operators; ``codegen_torch.extension`` shows how.
         progress: Called with a stage's name, the work done in it and its total.
 
     Returns:
@@ -61,6 +63,7 @@ def convert(
         weights=weights,
         force=force,
         trace=None if trace is None else Path(trace),
+        ops=[Path(file) for file in ops],
         progress=progress,
     )
 

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "convert"]
+__all__ = ["__version__", "check", "convert"]
 
 if TYPE_CHECKING:
-    from codegen_torch.pipeline import convert
+    from codegen_torch.pipeline import check, convert
 
 
 def __getattr__(name: str) -> object:
     """Import the pipeline when it is asked for."""
-    if name == "convert":
-        from codegen_torch.pipeline import convert  # noqa: PLC0415  # asking for the version costs nothing
+    if name in ("check", "convert"):
+        from codegen_torch import pipeline  # noqa: PLC0415  # asking for the version costs nothing
 
-        return convert
+        return getattr(pipeline, name)
     raise AttributeError(name)

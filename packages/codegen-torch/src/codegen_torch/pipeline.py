@@ -6,7 +6,7 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import onnx_proto
@@ -17,8 +17,9 @@ from codegen_torch.clean import clean
 from codegen_torch.clean.functions import inline_functions
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.module import Header, ModuleSource, write_module
-from codegen_torch.errors import ConversionError
+from codegen_torch.errors import ConversionError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr
+from codegen_torch.extension import extended
 from codegen_torch.layers import recover_layers
 from codegen_torch.lower.graph import lower
 from codegen_torch.modules.classes import assign_classes
@@ -46,6 +47,7 @@ def convert(
     weights: str = "msgpack",
     force: bool = False,
     trace: Path | None = None,
+    ops: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> Report:
     """Convert an ONNX file into ``model.py`` and ``weights.msgpack``.
@@ -57,6 +59,7 @@ def convert(
         weights: The format of the weights file; only ``"msgpack"`` so far.
         force: Overwrite files that this program did not write.
         trace: A folder for the graph's text after each stage.
+        ops: Files that define further operators, as :mod:`codegen_torch.extension` shows.
         progress: Called with a stage's name, how much of it is done, and how much there is.
 
     Raises:
@@ -72,7 +75,8 @@ def convert(
     if not force:
         check_free(out_dir, [MODEL_FILE, WEIGHTS_FILE])
     report = progress or (lambda stage, done, total: None)
-    source, state, nodes = _generate(path, name, _Trace(trace), report)
+    with extended(ops):
+        source, state, nodes = _generate(path, name, _Trace(trace), report)
     total = sum(ref.nbytes for ref in set(state.tensors.values()))
     with atomic(out_dir) as folder:
         (folder / MODEL_FILE).write_text(source.text, "utf-8", newline="\n")
@@ -97,6 +101,28 @@ def convert(
         source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
         keys=state.nodes,
     )
+
+
+def check(path: str | Path, *, ops: Sequence[str | Path] = ()) -> list[Obstacle]:
+    """Every reason why a file cannot be converted; none if it can.
+
+    Args:
+        path: The ONNX file.
+        ops: As for :func:`convert`.
+
+    Raises:
+        onnx_proto.OnnxError: The file cannot be read.
+        InvalidModelError: The model contradicts itself.
+    """
+    path = Path(path)
+    model = onnx_proto.load(path)
+    try:
+        with extended(ops):
+            inlined, positions = inline_functions(model, path.name)
+            lower(clean(inlined), path.name, positions)
+    except UnsupportedError as error:
+        return error.obstacles
+    return []
 
 
 def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> tuple[ModuleSource, State, int]:

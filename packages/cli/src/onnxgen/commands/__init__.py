@@ -5,7 +5,9 @@ from pathlib import Path
 import click
 
 from onnxgen import __version__
+from onnxgen.commands.check import check
 from onnxgen.commands.convert import convert
+from onnxgen.commands.ops import ops
 
 
 class PathMeansConvert(click.Group):
@@ -37,3 +39,5 @@ def cli() -> None:
 
 
 cli.add_command(convert)
+cli.add_command(check)
+cli.add_command(ops)

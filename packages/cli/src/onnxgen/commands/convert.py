@@ -38,6 +38,13 @@ def _class_name(_: click.Context, __: click.Parameter, name: str | None) -> str 
 @click.option(
     "--trace", metavar="DIR", type=click.Path(path_type=Path), help="Write the graph's text after each stage there."
 )
+@click.option(
+    "--ops",
+    metavar="FILE",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    help="Take operators that this Python file defines, too; may be given several times.",
+)
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say every note, and how long each stage took.")
 @click.option("--debug", is_flag=True, help="Show the traceback of an error.")
@@ -48,6 +55,7 @@ def convert(
     weights: str,
     force: bool,
     trace: Path | None,
+    ops: tuple[Path, ...],
     quiet: bool,
     verbose: bool,
     debug: bool,
@@ -58,7 +66,7 @@ def convert(
     out_dir = Path(model.stem) if out_dir is None else out_dir
     with explained(debug=debug), Progress() if not quiet else contextlib.nullcontext() as progress:
         report = onnxgen.convert(
-            model, out_dir, name=name, weights=weights, force=force, trace=trace, progress=progress
+            model, out_dir, name=name, weights=weights, force=force, trace=trace, ops=ops, progress=progress
         )
     if progress is not None:
         click.echo(summary(model, out_dir, report, stages=progress.seconds if verbose else None))

@@ -54,6 +54,7 @@ class ForwardWriter:
         model_dtype: The float type that follows the model when it is cast.
         size_names: How symbols are called, the same in all classes.
         weight_path: A path to a float parameter below the region, for its dtype.
+        functions: The module's functions, whose names no variable takes.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class ForwardWriter:
         model_dtype: DType | None,
         size_names: Mapping[str, str],
         weight_path: str | None,
+        functions: Iterable[str] = (),
     ) -> None:
         self.definition = definition
         self.region = definition.printed
@@ -70,6 +72,7 @@ class ForwardWriter:
         self.model_dtype = model_dtype
         self.size_names = size_names
         self.weight_path = weight_path
+        self.functions = tuple(functions)
         self.positions = {unit: position for position, unit in enumerate(self.region.units)}
         self.members = self._members_of_values()
         self.names: dict[Expr, str] = {}
@@ -83,7 +86,7 @@ class ForwardWriter:
     def write(self) -> Forward:
         """The method."""
         own = self.sizes[self.region]
-        reserved = ["dtype", *(self.size_names[name] for name in (*own.sources, *own.arguments))]
+        reserved = ["dtype", *self.functions, *(self.size_names[name] for name in (*own.sources, *own.arguments))]
         self._name_parameters(reserved)
         parameters = [self._declared(param) for param in self.region.params]
         parameters += [f"{self.size_names[name]}: int" for name in own.arguments]

@@ -6,51 +6,94 @@ The files are read and never imported, for they import torch.
 from __future__ import annotations
 
 import ast
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
+from typing import Self
+
+
+@dataclass(frozen=True, slots=True)
+class _Module:
+    """A file of functions that may be copied.
+
+    Attributes:
+        text: Its source.
+        imports: Its import statements.
+        functions: Its functions by name.
+    """
+
+    text: str
+    imports: tuple[ast.Import | ast.ImportFrom, ...]
+    functions: Mapping[str, ast.FunctionDef]
+
+    @classmethod
+    def of(cls, text: str) -> Self:
+        body = ast.parse(text).body
+        return cls(
+            text,
+            tuple(each for each in body if isinstance(each, ast.Import | ast.ImportFrom)),
+            {each.name: each for each in body if isinstance(each, ast.FunctionDef)},
+        )
 
 
 @cache
-def _modules() -> tuple[tuple[str, ast.Module], ...]:
+def _modules() -> tuple[_Module, ...]:
     folder = resources.files("codegen_torch.runtime")
     texts = sorted((file.name, file.read_text("utf-8")) for file in folder.iterdir() if file.name.endswith(".py"))
-    return tuple((text, ast.parse(text)) for _, text in texts)
+    return tuple(_Module.of(text) for _, text in texts)
 
 
-def helper_sources(names: Iterable[str]) -> tuple[list[str], list[str]]:
+_added: dict[str, _Module] = {}
+
+
+@contextlib.contextmanager
+def added(functions: Mapping[str, str]) -> Iterator[None]:
+    """Inside, these functions are found as well, before our own of the same name.
+
+    Args:
+        functions: The source of the file that each is in, by name.
+    """
+    before = dict(_added)
+    _added.update((name, _Module.of(text)) for name, text in functions.items())
+    try:
+        yield
+    finally:
+        _added.clear()
+        _added.update(before)
+
+
+def helper_sources(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     """The source of runtime functions and of all they call.
 
     Args:
         names: The functions' names.
 
     Returns:
-        Import statements they need, and the functions' sources, callees last.
+        Import statements they need, and the functions' sources by name, callees last.
     """
     sources: dict[str, str] = {}
     imports: dict[str, None] = {}
-    waiting = list(names)
+    waiting = [(name, _added.get(name) or _home(name)) for name in names]
     while waiting:
-        name = waiting.pop(0)
+        name, module = waiting.pop(0)
         if name in sources:
             continue
-        text, module, function = _find(name)
-        sources[name] = ast.get_source_segment(text, function) or ""
+        function = module.functions[name]
+        sources[name] = ast.get_source_segment(module.text, function) or ""
         used = {node.id for node in ast.walk(function) if isinstance(node, ast.Name)}
-        own = {node.name for node in module.body if isinstance(node, ast.FunctionDef)}
-        waiting.extend(sorted(used & own))
-        for statement in module.body:
-            if isinstance(statement, ast.Import | ast.ImportFrom):
-                imports.update(dict.fromkeys(_single_imports(statement, used)))
-    return list(imports), list(sources.values())
+        waiting.extend((callee, module) for callee in sorted(used & module.functions.keys()))
+        for statement in module.imports:
+            imports.update(dict.fromkeys(_single_imports(statement, used)))
+    return list(imports), sources
 
 
-def _find(name: str) -> tuple[str, ast.Module, ast.FunctionDef]:
-    for text, module in _modules():
-        for statement in module.body:
-            if isinstance(statement, ast.FunctionDef) and statement.name == name:
-                return text, module, statement
+def _home(name: str) -> _Module:
+    for module in _modules():
+        if name in module.functions:
+            return module
     raise KeyError(f"no runtime function {name}")
 
 
@@ -61,7 +104,7 @@ def _single_imports(statement: ast.Import | ast.ImportFrom, used: set[str]) -> l
             continue
         renamed = f" as {alias.asname}" if alias.asname else ""
         if isinstance(statement, ast.ImportFrom):
-            if statement.module != "__future__":
+            if statement.module not in ("__future__", "codegen_torch.extension"):
                 found.append(f"from {statement.module} import {alias.name}{renamed}")
         else:
             found.append(f"import {alias.name}{renamed}")

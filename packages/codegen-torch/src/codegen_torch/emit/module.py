@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from codegen_torch.dtypes import DType
@@ -77,17 +77,19 @@ def write_module(
     """
     definitions = list(dict.fromkeys(classes[region] for region in root.walk()))
     name_classes(definitions, classes[root])
-    size_names = _size_names(sizes, [Identifier.like(param.attrs["name"]) for param in root.params])
+    helpers = sorted({e.op.removeprefix("runtime.") for e in _expressions(root) if e.op.startswith("runtime.")})
+    imports, functions = helper_sources([*helpers, "load_weights"])
+    size_names = _size_names(sizes, [Identifier.like(param.attrs["name"]) for param in root.params], functions)
     body: list[Line] = []
     for definition in definitions:
         if definition.inline:
             continue
         body += [Line(""), Line("")]
         is_root = definition is classes[root]
-        body += _class_lines(definition, classes, sizes, model_dtype, size_names, outputs, state if is_root else None)
+        body += _class_lines(
+            definition, classes, sizes, model_dtype, size_names, functions, outputs, state if is_root else None
+        )
     name = classes[root].name
-    helpers = sorted({e.op.removeprefix("runtime.") for e in _expressions(root) if e.op.startswith("runtime.")})
-    imports, functions = helper_sources([*helpers, "load_weights"])
     lines = _docstring(header)
     text = "\n".join(line.text for line in body)
     imports += ["from pathlib import Path", "import torch", "from torch import nn"]
@@ -99,7 +101,7 @@ def write_module(
     lines += body
     if name != "Model":
         lines += [Line(""), Line(""), Line(f"Model = {name}")]
-    for function in (_load_model(name, state, model_dtype), *functions):
+    for function in (_load_model(name, state, model_dtype), *functions.values()):
         lines += [Line(""), Line("")] + [Line(line) for line in function.split("\n")]
     return ModuleSource(lines, name)
 
@@ -116,10 +118,10 @@ def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
         taken.add(definition.name)
 
 
-def _size_names(sizes: Mapping[Region, Sizes], inputs: list[str]) -> dict[str, str]:
+def _size_names(sizes: Mapping[Region, Sizes], inputs: list[str], functions: Iterable[str]) -> dict[str, str]:
     """A variable for every symbol, the same everywhere; the model's inputs keep their names."""
     names: dict[str, str] = {}
-    taken = {*MODULE_NAMES, *inputs}
+    taken = {*MODULE_NAMES, *inputs, *functions}
     for found in sizes.values():
         for symbol in (*found.sources, *found.arguments):
             if symbol in names:
@@ -136,6 +138,7 @@ def _class_lines(
     sizes: Mapping[Region, Sizes],
     model_dtype: DType | None,
     size_names: Mapping[str, str],
+    functions: Iterable[str],
     outputs: list[str],
     root_state: State | None,
 ) -> list[Line]:
@@ -148,7 +151,9 @@ def _class_lines(
         lines += map(Line, signature)
         lines += map(Line, lay_out(sequential_doc(definition, classes, "super().__init__("), 2))
         return lines + (_chain_forward(region) if root_state is not None else [])
-    forward = ForwardWriter(definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype)).write()
+    forward = ForwardWriter(
+        definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype), functions
+    ).write()
     lines = [Line(f"class {definition.name}(nn.Module):")]
     lines += _output_names(outputs) if root_state is not None else []
     used = "\n".join(line.text for line in forward.lines)

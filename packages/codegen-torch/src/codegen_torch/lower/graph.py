@@ -167,9 +167,7 @@ def _apply(state: _Lowering, node: Node, name: str, inputs: list[Expr | None]) -
         raise InvalidModelError(f"{state.source}: node {name!r} is of domain {node.domain!r}, which is not imported")
     candidates = definitions(node.domain, node.op_type, version)
     if not candidates:
-        known = ranges(node.domain, node.op_type)
-        reason = f"only opsets {known} are supported" if known else "the operator is not supported"
-        state.obstacles.append(Obstacle(op, version, name, reason))
+        state.obstacles.append(_undefined(node, version))
         return None
     used = tuple(bool(output) and output in state.used for output in node.outputs)
     context = Context(used, version, trained=node.outputs[0] in state.trained)
@@ -198,7 +196,16 @@ def _check_defined(state: _Lowering, node: Node) -> None:
     """Note an unknown operator even behind one that could not be converted, so that all are told at once."""
     version = state.opsets.get(node.domain)
     if version is not None and not definitions(node.domain, node.op_type, version):
-        op = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-        known = ranges(node.domain, node.op_type)
-        reason = f"only opsets {known} are supported" if known else "the operator is not supported"
-        state.obstacles.append(Obstacle(op, version, node.name or node.outputs[0], reason))
+        state.obstacles.append(_undefined(node, version))
+
+
+def _undefined(node: Node, version: int) -> Obstacle:
+    """Says that an operator is not defined at a version of its domain."""
+    op = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+    name = node.name or next(iter(node.outputs), "")
+    known = ranges(node.domain, node.op_type)
+    if not known:
+        hint = "define it in a Python file and give that with --ops"
+        return Obstacle(op, version, name, "the operator is not supported", hint)
+    hint = "onnx.version_converter may bring the model there"
+    return Obstacle(op, version, name, f"only opsets {known} are supported", hint)

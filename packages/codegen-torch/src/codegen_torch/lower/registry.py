@@ -16,8 +16,9 @@ Where an input is not what a definition needs, the next definition of the operat
 
 from __future__ import annotations
 
+import contextlib
 import inspect
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias, TypeVar
 
@@ -261,6 +262,36 @@ def op(op_type: str, *, since: int, until: int = NEWEST, domain: str = "") -> Ca
 def definitions(domain: str, op_type: str, version: int) -> list[Definition]:
     """The definitions of an operator at one opset, in the order they are tried."""
     return [d for d in _REGISTRY.get((domain, op_type), ()) if d.since <= version <= d.until]
+
+
+@contextlib.contextmanager
+def restored() -> Iterator[None]:
+    """What is defined inside is forgotten afterwards."""
+    before = {key: list(found) for key, found in _REGISTRY.items()}
+    try:
+        yield
+    finally:
+        _REGISTRY.clear()
+        _REGISTRY.update(before)
+
+
+def take_precedence(define: Callable[[], None]) -> int:
+    """Let definitions be tried before those that are there.
+
+    Args:
+        define: Makes them.
+
+    Returns:
+        How many they are.
+    """
+    before = {key: len(found) for key, found in _REGISTRY.items()}
+    define()
+    count = 0
+    for key, found in _REGISTRY.items():
+        new = found[before.get(key, 0) :]
+        found[:] = [*new, *found[: before.get(key, 0)]]
+        count += len(new)
+    return count
 
 
 def registered() -> dict[tuple[str, str], list[Definition]]:
