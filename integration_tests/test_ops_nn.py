@@ -345,10 +345,7 @@ def test_resampling(row: Row) -> None:
         (resize((4, 5), scales=(1.5, 1.5), nearest_mode="?"), "not supported"),
         (resize((4, 5), sizes=(8, 8), opset=18, keep_aspect_ratio_policy="not_larger"), "keep_aspect_ratio"),
         (resize((4, 5), sizes=(2, 2), opset=18, mode="linear", antialias=1), "antialiasing"),
-        (Row("BatchNormalization", 14, (IMAGE, *(positive(4),) * 4), {"training_mode": 1}), "training mode"),
         (Row("Dropout", 6, (IMAGE,)), "training mode"),
-        (Row("MaxPool", 12, (IMAGE,), {"kernel_shape": [2, 2]}, outputs=2), "indices"),
-        (Row("AveragePool", 19, (IMAGE,), {"kernel_shape": [2, 2], "dilations": [2, 2]}), "gaps"),
         (lstm("forward", baked=False), "weights are computed"),
     ],
     ids=lambda value: "" if isinstance(value, Row) else value,
@@ -361,16 +358,6 @@ def test_what_torch_does_not_do_is_refused(row: Row, reason: str) -> None:
 def test_other_elements_than_torch_picks_are_refused_at_unknown_sizes() -> None:
     with pytest.raises(UnsupportedError, match="picks other elements"):
         lower_proto(model_of(resize((4, 5), scales=(1.5, 1.5), nearest_mode="ceil"), symbolic=True))
-
-
-@pytest.mark.parametrize("op", ["Conv", "MaxPool"])
-def test_automatic_padding_of_unknown_sizes_is_refused_with_strides(op: str) -> None:
-    attributes = {"auto_pad": "SAME_UPPER", "strides": [2, 2]}
-    row = Row(op, 11, (IMAGE, KERNEL) if op == "Conv" else (IMAGE,), attributes, (1,) if op == "Conv" else ())
-    if op == "MaxPool":
-        row.attributes["kernel_shape"] = [3, 3]
-    with pytest.raises(UnsupportedError, match="only known when the model runs"):
-        lower_proto(model_of(row, symbolic=True))
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from codegen_torch.expr import Expr, call
-from codegen_torch.lower.registry import NotApplicable, op
-from codegen_torch.ops.windows import Numbers, brief, padded, window
-from codegen_torch.symbols.namespaces import index
+from codegen_torch.lower.registry import Context, Int, NotApplicable, op
+from codegen_torch.ops.windows import Numbers, Window, automatic, brief, is_automatic, padded, padded_same, window
+from codegen_torch.symbols.namespaces import F, index, runtime
+
+Sizes = tuple[Int, ...]
+
+MOST_DIMENSIONS = 3
+"""Torch convolves over no more."""
 
 
 @op("Conv", since=1)
@@ -22,18 +29,22 @@ def conv(
     strides: Numbers = (),
 ) -> Expr:
     kernel = _kernel(w, kernel_shape)
-    move = window(x, kernel, strides, dilations, pads, auto_pad)
-    padding = move.before
-    if not move.is_symmetric:
-        x = padded(x, move.before, move.after)
-        padding = (0,) * len(kernel)
+    move = window(kernel or (1,) * _dimensions(x, w), strides, dilations, pads)
+    exact = None if kernel is None and is_automatic(auto_pad) else automatic(x, move, auto_pad)
+    if exact is None:
+        x, exact = padded_same(x, _spans(w, kernel, move), move.stride, auto_pad), _unpadded(move)
+    elif not exact.is_symmetric:
+        x, exact = padded(x, exact.before, exact.after), _unpadded(move)
+    if len(move.kernel) > MOST_DIMENSIONS:
+        x = padded(x, exact.before, exact.after)
+        return runtime.convolve(x, w, b, move.stride, move.dilation, group)  # type: ignore[no-any-return]
     return call(
-        f"F.conv{_dimensions(kernel)}d",
+        f"F.conv{len(move.kernel)}d",
         x,
         w,
         b,
         stride=brief(move.stride),
-        padding=brief(padding),
+        padding=brief(exact.before),
         dilation=brief(move.dilation),
         groups=group,
     )
@@ -53,71 +64,105 @@ def conv_transpose(
     output_shape: Numbers = (),
     pads: Numbers = (),
     strides: Numbers = (),
+    context: Context,
 ) -> Expr:
+    same = is_automatic(auto_pad)
     kernel = _kernel(w, kernel_shape)
-    explicit = auto_pad in ("", "NOTSET", "VALID")
-    move = window(x, kernel, strides, dilations, pads, auto_pad if explicit else "NOTSET")
-    extra = output_padding or (0,) * len(kernel)
-    before, after = move.before, move.after
-    if output_shape or not explicit:
-        # What the whole of the output has beyond the wanted shape is cut off, half of it on each side.
-        rest = _rest(x, move.spans, move.stride, extra, output_shape[-len(kernel) :])
-        extra = tuple(more + max(-total, 0) for more, total in zip(extra, rest, strict=True))
-        if any(total > 0 and total % 2 for total in rest) and auto_pad not in ("SAME_UPPER", "SAME_LOWER"):
-            raise NotApplicable("versions of ONNX differ on which side an odd padding for output_shape goes")
-        less = tuple(max(total, 0) // 2 for total in rest)
-        more = tuple(max(total, 0) - half for total, half in zip(rest, less, strict=True))
-        before, after = (more, less) if auto_pad == "SAME_LOWER" else (less, more)
-    for more_, stride, gap in zip(extra, move.stride, move.dilation, strict=True):
-        if not 0 <= more_ < max(stride, gap):
-            raise NotApplicable(f"output_padding {more_} is not below the stride or the dilation")
-    both = tuple(min(sides) for sides in zip(before, after, strict=True))
+    count = len(kernel) if kernel else _dimensions(x, w)
+    move = window(kernel or (1,) * count, strides, dilations, pads)
+    if auto_pad == "VALID":
+        move = _unpadded(move)
+    if count > MOST_DIMENSIONS:
+        raise NotApplicable(f"torch has no transposed convolution over {count} dimensions")
+    extra = output_padding or _zeros(move)
+    if not same and not output_shape:
+        return _cropped(x, w, b, move, extra, group)
+    wanted: Sizes = output_shape[-count:] or tuple(n * step for n, step in zip(x.shape[2:], move.stride, strict=True))
+    whole = [
+        (size - 1) * step + span + more
+        for size, step, span, more in zip(x.shape[2:], move.stride, _spans(w, kernel, move), extra, strict=True)
+    ]
+    totals = [have - want for have, want in zip(whole, wanted, strict=True)]
+    if context.opset < 11 and not same and not all(isinstance(t, int) and t % 2 == 0 for t in totals):
+        raise NotApplicable("before opset 11 it is not clear on which side an odd padding for output_shape goes")
+    return _cut(x, w, b, move, extra, totals, auto_pad == "SAME_UPPER", group)
+
+
+def _cropped(x: Expr, w: Expr, b: Expr | None, move: Window, extra: Numbers, group: int) -> Expr:
+    """The transposed convolution without the padding, of which torch cuts off as much on both sides."""
+    both = tuple(min(sides) for sides in zip(move.before, move.after, strict=True))
     if min(both) < 0:
         raise NotApplicable("negative pads of a transposed convolution are not supported")
-    y = call(
-        f"F.conv_transpose{_dimensions(kernel)}d",
-        x,
-        w,
-        b,
-        stride=brief(move.stride),
-        padding=brief(both),
-        output_padding=brief(extra),
-        groups=group,
-        dilation=brief(move.dilation),
-    )
-    for axis, (first, last, common) in enumerate(zip(before, after, both, strict=True), start=2):
+    y = _transposed(x, w, b, move, both, extra, group)
+    for axis, (first, last, common) in enumerate(zip(move.before, move.after, both, strict=True), start=2):
         if first != last:
             y = index.slice(y, axis, first - common, common - last or None)
     return y
 
 
-def _rest(x: Expr, spans: Numbers, strides: Numbers, extra: Numbers, wanted: Numbers) -> list[int]:
-    """How much longer each dimension of the whole output is than wanted: by default, than size times stride."""
-    result: list[int] = []
-    for axis, (span, stride, more) in enumerate(zip(spans, strides, extra, strict=True)):
-        if not wanted:
-            result.append(span + more - stride)
-            continue
-        size = None if x.dims is None else x.dims[2 + axis]
-        if not isinstance(size, int):
-            raise NotApplicable("output_shape with a size that is only known when the model runs")
-        result.append((size - 1) * stride + span + more - wanted[axis])
-    return result
+def _cut(
+    x: Expr, w: Expr, b: Expr | None, move: Window, extra: Numbers, totals: list[Int], upper: bool, group: int
+) -> Expr:
+    """What the whole of the output has too much is cut off, half of it on each side; what it lacks is the bias."""
+    known = [total for total in totals if isinstance(total, int) and total >= 0]
+    if len(known) == len(totals):
+        less = tuple(total // 2 for total in known)
+        more = tuple(total - half for total, half in zip(known, less, strict=True))
+        before, after = (less, more) if upper else (more, less)
+        return _cropped(x, w, b, replace(move, before=before, after=after), extra, group)
+    sides: list[Int] = []
+    for total in reversed(totals):
+        half = total // 2
+        sides += [-half, half - total] if upper else [half - total, -half]
+    y = F.pad(_transposed(x, w, None, move, _zeros(move), extra, group), tuple(sides))
+    return y if b is None else y + b.reshape(-1, *(1,) * len(totals))  # type: ignore[no-any-return]
 
 
-def _kernel(w: Expr, kernel_shape: Numbers) -> Numbers:
-    """The kernel's sizes, of which the weight's shape and the attribute tell."""
+def _transposed(x: Expr, w: Expr, b: Expr | None, move: Window, padding: Numbers, extra: Numbers, group: int) -> Expr:
+    for more, stride, gap in zip(extra, move.stride, move.dilation, strict=True):
+        if not 0 <= more < max(stride, gap):
+            raise NotApplicable(f"output_padding {more} is not below the stride or the dilation")
+    return call(
+        f"F.conv_transpose{len(move.kernel)}d",
+        x,
+        w,
+        b,
+        stride=brief(move.stride),
+        padding=brief(padding),
+        output_padding=brief(extra),
+        groups=group,
+        dilation=brief(move.dilation),
+    )
+
+
+def _zeros(move: Window) -> Numbers:
+    return (0,) * len(move.kernel)
+
+
+def _unpadded(move: Window) -> Window:
+    return replace(move, before=_zeros(move), after=_zeros(move))
+
+
+def _kernel(w: Expr, kernel_shape: Numbers) -> Numbers | None:
+    """The kernel's sizes, of which the weight's shape and the attribute tell; None where neither does."""
     sizes = None if w.dims is None else w.dims[2:]
     if sizes is None or not all(isinstance(size, int) for size in sizes):
-        if not kernel_shape:
-            raise NotApplicable("the kernel's shape is only known when the model runs")
-        return kernel_shape
+        return kernel_shape or None
     if kernel_shape and kernel_shape != sizes:
         raise NotApplicable(f"kernel_shape {list(kernel_shape)} contradicts the weight {w.fact}")
     return sizes  # type: ignore[return-value]
 
 
-def _dimensions(kernel: Numbers) -> int:
-    if len(kernel) > 3:
-        raise NotApplicable(f"torch has no convolution over {len(kernel)} dimensions")
-    return len(kernel)
+def _dimensions(x: Expr, w: Expr) -> int:
+    """The number of spatial dimensions, where the kernel's shape does not tell it."""
+    rank = w.rank or x.rank
+    if rank is None:
+        raise NotApplicable("the kernel's shape is only known when the model runs")
+    return rank - 2
+
+
+def _spans(w: Expr, kernel: Numbers | None, move: Window) -> Sizes:
+    """How many elements lie between the first and the last that the window sees, both included."""
+    if kernel is not None:
+        return move.spans
+    return tuple((size - 1) * gap + 1 for size, gap in zip(w.shape[2:], move.dilation, strict=True))

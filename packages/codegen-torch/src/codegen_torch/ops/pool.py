@@ -1,12 +1,135 @@
-"""Pooling."""
+"""Pooling.
+
+Torch pools over one to three dimensions, with the same padding on both sides, at most half of the window. Whatever
+else there is, is padded first; and what has more dimensions, or gaps where torch has none, is written with the
+windows themselves.
+"""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
-from codegen_torch.expr import Expr, array, call
-from codegen_torch.lower.registry import Context, NotApplicable, op
-from codegen_torch.ops.windows import Numbers, Window, brief, padded, spatial_rank, window
+from codegen_torch.expr import Expr, call
+from codegen_torch.lower.registry import Context, NotApplicable, host_elements, op
+from codegen_torch.ops.windows import (
+    Numbers,
+    Window,
+    automatic,
+    brief,
+    is_automatic,
+    padded,
+    padded_same,
+    spatial_rank,
+    window,
+)
+from codegen_torch.symbols.base import size_of
+from codegen_torch.symbols.namespaces import F, index, runtime, torch
+
+MOST_DIMENSIONS = 3
+"""Torch pools over no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Pool:
+    """A window over a tensor, and how the tensor is padded for it.
+
+    Attributes:
+        move: The window; its padding is that of ``auto_pad``, where it is known at conversion.
+        auto_pad: The attribute.
+        ceil: Whether a last window that is not whole counts.
+        known: Whether the padding is known at conversion.
+    """
+
+    move: Window
+    auto_pad: str
+    ceil: bool
+    known: bool
+
+    @property
+    def dimensions(self) -> int:
+        """The number of spatial dimensions."""
+        return len(self.move.kernel)
+
+    def fits(self, spans: Numbers) -> bool:
+        """Whether torch takes the padding as an argument."""
+        before = self.move.before
+        small = all(2 * pad <= span for pad, span in zip(before, spans, strict=True))
+        return self.known and self.move.is_symmetric and small and self.dimensions <= MOST_DIMENSIONS
+
+    def pad(self, x: Expr, value: float = 0.0, beyond: float | None = None) -> Expr:
+        """The tensor with its padding, in which only whole windows count.
+
+        Args:
+            x: The tensor.
+            value: The elements of the padding.
+            beyond: The elements behind it that complete the last window, if others.
+        """
+        move, beyond = self.move, value if beyond is None else beyond
+        if not self.known:
+            return padded_same(x, move.spans, move.stride, self.auto_pad, value)
+        if not self.ceil:
+            return padded(x, move.before, move.after, value)
+        more = _completion(x, move)
+        if more is not None and beyond == value:
+            after = tuple(pad + extra for pad, extra in zip(move.after, more, strict=True))
+            return padded(x, move.before, after, value)
+        x = padded(x, move.before, move.after, value)
+        if more is not None:
+            return padded(x, (0,) * len(more), more, beyond)
+        return runtime.complete_windows(x, move.after, move.spans, move.stride, beyond)  # type: ignore[no-any-return]
+
+    def is_complete(self, x: Expr) -> bool:
+        """Whether no window reaches behind the padding."""
+        return not self.ceil or not any(_completion(x, self.move) or (1,))
+
+    def windows(self, x: Expr) -> Expr:
+        """What each window sees of a padded tensor, in as many further dimensions as it has."""
+        return runtime.windows(x, self.move.kernel, self.move.stride, self.move.dilation)  # type: ignore[no-any-return]
+
+    @property
+    def inside(self) -> Numbers:
+        """The dimensions of a window."""
+        return tuple(range(-self.dimensions, 0))
+
+
+def _pool(
+    x: Expr, kernel: Numbers, strides: Numbers, dilations: Numbers, pads: Numbers, auto_pad: str, ceil_mode: int
+) -> _Pool:
+    move = window(kernel, strides, dilations, pads)
+    if x.rank is not None and x.rank != len(kernel) + 2:
+        raise NotApplicable(f"a window over {len(kernel)} dimensions of a tensor of rank {x.rank}")
+    exact = automatic(x, move, auto_pad)
+    return _Pool(exact or move, auto_pad, bool(ceil_mode) and not is_automatic(auto_pad), exact is not None)
+
+
+def _completion(x: Expr, move: Window) -> Numbers | None:
+    """How many elements make the last window whole; None where that is only known when the model runs.
+
+    A window that would start in the padding behind the last element does not count (ONNX, MaxPool-22).
+    """
+    if x.dims is None or not all(isinstance(size, int) for size in x.dims[2:]):
+        return None
+    result: list[int] = []
+    for size, span, stride, first, last in zip(
+        x.dims[2:], move.spans, move.stride, move.before, move.after, strict=True
+    ):
+        assert isinstance(size, int)
+        whole = size + first + last
+        start = -(-(whole - span) // stride) * stride
+        if start >= size + first:
+            start -= stride
+        result.append(start + span - whole)
+    return tuple(result)
+
+
+def _torch_pool(name: str, x: Expr, pool: _Pool, padding: Numbers, **options: object) -> Expr:
+    move = pool.move
+    stride = None if move.stride == move.kernel else brief(move.stride)
+    if any(padding):
+        options["padding"] = brief(padding)
+    return call(f"F.{name}_pool{pool.dimensions}d", x, brief(move.kernel), stride=stride, **options)
 
 
 @op("MaxPool", since=1)
@@ -21,26 +144,24 @@ def max_pool(
     storage_order: int = 0,
     strides: Numbers = (),
     context: Context,
-) -> Expr:
+) -> Expr | tuple[Expr, Expr]:
     """The indices that opset 8 can return count over the whole tensor; torch's count over one channel."""
+    pool = _pool(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    move = pool.move
     if any(context.outputs[1:]):
-        raise NotApplicable("the indices of a maximum are not supported")
-    move = window(x, kernel_shape, strides, dilations, pads, auto_pad)
-    ceil = bool(ceil_mode) and auto_pad in ("", "NOTSET", "VALID")
-    padding = move.before
-    if not _fits(move, move.spans):
-        lowest = -np.inf if x.dtype.is_float else int(np.iinfo(x.dtype.numpy).min)
-        x = padded(x, move.before, _after_of_ceil(x, move) if ceil else move.after, lowest)
-        padding, ceil = (0,) * len(padding), False
-    return call(
-        f"F.max_pool{_dimensions(move)}d",
-        x,
-        brief(move.kernel),
-        stride=_stride(move),
-        padding=brief(padding),
-        dilation=brief(move.dilation),
-        ceil_mode=ceil,
-    )
+        places = runtime.flat_indices(x, column_major=bool(storage_order))
+        seen, numbers = pool.pad(x, _lowest(x)), pool.pad(places, -1)
+        return runtime.max_pool_with_indices(seen, numbers, move.kernel, move.stride, move.dilation)  # type: ignore[no-any-return]
+    if pool.dimensions > MOST_DIMENSIONS:
+        return pool.windows(pool.pad(x, _lowest(x))).amax(pool.inside)  # type: ignore[no-any-return]
+    dilation = brief(move.dilation)
+    if pool.fits(move.spans):
+        return _torch_pool("max", x, pool, move.before, dilation=dilation, ceil_mode=pool.ceil)
+    return _torch_pool("max", pool.pad(x, _lowest(x)), pool, (), dilation=dilation)
+
+
+def _lowest(x: Expr) -> float:
+    return -np.inf if x.dtype.is_float else int(np.iinfo(x.dtype.numpy).min)
 
 
 @op("AveragePool", since=1)
@@ -55,75 +176,107 @@ def average_pool(
     pads: Numbers = (),
     strides: Numbers = (),
 ) -> Expr:
-    move = window(x, kernel_shape, strides, dilations, pads, auto_pad)
-    if set(move.dilation) != {1}:
-        raise NotApplicable("torch has no average over a window with gaps")
-    pool = f"F.avg_pool{_dimensions(move)}d"
-    ceil = bool(ceil_mode) and auto_pad in ("", "NOTSET", "VALID")
-    if _fits(move, move.kernel):
-        return call(
-            pool,
-            x,
-            brief(move.kernel),
-            stride=_stride(move),
-            padding=brief(move.before),
-            ceil_mode=ceil,
-            count_include_pad=bool(count_include_pad) or not any(move.before),
-        )
-    if ceil and count_include_pad:
-        raise NotApplicable("ceil_mode with different padding on both sides, counted in, is not supported")
-    after = _after_of_ceil(x, move) if ceil else move.after
-    y = call(pool, padded(x, move.before, after), brief(move.kernel), stride=_stride(move))
-    if count_include_pad:
+    """Of the elements inside the tensor or, if ``count_include_pad``, in its padding, but not behind that."""
+    pool = _pool(x, kernel_shape, strides, dilations, pads, auto_pad, ceil_mode)
+    move = pool.move
+    by_torch = not move.has_gaps and pool.dimensions <= MOST_DIMENSIONS
+    if by_torch and pool.fits(move.kernel):
+        counted = bool(count_include_pad) or not any(move.before)
+        return _torch_pool("avg", x, pool, move.before, ceil_mode=pool.ceil, count_include_pad=counted)
+
+    def average(padded_: Expr) -> Expr:
+        return _torch_pool("avg", padded_, pool, ()) if by_torch else pool.windows(padded_).mean(pool.inside)
+
+    y = average(pool.pad(x))
+    is_padded = not pool.known or any(move.before) or any(move.after)
+    if pool.is_complete(x) and (count_include_pad or not is_padded):
         return y
-    return y * _correction(x, move, after)
+    counts = torch.ones(1, 1, *x.shape[2:], dtype=x.dtype)
+    return y / average(pool.pad(counts, float(bool(count_include_pad)), beyond=0.0))
 
 
-def _correction(x: Expr, move: Window, after: Numbers) -> Expr:
-    """What turns averages over whole windows into averages over their elements inside the tensor."""
-    if x.dims is None or not all(isinstance(size, int) for size in x.dims[2:]):
-        raise NotApplicable("an average with different padding on both sides needs sizes known at conversion")
-    factor = np.ones((), np.float64)
-    for size, kernel, stride, first, last in zip(x.dims[2:], move.kernel, move.stride, move.before, after, strict=True):
-        inside = np.pad(np.ones(size), (first, last))  # type: ignore[arg-type]
-        counts = np.lib.stride_tricks.sliding_window_view(inside, kernel)[::stride].sum(-1)
-        factor = factor[..., np.newaxis] * (kernel / counts)
-    return array(factor.astype(x.dtype.numpy), x.dtype)
+@op("LpPool", since=2)
+def lp_pool(
+    x: Expr,
+    *,
+    kernel_shape: Numbers,
+    auto_pad: str = "NOTSET",
+    ceil_mode: int = 0,
+    dilations: Numbers = (),
+    p: int = 2,
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    return _lp_pool(x, float(p), kernel_shape, auto_pad, ceil_mode, dilations, pads, strides)
 
 
-def _after_of_ceil(x: Expr, move: Window) -> Numbers:
-    """The padding after the last element with which rounding down gives what rounding up gave before.
-
-    A window that would start in the padding after the last element does not count (ONNX, MaxPool-22).
-    """
-    if x.dims is None or not all(isinstance(size, int) for size in x.dims[2:]):
-        raise NotApplicable("ceil_mode with different padding on both sides needs sizes known at conversion")
-    result: list[int] = []
-    for size, span, stride, first, last in zip(
-        x.dims[2:], move.spans, move.stride, move.before, move.after, strict=True
-    ):
-        assert isinstance(size, int)
-        steps = -(-(size + first + last - span) // stride)
-        if steps * stride >= size + first:
-            steps -= 1
-        result.append(max(steps * stride + span - size - first, 0))
-    return tuple(result)
+@op("LpPool", since=1, until=1)
+def lp_pool_of_any_order(
+    x: Expr,
+    *,
+    kernel_shape: Numbers,
+    auto_pad: str = "NOTSET",
+    p: float = 2.0,
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    return _lp_pool(x, p, kernel_shape, auto_pad, 0, (), pads, strides)
 
 
-def _fits(move: Window, spans: Numbers) -> bool:
-    """Whether torch takes the padding: the same on both sides, and at most half of the window."""
-    return move.is_symmetric and all(2 * pad <= span for pad, span in zip(move.before, spans, strict=True))
+def _lp_pool(
+    x: Expr,
+    p: float,
+    kernel: Numbers,
+    auto_pad: str,
+    ceil_mode: int,
+    dilations: Numbers,
+    pads: Numbers,
+    strides: Numbers,
+) -> Expr:
+    if p <= 0:
+        raise NotApplicable(f"there is no norm of order {p}")
+    pool = _pool(x, kernel, strides, dilations, pads, auto_pad, ceil_mode)
+    x = pool.pad(x)
+    if pool.move.has_gaps or pool.dimensions > MOST_DIMENSIONS:
+        return pool.windows(x).norm(p, pool.inside)  # type: ignore[no-any-return]
+    move = pool.move
+    stride = None if move.stride == move.kernel else brief(move.stride)
+    sizes = x if p % 2 == 0 else torch.abs(x)  # torch takes powers of negative elements
+    return call(f"F.lp_pool{pool.dimensions}d", sizes, p, brief(move.kernel), stride=stride)
 
 
-def _stride(move: Window) -> int | Numbers | None:
-    """By default torch's windows lie side by side."""
-    return None if move.stride == move.kernel else brief(move.stride)
+@op("MaxUnpool", since=9)
+def max_unpool(
+    x: Expr,
+    i: Expr,
+    output_shape: Expr | None = None,
+    *,
+    kernel_shape: Numbers,
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    """The indices count over the tensor whose size follows from the window, also where the result is longer."""
+    move = window(kernel_shape, strides, (), pads)
+    sizes = [
+        (size - 1) * stride - first - last + kernel
+        for size, kernel, stride, first, last in zip(
+            x.shape[2:], move.kernel, move.stride, move.before, move.after, strict=True
+        )
+    ]
+    y = runtime.max_unpool(x, i, (*x.shape[:2], *sizes))
+    if output_shape is None:
+        return y  # type: ignore[no-any-return]
+    wanted = host_elements(output_shape) or _items(output_shape, len(sizes) + 2)
+    if len(wanted) != len(sizes) + 2:
+        raise NotApplicable(f"output_shape has {len(wanted)} sizes, not {len(sizes) + 2}")
+    more = [length - size for length, size in zip(wanted[2:], sizes, strict=True)]
+    sides = [side for extra in reversed(more) for side in (0, extra)]
+    return F.pad(y, tuple(sides)) if any(size_of(side) != 0 for side in sides) else y  # type: ignore[no-any-return]
 
 
-def _dimensions(move: Window) -> int:
-    if len(move.kernel) > 3:
-        raise NotApplicable(f"torch has no pooling over {len(move.kernel)} dimensions")
-    return len(move.kernel)
+def _items(vector: Expr, count: int) -> tuple[Expr, ...]:
+    """The elements of a tensor of rank 1, so many as there must be."""
+    return tuple(call("host.item", index.select(vector, 0, position)) for position in range(count))
 
 
 @op("GlobalAveragePool", since=1)
@@ -134,6 +287,17 @@ def global_average_pool(x: Expr) -> Expr:
 @op("GlobalMaxPool", since=1)
 def global_max_pool(x: Expr) -> Expr:
     return x.amax(_spatial(x), keepdim=True)  # type: ignore[no-any-return]
+
+
+@op("GlobalLpPool", since=2)
+def global_lp_pool(x: Expr, *, p: int = 2) -> Expr:
+    return global_lp_pool_of_any_order(x, p=float(p))  # type: ignore[no-any-return]
+
+
+@op("GlobalLpPool", since=1, until=1)
+def global_lp_pool_of_any_order(x: Expr, *, p: float = 2.0) -> Expr:
+    dims = _spatial(x)
+    return x.norm(p, (dims,) if isinstance(dims, int) else dims, keepdim=True)  # type: ignore[no-any-return]
 
 
 def _spatial(x: Expr) -> int | Numbers:

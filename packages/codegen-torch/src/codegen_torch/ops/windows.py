@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import NotApplicable
-from codegen_torch.symbols.namespaces import F
+from codegen_torch.facts import Size
+from codegen_torch.lower.registry import Int, NotApplicable
+from codegen_torch.symbols.namespaces import F, runtime
 
 Numbers = tuple[int, ...]
 
@@ -35,16 +37,21 @@ class Window:
         return tuple((kernel - 1) * gap + 1 for kernel, gap in zip(self.kernel, self.dilation, strict=True))
 
     @property
+    def has_gaps(self) -> bool:
+        """Whether the elements that the window sees lie apart."""
+        return max(self.dilation) > 1
+
+    @property
     def is_symmetric(self) -> bool:
         """Whether torch's own padding, the same number on both sides, does."""
         return self.before == self.after and min(self.before) >= 0
 
 
-def window(x: Expr, kernel: Numbers, strides: Numbers, dilations: Numbers, pads: Numbers, auto_pad: str) -> Window:
+def window(kernel: Numbers, strides: Numbers, dilations: Numbers, pads: Numbers) -> Window:
     """Read the attributes that all operators with a window have.
 
     Raises:
-        NotApplicable: The padding depends on sizes that are only known when the model runs.
+        NotApplicable: They contradict each other.
     """
     count = len(kernel)
     strides = strides or (1,) * count
@@ -54,36 +61,56 @@ def window(x: Expr, kernel: Numbers, strides: Numbers, dilations: Numbers, pads:
         raise NotApplicable(f"kernel_shape, strides, dilations and pads do not all speak of {count} dimensions")
     if count == 0:
         raise NotApplicable("there is no spatial dimension")
-    if min(strides) < 1 or min(dilations) < 1:
-        raise NotApplicable("strides and dilations must be positive")
-    if auto_pad in ("", "NOTSET"):
-        return Window(kernel, strides, dilations, pads[:count], pads[count:])
-    before, after = (0,) * count, (0,) * count
-    result = Window(kernel, strides, dilations, before, after)
-    if auto_pad == "VALID":
-        return result
-    if auto_pad not in ("SAME_UPPER", "SAME_LOWER"):
+    if min(kernel) < 1 or min(strides) < 1 or min(dilations) < 1:
+        raise NotApplicable("kernel_shape, strides and dilations must be positive")
+    return Window(kernel, strides, dilations, pads[:count], pads[count:])
+
+
+def is_automatic(auto_pad: str) -> bool:
+    """Whether padding is made so that as many elements come out as go in, divided by the stride.
+
+    Raises:
+        NotApplicable: The value of the attribute is not known.
+    """
+    if auto_pad not in ("", "NOTSET", "VALID", "SAME_UPPER", "SAME_LOWER"):
         raise NotApplicable(f"auto_pad {auto_pad!r} is not known")
+    return auto_pad.startswith("SAME")
+
+
+def automatic(x: Expr, move: Window, auto_pad: str) -> Window | None:
+    """The window with the padding that ``auto_pad`` asks for; None where that is only known when the model runs."""
+    if not is_automatic(auto_pad):
+        return move if auto_pad != "VALID" else replace(move, before=_zeros(move), after=_zeros(move))
     totals = [
-        _same_padding(x, axis, span, stride)
-        for axis, (span, stride) in enumerate(zip(result.spans, strides, strict=True), start=2)
+        _same_padding(None if x.dims is None else x.dims[axis], span, stride)
+        for axis, (span, stride) in enumerate(zip(move.spans, move.stride, strict=True), start=2)
     ]
-    less = tuple(total // 2 for total in totals)
-    more = tuple(total - half for total, half in zip(totals, less, strict=True))
-    if auto_pad == "SAME_UPPER":
-        return Window(kernel, strides, dilations, less, more)
-    return Window(kernel, strides, dilations, more, less)
+    known = [total for total in totals if total is not None]
+    if len(known) < len(totals):
+        return None
+    less = tuple(total // 2 for total in known)
+    more = tuple(total - half for total, half in zip(known, less, strict=True))
+    before, after = (less, more) if auto_pad == "SAME_UPPER" else (more, less)
+    return replace(move, before=before, after=after)
 
 
-def _same_padding(x: Expr, axis: int, span: int, stride: int) -> int:
+def _zeros(move: Window) -> Numbers:
+    return (0,) * len(move.kernel)
+
+
+def _same_padding(size: Size | None, span: int, stride: int) -> int | None:
     """How many elements it takes for ``ceil(size / stride)`` steps to fit (ONNX, "auto_pad")."""
     if stride == 1:
         return span - 1
-    size = None if x.dims is None else x.dims[axis]
     if not isinstance(size, int):
-        raise NotApplicable("auto_pad with strides depends on a size that is only known when the model runs")
+        return 0 if span == 1 else None
     steps = -(-size // stride)
     return max((steps - 1) * stride + span - size, 0)
+
+
+def padded_same(x: Expr, spans: Sequence[Int], stride: Numbers, auto_pad: str, value: float = 0.0) -> Expr:
+    """Put elements before and after, how many is found out when the model runs."""
+    return runtime.pad_same(x, tuple(spans), stride, lower=auto_pad == "SAME_LOWER", value=value)  # type: ignore[no-any-return]
 
 
 def padded(x: Expr, before: Numbers, after: Numbers, value: float | None = None) -> Expr:
@@ -93,7 +120,7 @@ def padded(x: Expr, before: Numbers, after: Numbers, value: float | None = None)
         del sides[-2:]
     if not sides:
         return x
-    return F.pad(x, tuple(sides), value=value)  # type: ignore[no-any-return]
+    return F.pad(x, tuple(sides), value=value or None)  # type: ignore[no-any-return]
 
 
 def brief(values: Numbers) -> int | Numbers:

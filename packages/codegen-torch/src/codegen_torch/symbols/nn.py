@@ -82,14 +82,27 @@ for _count in (1, 2, 3):
     _register_conv(_count)
 
 
+@symbol("runtime.convolve")
+def convolve(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None,
+    stride: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int,
+) -> Fact:
+    return _convolved(x, weight, len(stride), stride, 0, dilation, groups)
+
+
 @symbol("F.batch_norm")
 def batch_norm(
     x: Tensor,
-    running_mean: Tensor,
-    running_var: Tensor,
+    running_mean: Tensor | None,
+    running_var: Tensor | None,
     weight: Tensor | None = None,
     bias: Tensor | None = None,
     *,
+    training: bool = False,
     eps: float = 1e-5,
 ) -> Fact:
     return Fact(x.dtype, x.dims)
@@ -133,6 +146,11 @@ def rms_norm(
     x: Tensor, weight: Tensor | None = None, *, normalized_shape: tuple[int, ...], eps: float | None = None
 ) -> Fact:
     """Printed with torch's order: ``F.rms_norm(x, normalized_shape, weight, eps)``."""
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("F.normalize")
+def normalize(x: Tensor, p: float = 2.0, dim: int = 1, *, eps: float = 1e-12) -> Fact:
     return Fact(x.dtype, x.dims)
 
 

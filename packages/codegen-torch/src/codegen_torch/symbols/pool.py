@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from codegen_torch.dims import Dim, Undecided
-from codegen_torch.facts import Fact, Size
-from codegen_torch.symbols.base import FactError, symbol
+from codegen_torch.dtypes import DType
+from codegen_torch.facts import Fact, Facts, Size
+from codegen_torch.symbols.base import FactError, size_of, sizes_of, symbol
 from codegen_torch.symbols.windows import spread, window_output
 
 Tensor: TypeAlias = Fact
@@ -38,6 +39,10 @@ def _register(count: int) -> None:
     ) -> Fact:
         return _pooled(x, count, kernel_size, stride, padding, 1, ceil_mode)
 
+    @symbol(f"F.lp_pool{count}d")
+    def lp_pool(x: Tensor, norm_type: float, kernel_size: Ints, *, stride: Ints | None = None) -> Fact:
+        return _pooled(x, count, kernel_size, stride, 0, 1, ceil_mode=False)
+
     @symbol(f"F.adaptive_avg_pool{count}d")
     def adaptive_avg_pool(x: Tensor, output_size: Ints) -> Fact:
         return Fact(x.dtype, None if x.dims is None else (*x.dims[:-count], *spread(output_size, count)))
@@ -68,3 +73,53 @@ def _pooled(
 
 for _count in (1, 2, 3):
     _register(_count)
+
+
+@symbol("runtime.windows")
+def windows(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    settings = zip(x.dims[2:], kernel, stride, dilation, strict=True)
+    steps = [window_output(size, 0, width, step, gap) for size, width, step, gap in settings]
+    return Fact(x.dtype, (*x.dims[:2], *steps, *kernel))
+
+
+@symbol("runtime.pad_same")
+def pad_same(
+    x: Tensor, span: tuple[Size, ...], stride: tuple[int, ...], *, lower: bool = False, value: float = 0.0
+) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    dims: list[Size] = list(x.dims[:2])
+    for size, width, step in zip(x.dims[2:], map(size_of, span), stride, strict=True):
+        # Where the window is not shorter than its step, it ends with the padding.
+        whole = isinstance(width, int) and width >= step
+        dims.append(-(-size // step) * step - step + width if whole else Dim.fresh())
+    return Fact(x.dtype, tuple(dims))
+
+
+@symbol("runtime.complete_windows")
+def complete_windows(
+    x: Tensor, after: tuple[int, ...], span: tuple[int, ...], stride: tuple[int, ...], value: float
+) -> Fact:
+    return Fact(x.dtype, None if x.dims is None else (*x.dims[:2], *(Dim.fresh() for _ in x.dims[2:])))
+
+
+@symbol("runtime.flat_indices")
+def flat_indices(x: Tensor, *, column_major: bool = False) -> Fact:
+    return Fact(DType.INT64, x.dims)
+
+
+@symbol("runtime.max_pool_with_indices")
+def max_pool_with_indices(
+    x: Tensor, indices: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilation: tuple[int, ...]
+) -> Facts:
+    seen = windows(x, kernel, stride, dilation)
+    assert isinstance(seen, Fact)
+    found = None if seen.dims is None else seen.dims[: -len(kernel)]
+    return Fact(x.dtype, found), Fact(DType.INT64, found)
+
+
+@symbol("runtime.max_unpool")
+def max_unpool(x: Tensor, indices: Tensor, shape: tuple[Size, ...]) -> Fact:
+    return Fact(x.dtype, sizes_of(shape))
