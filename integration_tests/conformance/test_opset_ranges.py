@@ -56,6 +56,8 @@ def default(attribute: OpSchema.Attribute) -> Any:
     if not attribute.default_value.type:
         return None
     value = onnx.helper.get_attribute_value(attribute.default_value)
+    if isinstance(value, list):
+        return tuple(item.decode() if isinstance(item, bytes) else item for item in value)
     return value.decode() if isinstance(value, bytes) else value
 
 

@@ -2,12 +2,14 @@
 
 from codegen_torch.ops import (
     activation,
+    batch_norm,
     conv,
     generator,
     image,
     indexing,
     linalg,
     logical,
+    loss,
     math,
     norm,
     pool,
@@ -20,12 +22,14 @@ from codegen_torch.ops import (
 
 __all__ = [
     "activation",
+    "batch_norm",
     "conv",
     "generator",
     "image",
     "indexing",
     "linalg",
     "logical",
+    "loss",
     "math",
     "norm",
     "pool",

@@ -6,7 +6,7 @@ from codegen_torch.dims import product
 from codegen_torch.expr import Expr, UnknownRank
 from codegen_torch.lower.registry import NotApplicable, op
 from codegen_torch.numbers import shortest_float32
-from codegen_torch.symbols.namespaces import F, torch
+from codegen_torch.symbols.namespaces import F, runtime, torch
 
 
 @op("Relu", since=1)
@@ -29,7 +29,7 @@ def leaky_relu(x: Expr, *, alpha: float = 0.01) -> Expr:
     return F.leaky_relu(x, alpha)  # type: ignore[no-any-return]
 
 
-@op("ThresholdedRelu", since=10)
+@op("ThresholdedRelu", since=1)
 def thresholded_relu(x: Expr, *, alpha: float = 1.0) -> Expr:
     return F.threshold(x, alpha, 0.0)  # type: ignore[no-any-return]
 
@@ -106,6 +106,20 @@ def swish(x: Expr, *, alpha: float = 1.0) -> Expr:
     return x * torch.sigmoid(alpha * x)  # type: ignore[no-any-return]
 
 
+@op("SwiGLU", since=28)
+def swiglu(a: Expr, b: Expr, *, alpha: float = 1.0) -> Expr:
+    return swish(a, alpha=alpha) * b  # type: ignore[no-any-return]
+
+
+@op("Shrink", since=9)
+def shrink(x: Expr, *, bias: float = 0.0, lambd: float = 0.5) -> Expr:
+    if not x.dtype.is_float and not float(bias).is_integer():
+        raise NotApplicable(f"versions of ONNX differ on how integers are shifted by {bias}")
+    step: float = bias if x.dtype.is_float else int(bias)
+    inner = torch.where(torch.lt(x, -lambd), x + step, 0)
+    return torch.where(torch.gt(x, lambd), x - step, inner)  # type: ignore[no-any-return]
+
+
 @op("Softplus", since=1)
 def softplus(x: Expr) -> Expr:
     return F.softplus(x)  # type: ignore[no-any-return]
@@ -154,6 +168,20 @@ def log_softmax_of_rows(x: Expr, *, axis: int = 1) -> Expr:
     if dim is not None:
         return F.log_softmax(x, dim=dim)  # type: ignore[no-any-return]
     return F.log_softmax(x.flatten(axis), dim=-1).reshape(*x.shape)  # type: ignore[no-any-return]
+
+
+@op("Hardmax", since=13)
+def hardmax(x: Expr, *, axis: int = -1) -> Expr:
+    return runtime.hardmax(x, axis)  # type: ignore[no-any-return]
+
+
+@op("Hardmax", since=1, until=12)
+def hardmax_of_rows(x: Expr, *, axis: int = 1) -> Expr:
+    """Before opset 13 the input was read as a matrix, split at ``axis``."""
+    dim = _only_axis(x, axis)
+    if dim is not None:
+        return runtime.hardmax(x, dim)  # type: ignore[no-any-return]
+    return runtime.hardmax(x.flatten(axis), -1).reshape(*x.shape)  # type: ignore[no-any-return]
 
 
 def _only_axis(x: Expr, axis: int) -> int | None:

@@ -2,85 +2,22 @@
 
 from __future__ import annotations
 
+from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import Context, NotApplicable, op
+from codegen_torch.ops.windows import spatial_rank
 from codegen_torch.symbols.namespaces import F, torch
 
-
-@op("BatchNormalization", since=14)
-def batch_normalization(
-    x: Expr,
-    scale: Expr,
-    b: Expr,
-    mean: Expr,
-    var: Expr,
-    *,
-    epsilon: float = 1e-5,
-    momentum: float = 0.9,
-    training_mode: int = 0,
-) -> Expr:
-    if training_mode:
-        raise NotApplicable("it is in training mode")
-    return _normalized_by_statistics(x, scale, b, mean, var, epsilon)
-
-
-@op("BatchNormalization", since=7, until=13)
-def batch_normalization_by_outputs(
-    x: Expr,
-    scale: Expr,
-    b: Expr,
-    mean: Expr,
-    var: Expr,
-    *,
-    epsilon: float = 1e-5,
-    momentum: float = 0.9,
-    spatial: int = 1,
-    context: Context,
-) -> Expr:
-    """Whether it trains is told by the number of its outputs."""
-    if any(context.outputs[1:]):
-        raise NotApplicable("it is in training mode")
-    return _normalized_per_element(spatial, x, scale, b, mean, var, epsilon)
-
-
-@op("BatchNormalization", since=1, until=6)
-def batch_normalization_by_flag(
-    x: Expr,
-    scale: Expr,
-    b: Expr,
-    mean: Expr,
-    var: Expr,
-    *,
-    epsilon: float = 1e-5,
-    is_test: int = 0,
-    momentum: float = 0.9,
-    spatial: int = 1,
-) -> Expr:
-    if not is_test:
-        raise NotApplicable("it is in training mode")
-    return _normalized_per_element(spatial, x, scale, b, mean, var, epsilon)
-
-
-def _normalized_per_element(spatial: int, x: Expr, scale: Expr, b: Expr, mean: Expr, var: Expr, epsilon: float) -> Expr:
-    if spatial:
-        return _normalized_by_statistics(x, scale, b, mean, var, epsilon)
-    # Every element of a sample has its own statistics.
-    scale, b, mean, var = (tensor.flatten() for tensor in (scale, b, mean, var))
-    return _normalized_by_statistics(x.flatten(1), scale, b, mean, var, epsilon).reshape(*x.shape)  # type: ignore[no-any-return]
-
-
-def _normalized_by_statistics(x: Expr, scale: Expr, b: Expr, mean: Expr, var: Expr, epsilon: float) -> Expr:
-    if x.rank is not None and x.rank < 2:
-        raise NotApplicable(f"torch normalizes no tensor of rank {x.rank}")
-    # Statistics may be of a wider type since opset 15, as torch takes them only for half floats.
-    dtype = scale.dtype if x.dtype.itemsize == 2 else x.dtype
-    scale, b, mean, var = (v if v.dtype is dtype else v.to(dtype) for v in (scale, b, mean, var))
-    return F.batch_norm(x, mean, var, scale, b, eps=epsilon)  # type: ignore[no-any-return]
+_SMALLEST = {DType.FLOAT16: 1e-7, DType.FLOAT64: 1e-308}
+"""Below every normal number of a type, by default of float32."""
 
 
 @op("InstanceNormalization", since=1)
 def instance_normalization(x: Expr, scale: Expr, b: Expr, *, epsilon: float = 1e-5) -> Expr:
+    if x.dims is not None and product(x.dims[2:]) == 1:  # torch refuses a single element, which is its own mean
+        ones = (1,) * spatial_rank(x)
+        return (x - x) * scale.reshape(-1, *ones) + b.reshape(-1, *ones)  # type: ignore[no-any-return]
     return F.instance_norm(x, None, None, scale, b, eps=epsilon)  # type: ignore[no-any-return]
 
 
@@ -95,10 +32,8 @@ def group_normalization(
 def group_normalization_by_groups(x: Expr, scale: Expr, bias: Expr, *, num_groups: int, epsilon: float = 1e-5) -> Expr:
     """Before opset 21 the scale and the bias were one number per group, not per channel."""
     channels = x.shape[1]
-    if not isinstance(channels, int):
-        raise NotApplicable("the number of channels is only known when the model runs")
     width = channels // num_groups
-    scale, bias = (v.unsqueeze(1).expand(num_groups, width).reshape(channels) for v in (scale, bias))
+    scale, bias = (v.repeat_interleave(width) for v in (scale, bias))
     return F.group_norm(x, num_groups, scale, bias, eps=epsilon)  # type: ignore[no-any-return]
 
 
@@ -152,6 +87,28 @@ def _normalized_axes(x: Expr, axis: int) -> tuple[int | tuple[int, ...], tuple[i
 
 def _square(x: Expr) -> Expr:
     return x * x
+
+
+@op("MeanVarianceNormalization", since=9)
+def mean_variance_normalization(x: Expr, *, axes: tuple[int, ...] = (0, 2, 3)) -> Expr:
+    return (x - x.mean(axes, keepdim=True)) / (x.std(axes, correction=0, keepdim=True) + 1e-9)  # type: ignore[no-any-return]
+
+
+@op("MeanVarianceNormalization", since=1, until=8)
+def experimental_mean_variance_normalization(x: Expr, *, across_channels: int = 0, normalize_variance: int = 1) -> Expr:
+    """Before opset 9 it was experimental; the defaults of opset 9 are its own."""
+    axes = tuple(axis for axis in range(len(x.shape)) if axis != 1 or across_channels)
+    if normalize_variance:
+        return mean_variance_normalization(x, axes=axes)  # type: ignore[no-any-return]
+    return x - x.mean(axes, keepdim=True)  # type: ignore[no-any-return]
+
+
+@op("LpNormalization", since=1)
+def lp_normalization(x: Expr, *, axis: int = -1, p: int = 2) -> Expr:
+    """Zeros stay zeros, also where all along the axis are."""
+    if p not in (1, 2):
+        raise NotApplicable(f"a norm of order {p} is not known")
+    return F.normalize(x, float(p), axis, eps=_SMALLEST.get(x.dtype, 1e-38))  # type: ignore[no-any-return]
 
 
 @op("LRN", since=1)

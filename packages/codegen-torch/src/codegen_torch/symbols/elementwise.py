@@ -320,6 +320,11 @@ def prelu(x: Tensor, weight: Tensor) -> Fact:
     return pointwise(x)
 
 
+@symbol("runtime.hardmax")
+def hardmax(x: Tensor, dim: int) -> Fact:
+    return pointwise(x)
+
+
 @symbol("operator.matmul")
 def matmul(x: Tensor, y: Tensor) -> Fact:
     """numpy.matmul's rule: vectors gain a dimension for the product and lose it again."""

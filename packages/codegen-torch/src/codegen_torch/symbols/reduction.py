@@ -118,6 +118,18 @@ def prod_over_some(x: Tensor, axes: Any, *, keepdim: bool = False, dtype: DType 
     return reduced(x, axes, keepdim, _accumulated(x, dtype))
 
 
+def _register_spread(name: str) -> None:
+    @symbol(name)
+    def spread(
+        x: Tensor, dim: tuple[int, ...] | int | None = None, *, correction: int = 1, keepdim: bool = False
+    ) -> Fact:
+        return reduced(x, dim, keepdim)
+
+
+_register_spread("Tensor.std")
+_register_spread("Tensor.var")
+
+
 @symbol("F.softmax")
 def softmax(x: Tensor, *, dim: int) -> Fact:
     return Fact(x.dtype, x.dims)

@@ -229,6 +229,17 @@ def repeat(x: Tensor, *repeats: Size) -> Fact:
     return like(x, tuple(mine * size_of(count) for mine, count in zip(own, repeats, strict=True)))
 
 
+@symbol("Tensor.repeat_interleave")
+def repeat_interleave(x: Tensor, repeats: Size, dim: int | None = None) -> Fact:
+    """Each element so often; without ``dim``, of the flattened tensor."""
+    if x.dims is None:
+        return like(x, None if dim is not None else (Dim.fresh(),))
+    if dim is None:
+        return like(x, (product(x.dims) * size_of(repeats),))
+    axis = normal(dim, len(x.dims))
+    return like(x, (*x.dims[:axis], x.dims[axis] * size_of(repeats), *x.dims[axis + 1 :]))
+
+
 @symbol("Tensor.contiguous")
 def contiguous(x: Tensor) -> Fact:
     return x
