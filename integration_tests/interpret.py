@@ -59,7 +59,7 @@ def tensor_of(ref: TensorRef) -> Tensor | Any:
     array = ref.numpy().copy()
     if ref.dtype is DType.STRING:
         return array
-    return torch.from_numpy(array).view(getattr(torch, ref.dtype.value))
+    return torch.from_numpy(array).view(getattr(torch, ref.dtype.held.value))
 
 
 def _sizes(exprs: list[Expr], inputs: Mapping[str, Tensor]) -> dict[str, int]:
@@ -67,7 +67,7 @@ def _sizes(exprs: list[Expr], inputs: Mapping[str, Tensor]) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for expr in exprs:
         name, tensor = expr.attrs["name"], inputs[expr.attrs["name"]]
-        if isinstance(tensor, Tensor) and tensor.dtype is not getattr(torch, expr.dtype.value):
+        if isinstance(tensor, Tensor) and tensor.dtype is not getattr(torch, expr.dtype.held.value):
             raise ValueError(f"input {name} is {tensor.dtype}, not {expr.dtype}")
         if expr.dims is None:
             continue
@@ -87,7 +87,7 @@ def _attribute(value: Any, operands: tuple[Any, ...], sizes: Mapping[str, int]) 
     if isinstance(value, Dim):
         return eval(value.text(lambda name: f"sizes[{name!r}]"), {"min": min, "sizes": sizes})
     if isinstance(value, DType):
-        return getattr(torch, value.value)
+        return getattr(torch, value.held.value)
     if isinstance(value, tuple):
         return tuple(_attribute(item, operands, sizes) for item in value)
     return value

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from codegen_torch.errors import UnsupportedError
-from one_node import Row, check, lower_proto, model_of, symbols_of, table
-from onnx import TensorProto
+from one_node import Row, check, symbols_of, table
 
 rng = np.random.default_rng(4)
 A = rng.standard_normal((2, 6, 5)).astype(np.float32)
@@ -21,16 +19,6 @@ SHAPES = [
     ),
     *(Row("Size", opset, (x,)) for opset in (1, 13, 28) for x in (A, np.float32(1))),
     *(Row("Identity", opset, (x,)) for opset in (1, 13, 28) for x in (A, INTS)),
-]
-CASTS = [
-    Row("Cast", opset, (x,), {"to": to}, baked)
-    for opset in (6, 9, 13, 19, 28)
-    for x in (A * 3, INTS, A > 0, INTS.astype(np.int32))
-    for to in (TensorProto.FLOAT, TensorProto.INT64, TensorProto.INT32, TensorProto.BOOL, TensorProto.FLOAT16)
-    for baked in ((), (0,))
-] + [
-    *(Row("Cast", opset, (A,), {"to": "INT32"}, expected=lambda a: a.astype(np.int32)) for opset in (1, 5)),
-    *(Row("CastLike", opset, (A * 3, INTS[0]), baked=baked) for opset in (15, 19, 28) for baked in ((), (1,))),
 ]
 JOINS = [
     *(
@@ -149,7 +137,7 @@ PADS = [
 ]
 
 
-@pytest.mark.parametrize(**table(SHAPES + CASTS + JOINS + SPLITS + PADS))
+@pytest.mark.parametrize(**table(SHAPES + JOINS + SPLITS + PADS))
 def test_against_the_reference(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic)
 
@@ -157,12 +145,11 @@ def test_against_the_reference(row: Row, symbolic: bool) -> None:
 @pytest.mark.parametrize(
     ("row", "symbols"),
     [
-        (Row("Cast", 13, (A,), {"to": TensorProto.FLOAT}), []),
         (Row("Pad", 13, (IMAGE, np.array([0, 0, 1, 1, 0, 0, 1, 1])), {"mode": "reflect"}, (1,)), ["F.pad"]),
         (Row("Pad", 13, (IMAGE, np.array([0] * 8)), {}, (1,)), []),
         (Row("Concat", 13, (A,), {"axis": 0}), []),
     ],
-    ids=["cast", "pad", "nothing", "one"],
+    ids=["pad", "nothing", "one"],
 )
 def test_is_written_as_torch_is(row: Row, symbols: list[str]) -> None:
     assert symbols_of(check(row, symbolic=True)) == symbols
@@ -170,9 +157,3 @@ def test_is_written_as_torch_is(row: Row, symbols: list[str]) -> None:
 
 def test_a_shape_of_numbers_is_a_constant() -> None:
     assert symbols_of(check(Row("Shape", 28, (A,)), symbolic=False)) == []
-
-
-@pytest.mark.parametrize("to", [TensorProto.FLOAT8E4M3FN, TensorProto.INT4])
-def test_a_cast_to_what_torch_lacks_is_refused(to: int) -> None:
-    with pytest.raises(UnsupportedError, match="not supported"):
-        lower_proto(model_of(Row("Cast", 28, (A,), {"to": to}), symbolic=False))

@@ -34,7 +34,7 @@ def check(path: Path, model: dict[str, TensorRef]) -> None:
     assert list(loaded) == list(model)
     for name, tensor in loaded.items():
         ref = model[name]
-        assert (tensor.dtype, tensor.shape) == (getattr(torch, ref.dtype.value), ref.shape)
+        assert (tensor.dtype, tensor.shape) == (getattr(torch, ref.dtype.held.value), ref.shape)
         assert tensor.is_contiguous()
         assert tensor.untyped_storage().nbytes() == ref.nbytes
         assert bytes(tensor.untyped_storage()) == b"".join(map(bytes, ref.chunks()))

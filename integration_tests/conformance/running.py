@@ -6,18 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import ml_dtypes
 import numpy as np
 import torch
+from arrays import narrowed
+from arrays import to_numpy as array_of
+from arrays import to_torch as tensor_of
 from codegen_torch.pipeline import convert
 from converted import import_model
 from onnx.backend.test.runner import Runner
 from suite import Case
-
-# What numpy knows by its bits alone, and torch by the same name.
-_NAMES_OF_BITS = frozenset(
-    {"bfloat16", "float8_e4m3fn", "float8_e4m3fnuz", "float8_e5m2", "float8_e5m2fnuz", "float8_e8m0fnu"}
-)
 
 
 def run(case: Case, folder: Path) -> None:
@@ -65,6 +62,7 @@ def compare(found: Any, wanted: Any, case: Case) -> None:
             compare(item, other, case)
     elif isinstance(wanted, np.ndarray):
         assert isinstance(found, np.ndarray)
+        found = narrowed(found, wanted.dtype)
         Runner.assert_similar_outputs([wanted], [found], rtol=case.rtol, atol=case.atol)
     elif isinstance(wanted, dict):
         assert isinstance(found, dict)
@@ -81,20 +79,11 @@ def to_torch(value: Any) -> Any:
         return [to_torch(item) for item in value]
     if not isinstance(value, np.ndarray) or value.dtype == object:
         return value
-    if value.dtype.name in _NAMES_OF_BITS:
-        bits = value.view(f"u{value.dtype.itemsize}").copy()
-        return torch.from_numpy(bits).view(getattr(torch, value.dtype.name))
-    return torch.from_numpy(value.copy())
+    return tensor_of(value)
 
 
 def to_numpy(value: Any) -> Any:
-    """An output as the suite records it."""
+    """An output as the suite records it, but for types that torch holds in wider ones."""
     if isinstance(value, list):
         return [to_numpy(item) for item in value]
-    if not isinstance(value, torch.Tensor):
-        return value
-    name = str(value.dtype).removeprefix("torch.")
-    if name not in _NAMES_OF_BITS:
-        return value.numpy()
-    bits = value.contiguous().view(torch.uint8 if value.dtype.itemsize == 1 else torch.uint16)
-    return bits.numpy().view(getattr(ml_dtypes, name))
+    return array_of(value) if isinstance(value, torch.Tensor) else value

@@ -1,9 +1,11 @@
+import dataclasses
 import gc
 import itertools
 import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 
+import ml_dtypes
 import numpy as np
 import onnx
 import onnx_proto
@@ -15,6 +17,7 @@ from onnx_proto import build
 
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
+from codegen_torch.minifloats import decoded
 from codegen_torch.tensors import TensorRef
 
 FIXED = [dtype for dtype in DType if dtype is not DType.STRING]
@@ -208,9 +211,39 @@ def test_strings_are_read_but_have_no_bytes(tmp_path: Path) -> None:
 
 
 def test_a_type_torch_does_not_have_is_refused() -> None:
-    tensor = build.tensor("w", np.zeros(3, np.uint8), dtype=onnx_proto.DataType.FLOAT8E4M3FN)
-    with pytest.raises(ConversionError, match="'w' holds FLOAT8E4M3FN"):
+    tensor = dataclasses.replace(build.tensor("w", np.zeros(3, np.uint8)), dtype=onnx_proto.DataType.UNDEFINED)
+    with pytest.raises(ConversionError, match="'w' holds UNDEFINED"):
         TensorRef.of_onnx(tensor)
+
+
+@pytest.mark.parametrize("dtype", [DType.INT4, DType.UINT4, DType.INT2, DType.UINT2])
+def test_small_integers_take_a_byte_each(dtype: DType) -> None:
+    lowest, highest = dtype.limits
+    values = np.arange(lowest, highest + 1).repeat(5)[:-3]
+    ref = TensorRef.of_onnx(build.tensor("w", values, dtype.name.lower()))
+    assert ref.dtype is dtype
+    assert ref.numpy().tolist() == values.tolist()
+    assert ref.nbytes == len(values)
+    assert content(ref, 4) == content(ref) == little_endian(values.astype(dtype.numpy))
+    assert ref.equals(TensorRef.of_array(values.astype(getattr(ml_dtypes, dtype.value)), dtype))
+
+
+@pytest.mark.parametrize("dtype", [dtype for dtype in DType if dtype.is_narrow_float])
+def test_narrow_floats_are_held_as_the_bits_of_a_type_of_torch(dtype: DType) -> None:
+    bits = onnx_proto.DataType[dtype.name].bits
+    codes = np.arange(1 << bits).astype(np.uint8)
+    ref = TensorRef.of_onnx(build.tensor("w", codes, onnx_proto.DataType[dtype.name]))
+    own, wider = (np.dtype(getattr(ml_dtypes, d.value)) for d in (dtype, dtype.held))
+    wanted = codes.view(own).astype(np.float32)
+    np.testing.assert_array_equal(ref.numpy().view(wider).astype(np.float32), wanted)
+    np.testing.assert_array_equal(np.signbit(ref.numpy().view(wider).astype(np.float32)), np.signbit(wanted))
+    np.testing.assert_array_equal(decoded(ref.numpy(), dtype), wanted)
+    assert content(ref, 7) == content(ref) == ref.numpy().tobytes()
+    assert ref.equals(TensorRef.of_array(codes.view(own), dtype))
+    one = TensorRef.filled((2,), dtype, 1.0)
+    assert decoded(one.numpy(), dtype).tolist() == [1.0, 1.0]
+    with pytest.raises(ValueError, match=r"does not have 1\.7"):
+        TensorRef.filled((2,), dtype, 1.7)
 
 
 def test_a_filled_tensor_of_any_size_is_never_made() -> None:

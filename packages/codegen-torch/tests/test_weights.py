@@ -58,7 +58,7 @@ def check(path: Path, model: dict[str, TensorRef]) -> None:
     for name, ref in model.items():
         entry = document["tensors"][name]
         expected = b"".join(bytes(chunk) for chunk in ref.chunks())
-        assert (entry["dtype"], entry["shape"]) == (ref.dtype.value, list(ref.shape))
+        assert (entry["dtype"], entry["shape"]) == (ref.dtype.held.value, list(ref.shape))
         assert entry["nbytes"] == len(expected)
         assert entry["offset"] % 64 == 0
         assert document["blobs"][entry["blob"]] == expected[: weights._BLOB_BYTES]

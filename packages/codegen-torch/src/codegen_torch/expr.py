@@ -250,4 +250,5 @@ def constant(ref: TensorRef, value: np.ndarray[Any, Any] | None = None) -> Expr:
 def array(value: np.ndarray[Any, Any] | Sequence[Any] | float, dtype: DType | None = None) -> Expr:
     """A constant tensor made of numbers known at conversion."""
     values = np.asarray(value, dtype=None if dtype is None else dtype.numpy)
-    return constant(TensorRef.of_array(values, dtype), values)
+    ref = TensorRef.of_array(values, dtype)
+    return constant(ref, values if ref.dtype.in_numpy or ref.dtype is DType.STRING else None)

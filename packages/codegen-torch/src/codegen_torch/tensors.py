@@ -11,9 +11,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import onnx_proto
+from onnx_proto.packing import unpack
 
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
+from codegen_torch.minifloats import bfloat16_bits, decoded, encoded, held_codes
 
 Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 Bytes: TypeAlias = bytes | memoryview
@@ -26,7 +28,7 @@ class TensorRef(ABC):
     """A constant tensor that is read only when, and only as far as, someone looks at it.
 
     References are values without content: equal to themselves alone, cheap to derive from each other, and safe as
-    dict keys. bfloat16 is held as its bits in uint16 wherever numpy is involved.
+    dict keys. Wherever numpy is involved, floats that it lacks are held as the bits of torch's type for them.
 
     Attributes:
         dtype: The type of the elements.
@@ -60,7 +62,7 @@ class TensorRef(ABC):
 
         Args:
             array: The elements, of any layout.
-            dtype: The element type, where the array's own does not tell it: bfloat16 given as bits.
+            dtype: The element type, where the array's own does not tell it: floats given as bits, small integers.
 
         Raises:
             ValueError: The array does not hold elements of this type.
@@ -83,12 +85,12 @@ class TensorRef(ABC):
         """
         if isinstance(value, np.generic | np.ndarray):
             element = _as_held(np.asarray(value), dtype).reshape(())
-        elif dtype is DType.BFLOAT16:
-            element = _bfloat16_bits(np.asarray(value, np.float32))
+        elif dtype.is_float and not dtype.in_numpy:
+            element = encoded(value, dtype)  # type: ignore[arg-type]
         else:
             if dtype.is_int and isinstance(value, int):
-                limits = np.iinfo(dtype.numpy)
-                if not limits.min <= value <= limits.max:  # numpy 1 would wrap it
+                lowest, highest = dtype.limits
+                if not lowest <= value <= highest:  # numpy 1 would wrap it
                     raise OverflowError(f"{value} is beyond the range of {dtype.value}")
             element = np.asarray(value, dtype.numpy)
         return _Filled(element, dtype, tuple(shape))
@@ -192,7 +194,7 @@ class TensorRef(ABC):
         Raises:
             ValueError: The types or shapes differ, or the elements are no numbers.
         """
-        if (self.dtype, self.shape) != (other.dtype, other.shape) or self.dtype in (DType.BOOL, DType.STRING):
+        if (self.dtype, self.shape) != (other.dtype, other.shape) or not _has_sums(self.dtype):
             raise ValueError(f"cannot add {other} to {self}")
         return TensorRef.of_array(_sum(self.numpy(), other.numpy(), self.dtype), self.dtype)
 
@@ -285,12 +287,21 @@ class _Stored(TensorRef):
         self._tensor = tensor
 
     def numpy(self) -> Array:
-        return _as_held(self._tensor.numpy(), self.dtype)
+        return _as_held(_in_torch(self._tensor.numpy(), self.dtype), self.dtype)
 
     def _chunks(self, block: int) -> Iterator[Bytes]:
         if self.dtype is DType.BOOL:  # which `numpy` checks: torch does not, and goes wrong where it is not 0 or 1
             return super()._chunks(block)
-        return self._tensor.chunks(block)
+        return self._unpacked(block) if self._tensor.dtype.bits % 8 else self._tensor.chunks(block)
+
+    def _unpacked(self, block: int) -> Iterator[Bytes]:
+        """The elements of less than a byte in a byte each; three packed bytes hold whole ones of every such type."""
+        bits, left = self._tensor.dtype.bits, self.size
+        for packed in self._tensor.chunks(max(block * bits // 24, 1) * 3):
+            count = min(len(packed) * 8 // bits, left)
+            elements = unpack(np.frombuffer(packed, np.uint8), self._tensor.dtype, count)
+            left -= count
+            yield from _bytes_of(_in_torch(elements, self.dtype), block)
 
 
 class _Held(TensorRef):
@@ -419,11 +430,16 @@ class _Part(_Derived):
 
 def _as_held(array: Array, dtype: DType) -> Array:
     """View an array, read-only, as the numpy type that holds a type's elements."""
-    if array.dtype.name == dtype.value and dtype is DType.BFLOAT16:
-        array = array.view(dtype.numpy)
+    if array.dtype.name == dtype.value and array.dtype != dtype.numpy:  # a type of ml_dtypes
+        array = array.astype(dtype.numpy) if dtype.is_int else _in_torch(array.view(dtype.numpy), dtype)
     if array.dtype.newbyteorder("=") != dtype.numpy:
         raise ValueError(f"an array of {array.dtype} does not hold elements of {dtype}")
     return _read_only(array.astype(dtype.numpy, copy=False))
+
+
+def _in_torch(array: Array, dtype: DType) -> Array:
+    """Elements as the file has them as torch's type for them has them."""
+    return held_codes(dtype)[array] if dtype.is_float and dtype.held is not dtype else array
 
 
 def _read_only(array: Array) -> Array:
@@ -472,19 +488,12 @@ def _words(content: Bytes, dtype: DType) -> Array:
     return np.frombuffer(content, f"u{width}").reshape(-1, dtype.itemsize // width)
 
 
+def _has_sums(dtype: DType) -> bool:
+    return dtype not in (DType.BOOL, DType.STRING) and not dtype.is_narrow_float and dtype.held is dtype
+
+
 def _sum(a: Array, b: Array, dtype: DType) -> Array:
     with np.errstate(all="ignore"):
         if dtype is not DType.BFLOAT16:
             return np.asarray(a + b)
-        return _bfloat16_bits(_bfloat16_values(a) + _bfloat16_values(b))
-
-
-def _bfloat16_values(bits: Array) -> Array:
-    return (bits.astype(np.uint32) << 16).view(np.float32)
-
-
-def _bfloat16_bits(values: Array) -> Array:
-    """Round float32 to the nearest bfloat16, ties to even; a NaN stays one."""
-    bits = np.asarray(values).view(np.uint32)
-    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
-    return np.asarray(np.where(np.isnan(values), bits >> 16 | 0x40, rounded), np.uint16)
+        return bfloat16_bits(decoded(a, dtype) + decoded(b, dtype))

@@ -6,9 +6,10 @@
 
 A tensor is a `data` entry: its elements, little-endian, in C order. `offset` is where in the file they start, a
 multiple of 64, which is what the `pad` entries are for; `blob` is the index of the entry in `blobs`; `dtype` is torch's
-name of the type. An entry ends at 4 GiB, so a larger tensor is several `data` entries in a row, all but the last of
-them 2³² − 64 bytes long, and thus 2³² bytes apart. Tensors lie in the file in the order in which they are listed. A
-tensor that goes by several names, as tied parameters do, is there once, where the first of them is.
+name of the type, or of the type that torch holds such elements in. An entry ends at 4 GiB, so a larger tensor is
+several `data` entries in a row, all but the last of them 2³² − 64 bytes long, and thus 2³² bytes apart. Tensors lie in
+the file in the order in which they are listed. A tensor that goes by several names, as tied parameters do, is there
+once, where the first of them is.
 """
 
 from __future__ import annotations
@@ -81,7 +82,7 @@ def write_msgpack(
             raise ConversionError(f"tensor {name!r} holds strings, which a weights file cannot")
     first: dict[TensorRef, str] = {}
     shared = {name: first[ref] for name, ref in tensors.items() if first.setdefault(ref, name) != name}
-    entries = _lay_out({name: (ref.dtype, ref.shape) for name, ref in tensors.items()}, shared)
+    entries = _lay_out({name: (ref.dtype.held, ref.shape) for name, ref in tensors.items()}, shared)
     with Path(path).open("wb") as file:
         file.write(_header(entries, shared))
         for name, entry in entries.items():

@@ -27,6 +27,8 @@ _OPERATORS = {
     "operator.mod": ("%", 13),
     "operator.add": ("+", 12),
     "operator.sub": ("-", 12),
+    "operator.lshift": ("<<", 11),
+    "operator.rshift": (">>", 11),
     "operator.and_": ("&", 10),
     "operator.xor": ("^", 9),
     "operator.or_": ("|", 8),
@@ -331,6 +333,11 @@ def _to(printer: _Printer) -> Source:
     return printer.method("to", [printer.attribute("dtype")])
 
 
+def _view(printer: _Printer) -> Source:
+    """The type is what the bits are, whatever the model is cast to."""
+    return printer.method("view", [str(printer.arguments["dtype"])])
+
+
 def _size(printer: _Printer) -> Source:
     return Source(f"{printer.atom(printer.expr.inputs[0])}.shape[{printer.attribute('axis')}]", ATOM, printer.depth())
 
@@ -400,6 +407,7 @@ _SPECIAL: dict[str, Callable[[_Printer], Source]] = {
     "Tensor.scatter": _scatter,
     "Tensor.scatter_reduce": _scatter,
     "Tensor.to": _to,
+    "Tensor.view": _view,
     "host.item": _item,
     "host.shape": _shape,
     "host.size": _size,

@@ -28,7 +28,7 @@ def buffer_source(constant: Expr) -> str | None:
         return str(strings_doc(constant))
     if value is None and constant.fact.fill is not None and constant.fact.is_static:
         value = np.broadcast_to(np.asarray(constant.fact.fill, dtype.numpy), tensor_of(constant).shape)
-    if value is None or dtype is DType.BFLOAT16 or value.dtype == object:
+    if value is None or not dtype.in_numpy or value.dtype == object:
         return None
     suffix = _suffix(dtype)
     shape = ", ".join(map(str, value.shape))

@@ -218,7 +218,7 @@ def _load_model(name: str, state: State, model_dtype: DType | None) -> str:
 
     Layers are built as float32; where the file has other types, they are cast before they are loaded.
     """
-    floats = {ref.dtype for ref in state.tensors.values() if ref.dtype.is_float}
+    floats = {ref.dtype for ref in state.tensors.values() if ref.dtype.is_float and not ref.dtype.is_narrow_float}
     cast = _CAST if floats - {DType.FLOAT32} else ""
     default = f"dtype or {model_dtype}" if cast and model_dtype is not DType.FLOAT32 else "dtype"
     return f'''def load_model(

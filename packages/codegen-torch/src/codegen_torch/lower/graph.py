@@ -130,7 +130,7 @@ def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
         if trained:
             return weight(ref)
         value: Array | None = None
-        if ref.size <= KNOWN_ELEMENTS and ref.dtype is not DType.BFLOAT16:
+        if ref.size <= KNOWN_ELEMENTS and ref.dtype.in_numpy:
             value = tensor.numpy()
         return constant(ref, value)
 

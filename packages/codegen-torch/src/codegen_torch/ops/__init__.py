@@ -3,6 +3,8 @@
 from codegen_torch.ops import (
     activation,
     batch_norm,
+    bitwise,
+    cast,
     conv,
     generator,
     image,
@@ -23,6 +25,8 @@ from codegen_torch.ops import (
 __all__ = [
     "activation",
     "batch_norm",
+    "bitwise",
+    "cast",
     "conv",
     "generator",
     "image",

@@ -13,7 +13,8 @@ from codegen_torch.expr import Expr, array, constant, weight
 from codegen_torch.facts import Fact
 from codegen_torch.lower.registry import Context, Ints, NotApplicable, op
 from codegen_torch.lower.strings import strings
-from codegen_torch.ops.tensor import dtype_of
+from codegen_torch.minifloats import decoded
+from codegen_torch.ops.cast import dtype_of
 from codegen_torch.symbols.base import FOLD_LIMIT, SYMBOLIC_LIMIT
 from codegen_torch.symbols.namespaces import host, runtime, torch
 from codegen_torch.tensors import TensorRef
@@ -57,7 +58,7 @@ def _stored(tensor: Tensor, *, trained: bool) -> Expr:
         return strings(tensor.numpy())
     if trained:
         return weight(ref)
-    known = ref.size <= FOLD_LIMIT and ref.dtype is not DType.BFLOAT16
+    known = ref.size <= FOLD_LIMIT and ref.dtype.in_numpy
     return constant(ref, tensor.numpy() if known else None)
 
 
@@ -65,11 +66,12 @@ def _dense(sparse: SparseTensor) -> np.ndarray[Any, Any]:
     count = math.prod(sparse.shape)
     if count > FOLD_LIMIT or sparse.dtype is DataType.STRING:
         raise NotApplicable("a sparse tensor of this size or type is not supported")
-    dense = np.zeros(count, sparse.values.numpy().dtype)
+    values = TensorRef.of_onnx(sparse.values).numpy()
+    dense = np.zeros(count, values.dtype)
     places = sparse.indices.numpy()
     if places.ndim == 2:
         places = np.ravel_multi_index(tuple(places.T), sparse.shape)
-    dense[places] = sparse.values.numpy()
+    dense[places] = values
     return dense.reshape(sparse.shape)
 
 
@@ -87,18 +89,18 @@ def _filled(shape: Any, value: Tensor | None, context: Context) -> Expr:
     dtype = DType.FLOAT32 if value is None else dtype_of(value.dtype)
     if dtype is DType.STRING:
         raise NotApplicable("strings are not supported")
-    element = np.zeros((), np.float32) if value is None else value.numpy().reshape(-1)[0]
+    element = np.zeros((), np.float32) if value is None else TensorRef.of_onnx(value).numpy().reshape(-1)[0]
     if not isinstance(shape, Expr) and all(isinstance(size, int) for size in shape):
         ref = TensorRef.filled(shape, dtype, element)
         if context.trained:
             return weight(ref)
-        known = ref.numpy() if ref.size <= SYMBOLIC_LIMIT and dtype is not DType.BFLOAT16 else None
+        known = ref.numpy() if ref.size <= SYMBOLIC_LIMIT and dtype.in_numpy else None
         filled = constant(ref, known)
-        fill = None if dtype is DType.BFLOAT16 else element.item()
+        fill = element.item() if dtype.in_numpy else None
         filled.fact = Fact(dtype, ref.shape, known, fill)
         return filled
-    if dtype is DType.BFLOAT16:
-        element = (element.astype(np.uint32) << 16).view(np.float32)
+    if not dtype.in_numpy:
+        element = decoded(element, dtype)
     number = element.item()
     if number in (0, 1) and dtype is not DType.BOOL and math.copysign(1, number) > 0 and not isinstance(shape, Expr):
         return (torch.ones if number else torch.zeros)(*shape, dtype=dtype)  # type: ignore[no-any-return]
@@ -125,5 +127,5 @@ def range_(start: Expr, limit: Expr, delta: Expr) -> Expr:
 @op("EyeLike", since=9)
 def eye_like(x: Expr, *, dtype: int | None = None, k: int = 0) -> Expr:
     rows, columns = x.shape
-    ones = torch.ones(rows, columns, dtype=x.dtype if dtype is None else dtype_of(DataType(dtype)))
+    ones = torch.ones(rows, columns, dtype=x.dtype if dtype is None else dtype_of(dtype))
     return ones.triu(k).tril(k)  # type: ignore[no-any-return]

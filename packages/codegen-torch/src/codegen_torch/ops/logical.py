@@ -39,19 +39,16 @@ def less_or_equal(x: Expr, y: Expr) -> Expr:
     return torch.le(x, y)  # type: ignore[no-any-return]
 
 
-@op("BitwiseAnd", since=18)
 @op("And", since=7)
 def and_(x: Expr, y: Expr) -> Expr:
     return x & y
 
 
-@op("BitwiseOr", since=18)
 @op("Or", since=7)
 def or_(x: Expr, y: Expr) -> Expr:
     return x | y
 
 
-@op("BitwiseXor", since=18)
 @op("Xor", since=7)
 def xor(x: Expr, y: Expr) -> Expr:
     return x ^ y
@@ -61,9 +58,7 @@ for _name, _meaning in {"Equal": equal, "Greater": greater, "Less": less, "And":
     register_aligned(_name, _meaning)
 
 
-@op("BitwiseNot", since=18)
 @op("Not", since=1)
-@through_int64
 def not_(x: Expr) -> Expr:
     return ~x
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import itertools
 from typing import Any
 
-from onnx_proto import DataType
-
 from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, array
@@ -38,56 +36,6 @@ def size(x: Expr | Strings) -> Expr:
     if isinstance(count, int):
         return array(count, DType.INT64)
     return host.tensor(count, dtype=DType.INT64)  # type: ignore[no-any-return]
-
-
-def dtype_of(data_type: DataType) -> DType:
-    """torch's name of an ONNX type.
-
-    Raises:
-        NotApplicable: It has none.
-    """
-    dtype = DType.of_onnx(data_type)
-    if dtype is None:
-        raise NotApplicable(f"the element type {data_type.name} is not supported")
-    return dtype
-
-
-def cast_to(x: Expr, dtype: DType) -> Expr:
-    """The elements in another type; floats become integers by truncation, in torch too."""
-    if x.dtype is dtype:
-        return x
-    if dtype is DType.STRING:
-        return runtime.format_numbers(x)  # type: ignore[no-any-return]
-    if x.dtype is DType.STRING:
-        return _parsed(x, dtype)
-    return x.to(dtype)  # type: ignore[no-any-return]
-
-
-def _parsed(text: Expr, dtype: DType) -> Expr:
-    """The numbers that strings spell."""
-    if dtype.is_float:
-        return runtime.parse_floats(text, dtype=dtype)  # type: ignore[no-any-return]
-    if dtype.is_int or dtype is DType.BOOL:
-        return runtime.parse_integers(text, dtype=dtype)  # type: ignore[no-any-return]
-    raise NotApplicable(f"strings are not read as {dtype.value}")
-
-
-@op("Cast", since=1, until=5)
-def cast_to_name(x: Expr, *, to: str) -> Expr:
-    if to not in DataType.__members__:
-        raise NotApplicable(f"there is no element type {to!r}")
-    return cast_to(x, dtype_of(DataType[to]))
-
-
-@op("Cast", since=6)
-def cast(x: Expr | Strings, *, to: int, saturate: int = 1, round_mode: str = "up") -> Expr:
-    """``saturate`` and ``round_mode`` are about 8-bit floats alone."""
-    return cast_to(x, dtype_of(DataType(to)))
-
-
-@op("CastLike", since=15)
-def cast_like(x: Expr | Strings, target: Expr | Strings, *, saturate: int = 1, round_mode: str = "up") -> Expr:
-    return cast_to(x, target.dtype)
 
 
 @op("Concat", since=4)

@@ -37,7 +37,7 @@ def _inlined(expr: Expr) -> Expr | None:
 def _may_be_number(expr: Expr, value: Expr, others: list[Expr]) -> bool:
     if value.fact.host or value.fact.size != 1 or value.op not in ("constant", "host.tensor"):
         return False
-    if value.fact.value is None or value.dtype in (DType.BFLOAT16, DType.STRING):
+    if value.fact.value is None or not value.dtype.in_numpy:
         return False
     if expr.rank is None or ((value.rank or 0) > 0 and expr.rank != _rank_without(expr, value)):
         return False

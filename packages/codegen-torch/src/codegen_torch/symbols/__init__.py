@@ -1,10 +1,12 @@
 """The torch symbols that expressions are made of, one table entry each: facts, folds, effects."""
 
 from codegen_torch.symbols import (
+    casts,
     creation,
     elementwise,
     host,
     indexing,
+    kernels,
     layers,
     linalg,
     lookup,
@@ -21,10 +23,12 @@ from codegen_torch.table import SYMBOLS
 
 __all__ = ["SYMBOLS", "FactError", "Kind", "Parameter", "Symbol", "symbol"]
 _ = (
+    casts,
     creation,
     elementwise,
     host,
     indexing,
+    kernels,
     layers,
     linalg,
     lookup,

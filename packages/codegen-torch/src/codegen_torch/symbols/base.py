@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import enum
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,7 +25,7 @@ from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, literal
 from codegen_torch.facts import Array, Fact, Facts, Size, elements
-from codegen_torch.table import SYMBOLS
+from codegen_torch.table import SUBSTITUTES, SYMBOLS
 
 FOLD_LIMIT = 1 << 16
 """Constants of more elements are not folded but computed when the model runs."""
@@ -85,6 +85,10 @@ class Symbol:
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         """Build the call: an expression, or a (nested) tuple of them where torch returns a tuple."""
+        substitutes = SUBSTITUTES.get(self.name, {})
+        for dtype in _operand_types(args) if substitutes else ():
+            if dtype in substitutes:
+                return substitutes[dtype](self, dtype, args, kwargs)
         arguments = self._bind(args, kwargs)
         inputs: list[Expr | None] = []
         attrs: dict[str, Any] = {}
@@ -219,6 +223,14 @@ def symbol(
         return rule
 
     return register
+
+
+def _operand_types(args: tuple[Any, ...]) -> Iterator[DType]:
+    """The element types of the tensors among a call's arguments."""
+    for argument in args:
+        for value in argument if isinstance(argument, list | tuple) else (argument,):
+            if isinstance(value, Expr) and not isinstance(value.fact, tuple) and not value.fact.host:
+                yield value.dtype
 
 
 def project(expr: Expr, facts: tuple[Facts, ...]) -> tuple[Any, ...]:

@@ -19,7 +19,7 @@ def _filled(size: Any, value: Any, dtype: DType) -> Fact:
     dims = sizes_of(size)
     fact = Fact(dtype, dims, fill=value)
     count = fact.size
-    if not isinstance(count, int) or count > SYMBOLIC_LIMIT or dtype in (DType.BFLOAT16, DType.STRING):
+    if not isinstance(count, int) or count > SYMBOLIC_LIMIT or not dtype.in_numpy:
         return fact
     return Fact(dtype, dims, np.full(dims or (), value, dtype.numpy), value)
 

@@ -175,6 +175,16 @@ def xor(x: Operand, y: Operand) -> Fact:
     return pointwise(x, y)
 
 
+@symbol("operator.lshift", fold=operator.lshift)
+def lshift(x: Operand, y: Operand) -> Fact:
+    return pointwise(x, y)
+
+
+@symbol("operator.rshift", fold=operator.rshift)
+def rshift(x: Operand, y: Operand) -> Fact:
+    return pointwise(x, y)
+
+
 @symbol("torch.eq", fold=_compare(operator.eq), symbolic=True)
 def eq(x: Operand, y: Operand) -> Fact:
     return pointwise(x, y, dtype=DType.BOOL)
@@ -246,7 +256,7 @@ def _cast(x: Any, dtype: DType) -> Any:
         if not dtype.is_int:
             raise Undecided
         return x
-    if dtype in (DType.BFLOAT16, DType.STRING) or (not dtype.is_float and not np.isfinite(x).all()):
+    if not dtype.in_numpy or (not dtype.is_float and not np.isfinite(x).all()):
         raise Undecided
     return x.astype(dtype.numpy)
 
