@@ -1,6 +1,7 @@
 """Expression graphs: build, walk, rewrite, print and evaluate them, cyclic ones too."""
 
 from dataflow_ir._gc import gc_paused
+from dataflow_ir.antiunify import antiunify
 from dataflow_ir.cycles import CycleError, fix
 from dataflow_ir.dominance import dominators
 from dataflow_ir.draw import to_dot, to_mermaid
@@ -16,8 +17,10 @@ from dataflow_ir.nest import leaves, map_nest
 from dataflow_ir.node import Forward, Node, const, inp, node, out, thread
 from dataflow_ir.ops import BUILTIN, CALL, CONST, FUNCTION, INPUT, OUT
 from dataflow_ir.order import iscyclic, isreaching, sccs, topo, users
+from dataflow_ir.outline import inline, outline
 from dataflow_ir.parse import TextError, parse
 from dataflow_ir.pattern import C, P, V, alt, chain, once, opt, rest
+from dataflow_ir.repeats import Hole, Instance, Repeat, Varying, repeats
 from dataflow_ir.rewrite import RewriteError, Step, rewrite
 from dataflow_ir.rules import Rule, Rules
 from dataflow_ir.structure import (
@@ -63,6 +66,8 @@ __all__ = [
     "CycleError",
     "Forward",
     "FrozenDict",
+    "Hole",
+    "Instance",
     "Interner",
     "Interpreter",
     "Lambda",
@@ -70,6 +75,7 @@ __all__ = [
     "Node",
     "Opaque",
     "P",
+    "Repeat",
     "RewriteError",
     "Rule",
     "Rules",
@@ -78,7 +84,9 @@ __all__ = [
     "Table",
     "TextError",
     "V",
+    "Varying",
     "alt",
+    "antiunify",
     "bindings",
     "call",
     "chain",
@@ -101,6 +109,7 @@ __all__ = [
     "fn",
     "from_table",
     "gc_paused",
+    "inline",
     "inp",
     "iscyclic",
     "isomorphic",
@@ -118,6 +127,7 @@ __all__ = [
     "ops",
     "opt",
     "out",
+    "outline",
     "parse",
     "postfor",
     "postwalk",
@@ -125,6 +135,7 @@ __all__ = [
     "prefor",
     "prewalk",
     "prewalk_",
+    "repeats",
     "replace",
     "rest",
     "rewrite",

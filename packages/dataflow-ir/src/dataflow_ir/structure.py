@@ -67,7 +67,7 @@ def equal(a: Any, b: Any) -> bool:
     """
     if shape(a) != shape(b):
         return False
-    label = _labels([a, b])
+    label = labels([a, b])
     leader: dict[Node, Node] = {}
     pairs: list[tuple[Any, Any]] = list(zip(leaves(a), leaves(b), strict=True))
     while pairs:
@@ -102,7 +102,7 @@ def isomorphic(a: Any, b: Any) -> bool:
     """
     if shape(a) != shape(b):
         return False
-    label = _labels([a, b])
+    label = labels([a, b])
     there: dict[Any, Any] = {None: None}
     back: dict[Any, Any] = {None: None}
     pairs: list[tuple[Any, Any]] = list(zip(leaves(a), leaves(b), strict=True))
@@ -119,7 +119,7 @@ def isomorphic(a: Any, b: Any) -> bool:
     return True
 
 
-def _labels(g: Any) -> Label:
+def labels(g: Any) -> Label:
     """Return the function that gives what a node is apart from its inputs; functions count by what they compute."""
     digest = _code_digests(g)
     if not digest:
@@ -143,7 +143,7 @@ def duplicates(g: Any) -> list[list[Node]]:
     [[neg(x), neg(x)]]
     """
     groups: dict[int, list[Node]] = {}
-    for v, number in classes(g, _labels(g)).items():
+    for v, number in classes(g, labels(g)).items():
         groups.setdefault(number, []).append(v)
     return [group for group in groups.values() if len(group) > 1]
 
@@ -156,7 +156,7 @@ def common(a: Any, b: Any) -> list[Node]:
 
 def contains(g: Any, part: Node) -> bool:
     """Tell whether an expression `equal` to ``part`` is in the graph; for that very node, ask `isreaching`."""
-    number = classes([part, g], _labels([part, g]))
+    number = classes([part, g], labels([part, g]))
     return any(number[v] == number[part] for v in nodes(g))
 
 
@@ -167,7 +167,7 @@ def replace(g: G, old: Node, new: Node) -> G:
     >>> replace(node("add", node("neg", inp("x")), inp("y")), node("neg", inp("x")), inp("z"))
     add(z, y)
     """
-    number = classes([old, g], _labels([old, g]))
+    number = classes([old, g], labels([old, g]))
     return subst({v: new for v in nodes(g) if number[v] == number[old]}, g)
 
 
