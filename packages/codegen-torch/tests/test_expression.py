@@ -16,8 +16,9 @@ from hypothesis import strategies as st
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.expression import FLOAT32_MIN, Source, render
+from codegen_torch.emit.expression import FLOAT32_MIN, render
 from codegen_torch.emit.literals import buffer_source, number_source, string_source
+from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr, array, call, graph_input, literal
 from codegen_torch.facts import Fact
 from codegen_torch.symbols.namespaces import F, host, index, torch

@@ -18,7 +18,7 @@ from dataflow_ir import Node
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, Facts, Size, elements
+from codegen_torch.facts import Fact, Facts, OptionalOf, Size, elements
 from codegen_torch.table import SYMBOLS
 from codegen_torch.tensors import TensorRef
 
@@ -222,6 +222,11 @@ def literal(value: Dim | bool | int | float | complex) -> Expr:
         dtype = DType.COMPLEX128
     array = elements([value], ()) if isinstance(value, Dim) else np.array(value)
     return Expr("literal", (), {"value": value}, fact=Fact(dtype, (), array, host=True))
+
+
+def nothing(element: Fact) -> Expr:
+    """None, where a value with these facts could be."""
+    return Expr("literal", (), {"value": None}, fact=OptionalOf(element, absent=True))
 
 
 def graph_input(name: str, fact: Fact) -> Expr:

@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.expression import Source, render
+from codegen_torch.emit.expression import render
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
 from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.naming import attention_roles, hint, is_generic, unique
 from codegen_torch.emit.plan import Loop, Plan, Statement, make_plan, member_text, operands_of
+from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef
 from codegen_torch.modules.region import Region, is_layer
@@ -261,6 +262,8 @@ class ForwardWriter:
             return Source(self.names[value])
         if value.op in ("weight", "constant"):
             return Source(self.member(value))
+        if value.op == "literal":
+            return Source(repr(value.attrs["value"]))
         return sources.get(value, Source("…"))
 
     def _call(self, callee: str, region: Region, arguments: list[Doc]) -> Source:

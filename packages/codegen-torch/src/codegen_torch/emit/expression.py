@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.layout import Bracket, Doc
+from codegen_torch.emit.lists import LISTS
 from codegen_torch.emit.literals import string_source
+from codegen_torch.emit.source import ATOM, Source, Surroundings, slice_source
 from codegen_torch.expr import Expr, Slot
 from codegen_torch.modules.region import data_operands
 from codegen_torch.symbols import SYMBOLS, Kind, Symbol
 from codegen_torch.symbols.base import is_default
 
-ATOM = 20
-"""The precedence of names, calls and subscripts; operators bind less."""
 _OPERATORS = {
     "operator.pow": ("**", 16),
     "operator.matmul": ("@", 13),
@@ -44,50 +43,6 @@ _PREFIXES = {"operator.neg": ("-", 15), "operator.invert": ("~", 15)}
 _CASTS = {DType.BOOL: "bool", DType.INT64: "long", DType.INT32: "int"}
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """The source of an expression.
-
-    Attributes:
-        doc: The text.
-        precedence: How tightly its outermost operator binds.
-        depth: How many calls are nested in it.
-    """
-
-    doc: Doc
-    precedence: int = ATOM
-    depth: int = 0
-
-    @property
-    def text(self) -> str:
-        """On one line."""
-        return str(self.doc)
-
-    @property
-    def width(self) -> int:
-        """Characters on one line."""
-        return len(self.text)
-
-
-class Surroundings(Protocol):
-    """What an expression's source depends on besides its operands."""
-
-    def number(self, expr: Expr, site: tuple[Any, ...], value: int | float) -> str:
-        """The source of a number at a site: itself, or a constructor's argument."""
-
-    def size(self, name: str) -> str:
-        """The source of a symbolic size."""
-
-    def dtype(self, dtype: DType) -> str:
-        """The source of a dtype; the model's own float type is read off a tensor."""
-
-    def device(self) -> str:
-        """The source of the device that new tensors go to."""
-
-    def member(self, expr: Expr) -> str:
-        """The source of a layer or tensor that the module keeps."""
-
-
 def render(expr: Expr, operands: Mapping[Expr, Source], around: Surroundings) -> Source:
     """The source of an expression.
 
@@ -96,7 +51,7 @@ def render(expr: Expr, operands: Mapping[Expr, Source], around: Surroundings) ->
         operands: The source of each operand.
         around: The surroundings.
     """
-    printer = _Printer(expr, operands, around)
+    printer = Printer(expr, operands, around)
     special = _SPECIAL.get(expr.op)
     if special is not None:
         return special(printer)
@@ -109,7 +64,9 @@ def render(expr: Expr, operands: Mapping[Expr, Source], around: Surroundings) ->
     return printer.call()
 
 
-class _Printer:
+class Printer:
+    """Writes the source of one expression."""
+
     def __init__(self, expr: Expr, operands: Mapping[Expr, Source], around: Surroundings) -> None:
         self.expr = expr
         self.operands = operands
@@ -118,6 +75,7 @@ class _Printer:
         self.arguments = self.symbol.arguments(expr)
 
     def source(self, operand: Expr | None) -> Source:
+        """The source of an operand; None is written out."""
         if operand is None:
             return Source("None")
         if operand.op == "literal":
@@ -126,6 +84,7 @@ class _Printer:
         return self.operands[operand]
 
     def literal(self, value: Any, site: tuple[Any, ...]) -> Source:
+        """The source of a number that is an operand."""
         if isinstance(value, Dim):
             text = value.text(self.around.size)
             return Source(text, ATOM if text.isidentifier() else 12)
@@ -154,9 +113,11 @@ class _Printer:
         return self.around.number(self.expr, site, value)
 
     def attribute(self, name: str) -> str:
+        """The source of an attribute."""
         return self.value(self.arguments[name], (name,))
 
     def depth(self) -> int:
+        """How many calls are nested in the operands."""
         sources = [self.source(o) for o in self.expr.inputs if o is not None]
         return max((source.depth for source in sources), default=0)
 
@@ -166,6 +127,7 @@ class _Printer:
         return source.text if source.precedence >= ATOM else f"({source.text})"
 
     def binary(self, sign: str, precedence: int) -> Source:
+        """An operator between two operands."""
         left, right = (self.source(operand) for operand in self.expr.inputs[:2])
         # Comparisons do not chain, powers group to the right, everything else to the left.
         # Products beside a matrix product are told apart for the reader.
@@ -178,12 +140,14 @@ class _Printer:
         return Source(joined, precedence, self.depth())
 
     def prefix(self, sign: str, precedence: int) -> Source:
+        """An operator before its operand."""
         operand = self.source(self.expr.inputs[0])
         # -x**2 is right, but ruff has it -(x**2).
         bare = operand.precedence >= precedence and operand.precedence != 16
         return Source(f"{sign}{operand.text}" if bare else f"{sign}({operand.text})", precedence, self.depth())
 
     def layer(self) -> Source:
+        """The call of a layer that the module keeps."""
         operand = self.source(self.expr.inputs[0])
         return Source(Bracket(f"{self.around.member(self.expr)}(", (operand.doc,), ")"), ATOM, operand.depth + 1)
 
@@ -213,18 +177,21 @@ class _Printer:
         return self.bracket(items, keywords)
 
     def bracket(self, items: list[Doc], keywords: list[Doc]) -> Source:
+        """The call of the function or method with these arguments."""
         if not self.expr.op.startswith("Tensor."):
             name = self.expr.op.removeprefix("runtime.")
             return Source(Bracket(f"{name}(", (*items, *keywords), ")"), ATOM, self.depth() + 1)
         return self.method(self.expr.op.removeprefix("Tensor."), [*items[1:], *keywords])
 
     def method(self, name: str, arguments: list[Doc]) -> Source:
+        """The call of a method of the first operand."""
         receiver = self.source(self.expr.inputs[0])
         plain = receiver.text.replace(".", "").isidentifier()
         prefix = f"{self.atom(self.expr.inputs[0])}.{name}("
         return Source(Bracket(prefix, tuple(arguments), ")", breakable=plain), ATOM, self.depth() + 1)
 
     def subscript(self, index: str) -> Source:
+        """The first operand with an index."""
         return Source(f"{self.atom(self.expr.inputs[0])}[{index}]", ATOM, self.depth())
 
 
@@ -242,7 +209,7 @@ def _keyword(name: str, doc: Doc) -> Doc:
     return f"{name}={doc}"
 
 
-def _on_dimension(printer: _Printer, index: str) -> str:
+def _on_dimension(printer: Printer, index: str) -> str:
     """A subscript's text with colons for the dimensions before."""
     dim = printer.arguments["dim"]
     if dim < 0:
@@ -250,49 +217,38 @@ def _on_dimension(printer: _Printer, index: str) -> str:
     return ", ".join([*[":"] * dim, index])
 
 
-def _slice(printer: _Printer) -> Source:
+def _slice(printer: Printer) -> Source:
     start, stop, step = (printer.arguments[name] for name in ("start", "stop", "step"))
     texts = [
         "" if start == 0 and not isinstance(start, Slot | Dim) else printer.attribute("start"),
         "" if stop is None else printer.attribute("stop"),
         "" if step == 1 else printer.attribute("step"),
     ]
-    return printer.subscript(_on_dimension(printer, _slice_source(*texts)))
+    return printer.subscript(_on_dimension(printer, slice_source(*texts)))
 
 
-def _slice_source(start: str, stop: str, step: str) -> str:
-    """``1:3``, or with spaces where a bound is more than a name or number, as ruff has it: ``1 : n - 1``."""
-    if all(re.fullmatch(r"(-?\w+)?", text) for text in (start, stop, step)):
-        return f"{start}:{stop}{step and f':{step}'}"
-    source = f"{start} :" if start else ":"
-    source += f" {stop}" if stop else ""
-    if not step:
-        return source
-    return f"{source} : {step}" if stop else f"{source}: {step}"
-
-
-def _select(printer: _Printer) -> Source:
+def _select(printer: Printer) -> Source:
     return printer.subscript(_on_dimension(printer, printer.attribute("index")))
 
 
-def _take(printer: _Printer) -> Source:
+def _take(printer: Printer) -> Source:
     return printer.subscript(_on_dimension(printer, printer.source(printer.expr.inputs[1]).text))
 
 
-def _tuple(printer: _Printer) -> Source:
+def _tuple(printer: Printer) -> Source:
     return printer.subscript(", ".join(printer.source(index).text for index in printer.expr.inputs[1:]))
 
 
-def _getitem(printer: _Printer) -> Source:
+def _getitem(printer: Printer) -> Source:
     return printer.subscript(str(printer.expr.attrs["index"]))
 
 
-def _gather(printer: _Printer) -> Source:
+def _gather(printer: Printer) -> Source:
     x, index = (printer.source(operand).doc for operand in printer.expr.inputs)
     return printer.bracket([x, printer.attribute("dim"), index], [])
 
 
-def _scatter(printer: _Printer) -> Source:
+def _scatter(printer: Printer) -> Source:
     """``x.scatter(dim, index, src)``: torch has the dimension first."""
     index, src = (printer.source(operand).doc for operand in printer.expr.inputs[1:])
     arguments: list[Doc] = [printer.attribute("dim"), index, src]
@@ -301,7 +257,7 @@ def _scatter(printer: _Printer) -> Source:
     return printer.method(printer.expr.op.removeprefix("Tensor."), arguments)
 
 
-def _index_put(printer: _Printer) -> Source:
+def _index_put(printer: Printer) -> Source:
     """``x.index_put((i, j), values)``."""
     values, *indices = (printer.source(operand).text for operand in printer.expr.inputs[1:])
     arguments: list[Doc] = [f"({', '.join(indices)}{',' if len(indices) == 1 else ''})", values]
@@ -310,13 +266,13 @@ def _index_put(printer: _Printer) -> Source:
     return printer.method("index_put", arguments)
 
 
-def _einsum(printer: _Printer) -> Source:
+def _einsum(printer: Printer) -> Source:
     """``torch.einsum(equation, x, y)``."""
     operands = [printer.source(operand).doc for operand in printer.expr.inputs]
     return printer.bracket([printer.attribute("equation"), *operands], [])
 
 
-def _normalized(printer: _Printer) -> Source:
+def _normalized(printer: Printer) -> Source:
     """layer_norm and rms_norm: torch has the shape before the weights."""
     x, *weights = (printer.source(operand).doc for operand in printer.expr.inputs)
     while weights and weights[-1] == "None":
@@ -326,36 +282,36 @@ def _normalized(printer: _Printer) -> Source:
     return printer.bracket([x, printer.attribute("normalized_shape"), *weights], keywords)
 
 
-def _to(printer: _Printer) -> Source:
+def _to(printer: Printer) -> Source:
     dtype = printer.arguments["dtype"]
     if dtype in _CASTS:
         return printer.method(_CASTS[dtype], [])
     return printer.method("to", [printer.attribute("dtype")])
 
 
-def _view(printer: _Printer) -> Source:
+def _view(printer: Printer) -> Source:
     """The type is what the bits are, whatever the model is cast to."""
     return printer.method("view", [str(printer.arguments["dtype"])])
 
 
-def _size(printer: _Printer) -> Source:
+def _size(printer: Printer) -> Source:
     return Source(f"{printer.atom(printer.expr.inputs[0])}.shape[{printer.attribute('axis')}]", ATOM, printer.depth())
 
 
-def _item(printer: _Printer) -> Source:
+def _item(printer: Printer) -> Source:
     return printer.method("item", [])
 
 
-def _tolist(printer: _Printer) -> Source:
+def _tolist(printer: Printer) -> Source:
     return printer.method("tolist", [])
 
 
-def _shape(printer: _Printer) -> Source:
+def _shape(printer: Printer) -> Source:
     shape = f"{printer.atom(printer.expr.inputs[0])}.shape"
     return Source(Bracket("torch.tensor(", (shape, f"device={printer.around.device()}"), ")"), ATOM, 1)
 
 
-def _tensor(printer: _Printer) -> Source:
+def _tensor(printer: Printer) -> Source:
     values, dtype = printer.arguments["values"], printer.arguments["dtype"]
     if isinstance(values, tuple):
         items = ", ".join(printer.value(value, ("values", index)) for index, value in enumerate(values))
@@ -367,7 +323,7 @@ def _tensor(printer: _Printer) -> Source:
     return Source(Bracket("torch.tensor(", arguments, ")"), ATOM, printer.depth() + 1)
 
 
-def _created(printer: _Printer) -> Source:
+def _created(printer: Printer) -> Source:
     """Creations: the dtype is left out where it is what torch takes anyway."""
     source = printer.call()
     assert isinstance(source.doc, Bracket)
@@ -379,7 +335,7 @@ def _created(printer: _Printer) -> Source:
     return source
 
 
-def _where(printer: _Printer) -> Source:
+def _where(printer: Printer) -> Source:
     source = printer.call()
     x, y = printer.expr.inputs[1:]
     if x is not None and y is not None and x.fact.host and y.fact.host and printer.expr.dtype.is_float:
@@ -391,7 +347,7 @@ def _where(printer: _Printer) -> Source:
     return source
 
 
-def _lstm(printer: _Printer) -> Source:
+def _lstm(printer: Printer) -> Source:
     """``self.lstm(x)``, or ``self.lstm(x, (h, c))``."""
     x, *state = (printer.source(operand) for operand in data_operands(printer.expr))
     items: list[Doc] = [x.doc]
@@ -400,7 +356,8 @@ def _lstm(printer: _Printer) -> Source:
     return Source(Bracket(f"{printer.around.member(printer.expr)}(", tuple(items), ")"), ATOM, x.depth + 1)
 
 
-_SPECIAL: dict[str, Callable[[_Printer], Source]] = {
+_SPECIAL: dict[str, Callable[[Printer], Source]] = {
+    **LISTS,
     "F.layer_norm": _normalized,
     "F.rms_norm": _normalized,
     "Tensor.index_put": _index_put,

@@ -7,8 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.expression import Source, render
+from codegen_torch.emit.expression import render
 from codegen_torch.emit.layout import WIDTH, Bracket
+from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, data_operands
 from codegen_torch.modules.sizes import Sizes

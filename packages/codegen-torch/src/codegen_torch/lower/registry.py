@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeAlias, TypeVar
 
-from onnx_proto import SparseTensor, Tensor
+from onnx_proto import SparseTensor, Tensor, Type
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
@@ -48,7 +48,14 @@ _HINTS = frozenset({"consumed_inputs"})
 """Attributes of opset 1 that only tell where a result may be stored."""
 
 _TENSORS = frozenset({"Expr", "Strings", "Expr | Strings"})
-_TYPES = {"int": int, "float": float, "str": str, "Tensor": Tensor, "SparseTensor": SparseTensor}
+_TYPES: dict[str, Any] = {
+    "int": int,
+    "float": float,
+    "str": str,
+    "Tensor": Tensor,
+    "SparseTensor": SparseTensor,
+    "Type": Type,
+}
 
 _KINDS: dict[str, tuple[type, str]] = {
     "List": (SequenceOf, "sequence"),
@@ -187,7 +194,7 @@ def _host(name: str, kind: str, value: Expr) -> Any:
         known = value.fact.value
         if known is not None and known.size == 1:
             return known.reshape(()).item()
-        if value.fact.size == 1 and value.dtype.is_int:
+        if (value.fact.size == 1 or not isinstance(value.fact.size, int)) and value.dtype.is_int:
             return call("host.item", value)
         raise NotApplicable(f"input {name!r} is not one integer")
     found = host_elements(value)

@@ -8,8 +8,9 @@ from typing import Any
 
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.constructors import constructor
-from codegen_torch.emit.expression import Source, render
+from codegen_torch.emit.expression import render
 from codegen_torch.emit.literals import buffer_source
+from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, data_operands, is_layer, tensor_of
 from codegen_torch.modules.sizes import Sizes
@@ -179,7 +180,8 @@ def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> 
             parts.extend((a.name, _split(a.value, (position, a.name), numbers)) for a in constructor(unit))
         else:
             parts.extend(_operation(unit, position, names, numbers))
-    parts.append(tuple(names[result] for result in region.results))
+    # What is no unit is a literal: None.
+    parts.append(tuple(names.get(result, result.op) for result in region.results))
     return tuple(parts), numbers
 
 

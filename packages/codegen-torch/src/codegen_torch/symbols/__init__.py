@@ -15,6 +15,7 @@ from codegen_torch.symbols import (
     pool,
     reduction,
     runtime,
+    sequence,
     shape,
     strings,
 )
@@ -37,6 +38,7 @@ _ = (
     pool,
     reduction,
     runtime,
+    sequence,
     shape,
     strings,
 )  # imported for what they register
