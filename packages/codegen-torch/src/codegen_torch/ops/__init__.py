@@ -2,6 +2,7 @@
 
 from codegen_torch.ops import (
     activation,
+    attention,
     batch_norm,
     bitwise,
     cast,
@@ -26,6 +27,7 @@ from codegen_torch.ops import (
 
 __all__ = [
     "activation",
+    "attention",
     "batch_norm",
     "bitwise",
     "cast",

@@ -1,6 +1,7 @@
 """The torch symbols that expressions are made of, one table entry each: facts, folds, effects."""
 
 from codegen_torch.symbols import (
+    attention,
     casts,
     creation,
     elementwise,
@@ -25,6 +26,7 @@ from codegen_torch.table import SYMBOLS
 __all__ = ["SYMBOLS", "FactError", "Kind", "Parameter", "Symbol", "symbol"]
 _ = (
     casts,
+    attention,
     creation,
     elementwise,
     host,

@@ -1,0 +1,68 @@
+"""Attention, beyond what torch has a function for."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.facts import Fact, Facts, Size
+from codegen_torch.symbols.base import size_of, symbol
+
+Tensor: TypeAlias = Fact
+
+
+@symbol("runtime.attention")
+def attention(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    mask: Tensor | None = None,
+    *,
+    scale: float | None = None,
+    softcap: float = 0.0,
+    stage: int = 0,
+    dtype: DType | None = None,
+) -> Facts:
+    if q.dims is None:
+        return Fact(q.dtype, None), Fact(q.dtype, None)
+    keys = Dim.fresh() if k.dims is None else k.dims[2]
+    size = Dim.fresh() if v.dims is None else v.dims[3]
+    return Fact(q.dtype, (*q.dims[:3], size)), Fact(q.dtype, (*q.dims[:3], keys))
+
+
+@symbol("runtime.visible_keys")
+def visible_keys(lengths: Tensor, queries: Size, keys: Size, left: int | None = None, right: int | None = None) -> Fact:
+    batch = Dim.fresh() if lengths.dims is None else lengths.dims[0]
+    return Fact(DType.BOOL, (batch, 1, size_of(queries), size_of(keys)))
+
+
+@symbol("runtime.rotary_embedding")
+def rotary_embedding(x: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bool = False) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("runtime.linear_attention")
+def linear_attention(
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    state: Tensor | None = None,
+    decay: Tensor | None = None,
+    beta: Tensor | None = None,
+    *,
+    heads: int,
+    kv_heads: int,
+    scale: float | None = None,
+) -> Facts:
+    dtype = query.dtype if state is None else state.dtype
+    if query.dims is None or key.dims is None or value.dims is None:
+        return Fact(query.dtype, None), Fact(dtype, None)
+    size, value_size = (dims[2] // kv_heads for dims in (key.dims, value.dims))
+    last = Fact(dtype, (query.dims[0], kv_heads, size, value_size))
+    return Fact(query.dtype, (*query.dims[:2], heads * value_size)), last
+
+
+@symbol("runtime.tensor_scatter")
+def tensor_scatter(cache: Tensor, update: Tensor, starts: Tensor, dim: int, *, circular: bool = False) -> Fact:
+    return Fact(cache.dtype, cache.dims)
