@@ -113,7 +113,7 @@ def test_layers() -> None:
     run = Interpreter(notes(), memo({}), count, table({"add": operator.add, "div": operator.truediv}))
     g = parse("add(div(x, 2), div(x, 2))")
     assert run(g, x=6) == 6
-    assert seen == ["div", "add"]
+    assert seen == ["const", "div", "add"]
     with pytest.raises(ZeroDivisionError) as error:
         run(parse("div(x, 0)"), x=1)
     assert error.value.__notes__ == ["in div(1, 0)"]

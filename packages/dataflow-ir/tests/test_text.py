@@ -123,3 +123,21 @@ def test_opaque_values_print_but_do_not_parse() -> None:
     assert syntax(node("f", odd_constant)) == "f(const(value=Opaque(<list>)))"
     with pytest.raises(TextError):
         parse(syntax(odd_constant))
+
+
+def test_a_name_for_every_step() -> None:
+    g = parse("add(neg(mul(x, 2)), neg(y))")
+    text = syntax(g, bind="all")
+    assert text == "a = mul(x, 2)\nb = neg(a)\nc = neg(y)\nadd(b, c)"
+    assert df.isomorphic(parse(text), g)
+    assert [name for name, _ in df.bindings(g, bind="all")] == ["a", "b", "c"]
+    with pytest.raises(ValueError, match="'shared' or 'all'"):
+        syntax(g, bind="none")  # type: ignore[arg-type]
+
+
+def test_other_languages() -> None:
+    def c(v: Node, operands: list[str]) -> str | None:
+        return {"add": "({} + {})", "neg": "-{}"}[v.op].format(*operands) if v.op in ("add", "neg") else None
+
+    g = parse("a = add(x, delay(a, by=1))\nmul(a, neg(add(a, 2)))")
+    assert syntax(g, emit=c) == "a = (x + delay(a, by=1))\nmul(a, -(a + 2))"

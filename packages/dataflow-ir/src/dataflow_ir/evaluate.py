@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from dataflow_ir.functions import Lambda, check_arity
 from dataflow_ir.nest import map_nest
@@ -15,7 +15,7 @@ from dataflow_ir.values import FrozenDict
 Handler = Callable[..., Any]
 
 
-def evaluate(g: Any, handler: Handler, /, **inputs: Any) -> Any:
+def evaluate(g: Any, handler: Handler, lift: Callable[[Any], Any] | None = None, /, **inputs: Any) -> Any:
     """Compute the value of each node once, inputs before users, and return those of the graph.
 
     Constants, inputs, outputs, functions and calls are done here: a function's value is a `Closure`, which a
@@ -24,6 +24,7 @@ def evaluate(g: Any, handler: Handler, /, **inputs: Any) -> Any:
     Args:
         g: A node or a nest of them.
         handler: Called as ``handler(op, attrs, *values)`` for every other node; None for absent inputs.
+        lift: Makes the value of a constant from what it holds; by default it is that.
         **inputs: The values of the input nodes by name.
 
     Returns:
@@ -39,23 +40,32 @@ def evaluate(g: Any, handler: Handler, /, **inputs: Any) -> Any:
     >>> g = node("mul", node("add", inp("x"), const(1)), const(10))
     >>> evaluate(g, lambda op, attrs, *values: getattr(operator, op)(*values), x=2)
     30
+    >>> evaluate(g, lambda op, attrs, *types: max(types, key=[int, float].index), type, x=float)  # which type it has
+    <class 'float'>
     """
-    return _run(_Frame(g, {}), handler, inputs)
+    return _run(_Frame(g, {}), _Meaning(handler, lift), inputs)
+
+
+class _Meaning(NamedTuple):
+    """What operations and constants are evaluated to."""
+
+    handler: Handler
+    lift: Callable[[Any], Any] | None
 
 
 class Closure:
-    """The value of a function node: code, captured values, and the handler to run it with."""
+    """The value of a function node: code, captured values, and what operations mean in it."""
 
-    __slots__ = ("captured", "code", "handler")
+    __slots__ = ("captured", "code", "meaning")
 
-    def __init__(self, code: Lambda, captured: tuple[Any, ...], handler: Handler) -> None:
+    def __init__(self, code: Lambda, captured: tuple[Any, ...], meaning: _Meaning) -> None:
         self.code = code
         self.captured = captured
-        self.handler = handler
+        self.meaning = meaning
 
     def __call__(self, *arguments: Any) -> Any:
         """Return what the function returns for these values."""
-        return _run(self.enter(arguments), self.handler, {})
+        return _run(self.enter(arguments), self.meaning, {})
 
     def enter(self, arguments: tuple[Any, ...]) -> _Frame:
         """Return the evaluation of the body, not started yet."""
@@ -75,12 +85,12 @@ class _Frame:
         self.call: Node | None = None
 
 
-def _run(frame: _Frame, handler: Handler, inputs: Mapping[str, Any]) -> Any:
+def _run(frame: _Frame, meaning: _Meaning, inputs: Mapping[str, Any]) -> Any:
     """Run a frame and, without recursion, the frames of the calls in it."""
     stack = [frame]
     while True:
         frame = stack[-1]
-        called = _advance(frame, handler, inputs if len(stack) == 1 else {})
+        called = _advance(frame, meaning, inputs if len(stack) == 1 else {})
         if called is not None:
             stack.append(called)
             continue
@@ -92,22 +102,23 @@ def _run(frame: _Frame, handler: Handler, inputs: Mapping[str, Any]) -> Any:
         caller.values[caller.call] = result
 
 
-def _advance(frame: _Frame, handler: Handler, inputs: Mapping[str, Any]) -> _Frame | None:
+def _advance(frame: _Frame, meaning: _Meaning, inputs: Mapping[str, Any]) -> _Frame | None:
     """Evaluate until the end, or until a call, whose frame is returned."""
     values = frame.values
+    handler, lift = meaning
     for v in frame.rest:
         if v in values:
             continue
         op, attrs = v.op, v.attrs
         operands = [values[i] for i in v.inputs]
         if op == CONST and not operands:
-            values[v] = attrs["value"]
+            values[v] = lift(attrs["value"]) if lift else attrs["value"]
         elif op == INPUT and not operands:
             values[v] = _input(attrs, inputs)
         elif op == OUT:
             values[v] = operands[0][attrs["index"]]
         elif op == FUNCTION:
-            values[v] = Closure(attrs["code"], tuple(operands), handler)
+            values[v] = Closure(attrs["code"], tuple(operands), meaning)
         elif op == CALL and isinstance(operands[0], Closure):
             frame.call = v
             return operands[0].enter(tuple(operands[1:]))

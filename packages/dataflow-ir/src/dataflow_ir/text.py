@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from itertools import count
 from string import ascii_lowercase
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.display import application, brief
@@ -21,6 +21,8 @@ from dataflow_ir.ops import CONST, INPUT
 from dataflow_ir.walk import nodes
 
 Namer = Callable[[Any], Any]
+Emit = Callable[[Any, list[str]], str | None]
+Bind = Literal["shared", "all"]
 
 MAX_DEPTH = 40
 """How deep calls nest by default; Python itself refuses more than 200 open brackets."""
@@ -37,6 +39,8 @@ def name_in_meta(v: Node) -> Any:
 def syntax(
     g: Any,
     *,
+    emit: Emit | None = None,
+    bind: Bind = "shared",
     names: Namer = name_in_meta,
     reserved: Iterable[str] = (),
     max_depth: int = MAX_DEPTH,
@@ -50,6 +54,9 @@ def syntax(
 
     Args:
         g: A node or a nest of them.
+        emit: Writes a node in another language: called with the node and the texts of its operands; None leaves
+            it to Python's. What it writes `parse` need not understand.
+        bind: Whether only ``"shared"`` nodes get a name, or ``"all"`` that have inputs.
         names: Proposes a name for a node, or None; proposals are made valid and unique.
         reserved: Names that are not to be used.
         max_depth: How deep calls may nest.
@@ -63,12 +70,17 @@ def syntax(
     >>> print(syntax(node("mul", total, total, axis=1)))
     a = add(x, y)
     mul(a, a, axis=1)
+    >>> infix = {"add": "({} + {})", "mul": "{} * {}", "neg": "-{}"}
+    >>> print(syntax(node("mul", total, node("neg", total)), emit=lambda v, operands: infix[v.op].format(*operands)))
+    a = (x + y)
+    a * -a
     """
+    _check(bind)
     codes = lambdas(g)
     taken = {*reserved, *_free_inputs(nodes(g)).values()}
     titles = _Names(taken, "fgh")
     title_of = {code: titles.fresh() for code in codes}
-    style = _Style(names, max_depth, max_width, partial(spell, other=lambda v: title_of.get(v) or show(v)))
+    style = _Style(emit, bind, names, max_depth, max_width, partial(spell, other=lambda v: title_of.get(v) or show(v)))
     lines: list[str] = []
     for code, title in title_of.items():
         scope = _Scope(code.body, style, titles.taken, (*code.captured, *code.params))
@@ -87,7 +99,12 @@ def _definition(title: str, code: Lambda, scope: _Scope) -> list[str]:
 
 @gc_paused
 def bindings(
-    g: Any, *, names: Namer = name_in_meta, reserved: Iterable[str] = (), max_depth: int = MAX_DEPTH
+    g: Any,
+    *,
+    bind: Bind = "shared",
+    names: Namer = name_in_meta,
+    reserved: Iterable[str] = (),
+    max_depth: int = MAX_DEPTH,
 ) -> list[tuple[str, Node]]:
     """Return the nodes that deserve a name with that name, in the order of `nodes`.
 
@@ -98,8 +115,14 @@ def bindings(
     >>> bindings(node("add", v, node("mul", v, v)))
     [('a', neg(x))]
     """
+    _check(bind)
     taken = {*reserved, *_free_inputs(nodes(g)).values()}
-    return _Scope(g, _Style(names, max_depth, sys.maxsize, spell), taken).bound
+    return _Scope(g, _Style(None, bind, names, max_depth, sys.maxsize, spell), taken).bound
+
+
+def _check(bind: str) -> None:
+    if bind not in ("shared", "all"):
+        raise ValueError(f"bind is 'shared' or 'all', got {bind!r}")
 
 
 def excerpt(v: Node) -> str:
@@ -167,6 +190,8 @@ def _free_inputs(order: list[Node]) -> dict[Node, str]:
 class _Style(NamedTuple):
     """What the text of every scope has in common."""
 
+    emit: Emit | None
+    bind: Bind
     names: Namer
     max_depth: int
     max_width: int
@@ -203,20 +228,26 @@ class _Scope:
         uses = Counter(roots)
         for v in order:
             uses.update(v.inputs)
-        style, name, nested, spelled = self.style, self.name, self.nested, self.style.spell
+        style, name, nested = self.style, self.name, self.nested
+        emit, spelled, bind_all = style.emit, style.spell, style.bind == "all"
         ends = set(roots)
         depth: dict[Node, int] = {}
         for v in order:
             if v in name and not v.inputs:
                 continue
-            text = application(v, [self.operand(i) for i in v.inputs], spelled)
+            operands = [self.operand(i) for i in v.inputs]
+            text = emit(v, operands) if emit else None
+            if text is None:
+                text = application(v, operands, spelled)
+                if v.op == CONST and text[0] == "(" and v in ends:
+                    text = f"{CONST}(value={text})"  # brackets around the graph would be a nest
             level = 1 + max([depth.pop(i, 0) for i in v.inputs], default=0)
-            too_much = level >= style.max_depth or len(text) > style.max_width
-            if uses[v] > 1 or v in name or (too_much and v not in ends):
+            alone = (bind_all and v.inputs) or level >= style.max_depth or len(text) > style.max_width
+            if uses[v] > 1 or v in name or (alone and v not in ends):
                 self.bind(v, text)
                 continue
             depth[v] = level
-            nested[v] = f"{CONST}(value={text})" if v.op == CONST and text[0] == "(" and v in ends else text
+            nested[v] = text
 
     def bind(self, v: Node, text: str) -> None:
         name = self.reference(v)
