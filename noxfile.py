@@ -94,6 +94,7 @@ def alone(session: nox.Session) -> None:
         session.error(f"installing dataflow-ir brought {sorted(brought)}")
     session.install("-c", CONSTRAINTS, *test_group("dataflow-ir"))
     run_tests(session, "dataflow-ir")
+    run_tests(session, "dataflow-ir", "-m", "million", "-k", "chain and (repr or deepcopy or pickle or postwalk)")
 
 
 @nox.session
@@ -135,8 +136,9 @@ def conformance(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def full(session: nox.Session) -> None:
-    """Run integration and conformance at full length, nothing sampled."""
+    """Run integration and conformance at full length, nothing sampled, and graphs of a million nodes."""
     run_models(session, "integration_tests", "--full", *session.posargs)
+    run_models(session, "packages/dataflow-ir/tests/test_deep.py", "-m", "million")
 
 
 @nox.session(venv_backend="none")
@@ -223,10 +225,10 @@ def installed(session: nox.Session) -> set[str]:
 # Steps that sessions share
 
 
-def run_tests(session: nox.Session, package: str) -> None:
+def run_tests(session: nox.Session, package: str, *arguments: str) -> None:
     """Runs a package's tests from its folder, in the session's own environment."""
     session.chdir(ROOT / "packages" / package)
-    session.run("python", "-m", "pytest", *session.posargs)
+    session.run("python", "-m", "pytest", *arguments, *session.posargs)
 
 
 def run_models(session: nox.Session, *arguments: str) -> None:
