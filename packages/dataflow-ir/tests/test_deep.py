@@ -60,6 +60,7 @@ def pairs() -> df.Rules:
 
 
 ALGORITHMS: dict[str, Callable[[Node], Any]] = {
+    "antiunify": lambda g: df.antiunify(g, df.copy(g)),
     "bindings": df.bindings,
     "call, close, fn": lambda g: df.call(df.fn(lambda a: df.subst({inp("x"): a}, g)), g),
     "common": lambda g: df.common(g, g),
@@ -118,6 +119,7 @@ ALGORITHMS: dict[str, Callable[[Node], Any]] = {
 }
 
 ACYCLIC: dict[str, Callable[[Node], Any]] = {
+    "repeats, outline, inline": lambda g: df.inline(df.outline(g, df.repeats(g, min_len=2))),
     "evaluate": lambda g: df.evaluate(g, lambda op, attrs, a, b: a + b, x=1),
     "Interpreter": lambda g: df.Interpreter(lambda inner, op, attrs, a, b: a + b)(g, x=1),
     "match along the whole chain": lambda g: df.match(P.input >> df.chain(P.add, min=LONG, max=None), g),
