@@ -34,6 +34,7 @@ class Row:
         expected: What must come out, where the reference does not know this opset; else the reference tells.
         outputs: How many outputs the node has.
         domain: The operator's domain, if it is not ONNX's own.
+        open_lists: Whether, at symbolic sizes, the lengths of lists have names, too.
     """
 
     op: str
@@ -44,6 +45,7 @@ class Row:
     expected: Callable[..., Any] | None = None
     outputs: int = 1
     domain: str = ""
+    open_lists: bool = False
 
     def __str__(self) -> str:
         inputs = " ".join("none" if a is None else f"{a.dtype}{list(a.shape)}" for a in self.inputs)
@@ -62,7 +64,7 @@ def model_of(row: Row, *, symbolic: bool) -> onnx.ModelProto:
     """The model of one node.
 
     With `symbolic`, every size has a name of its own, but for those that are 1 and the last ones of int64 tensors,
-    which are the lengths of lists of sizes or positions.
+    which are the lengths of lists of sizes or positions; with `open_lists` these, too.
     """
     names = [f"x{i}" if array is not None else "" for i, array in enumerate(row.inputs)]
     outputs = [f"y{i}" for i in range(row.outputs)]
@@ -74,8 +76,9 @@ def model_of(row: Row, *, symbolic: bool) -> onnx.ModelProto:
             initializers.append(numpy_helper.from_array(np.asarray(array), name))
             continue
         dims: list[int | str] = list(array.shape)
-        for axis in range(len(dims) - (array.dtype == np.int64)):
-            if symbolic and dims[axis] != 1:
+        lists = array.dtype == np.int64
+        for axis in range(len(dims) - (lists and not row.open_lists)):
+            if symbolic and (dims[axis] != 1 or (lists and row.open_lists)):
                 dims[axis] = f"{name}_{axis}"
         inputs.append(helper.make_tensor_value_info(name, helper.np_dtype_to_tensor_dtype(array.dtype), dims))
     node = helper.make_node(row.op, names, outputs, domain=row.domain, **row.attributes)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from codegen_torch.errors import UnsupportedError
 from interpret import interpret
-from one_node import Row, chain, check, lower_proto, symbols_of, table
+from one_node import Row, chain, check, lower_proto, model_of, symbols_of, table
 
 rng = np.random.default_rng(5)
 A = rng.standard_normal((4, 5, 6)).astype(np.float32)
@@ -110,6 +111,22 @@ def put(axis: int):
     return expected
 
 
+COMBINE = {"add": np.add, "mul": np.multiply, "max": np.maximum, "min": np.minimum}
+
+
+def put_all(reduction: str):
+    """Every update counts, also where several go to one place."""
+
+    def expected(a: np.ndarray, indices: np.ndarray, updates: np.ndarray) -> np.ndarray:
+        result = a.copy()
+        for row, column in np.ndindex(indices.shape):
+            place = row, indices[row, column]
+            result[place] = COMBINE[reduction](result[place], updates[row, column])
+        return result
+
+    return expected
+
+
 UPDATES = rng.standard_normal((2, 5, 6)).astype(np.float32)
 SCATTER = [
     *(
@@ -119,8 +136,31 @@ SCATTER = [
         for baked in ((), (1,))
     ),
     *(
-        Row("ScatterND", 18, (A, np.array(indices), UPDATES[0, 0, : len(indices)]), {"reduction": "add"})
+        Row("ScatterND", 18, (x, np.array(indices), u), {"reduction": r}, open_lists=open_lists)
+        for r in ("add", "mul", "max", "min")
+        for x, u in (
+            (A, UPDATES[0, 0, :3]),
+            ((A * 9).astype(np.int64), np.array([3, -40, 40])),
+            ((A * 9).astype(np.float64), np.float64([3, -40, 40])),
+            (rng.integers(0, 2**64, A.shape, np.uint64), np.uint64([2**63, 2**64 - 1, 0])),
+        )
         for indices in ([[0, 1, 2], [0, 1, 2], [-1, 0, -1]],)
+        for open_lists in (False, True)
+    ),
+    *(
+        Row("ScatterND", 18, (A, np.array([[1], [-1], [1]]), np.stack([*UPDATES, UPDATES[0]])), {"reduction": r})
+        for r in ("add", "mul", "max", "min")
+    ),
+    *(
+        Row("ScatterElements", 18, (x, np.array([[1, -1, 1]]), u), {"axis": 1, "reduction": r}, expected=put_all(r))
+        for r in ("add", "mul", "max", "min")
+        for x, u in (
+            (np.float32([[1, 2, 3]]), np.float32([[5, -7, 9]])),
+            (np.array([[1, 2, 3]]), np.array([[5, -7, 9]])),
+            (np.uint64([[1, 2**63, 3]]), np.uint64([[5, 2**64 - 1, 2**63 + 2]])),
+            (np.uint32([[1, 2**31, 3]]), np.uint32([[5, 7, 2**31 + 2]])),
+            (np.float16([[1, 2, 3]]), np.float16([[5, -7, 9]])),
+        )
     ),
     *(
         Row(
@@ -143,7 +183,7 @@ SCATTER = [
 TRIANGLES = [
     Row("Trilu", opset, (x, *k), {"upper": upper}, baked)
     for opset in (14, 28)
-    for x in (A, A[0] > 0, np.arange(12).reshape(3, 4))
+    for x in (A, A[0] > 0, np.arange(12).reshape(3, 4), np.arange(12, dtype=np.uint32).reshape(3, 4), A[:, :0])
     for k in ((), (np.array(1),), (np.array(-2),))
     for upper in (0, 1)
     for baked in ((1,), *(((),) if k else ()), (0, 1))
@@ -157,10 +197,18 @@ ONE_HOT = [
     for axis in (-1, 0, 1)
     for baked in ((), (1,), (1, 2), (2,))
 ]
+REVERSED = [
+    Row("ReverseSequence", opset, (x, np.array(lengths)), {"time_axis": time, "batch_axis": 1 - time}, baked)
+    for opset in (10, 28)
+    for x in (A, np.arange(20).reshape(4, 5), np.arange(20, dtype=np.uint16).reshape(4, 5), A[..., None])
+    for time, lengths in ((0, [1, 4, 2, 0, 3]), (1, [5, 1, 0, 3]))
+    for baked in ((), (1,))
+] + [Row("ReverseSequence", 10, (A, np.array([2, 1, 4, 3, 2])))]
 
 
 @pytest.mark.filterwarnings("ignore:Truncating the start")  # torch's, of the smallest int64 at run time
-@pytest.mark.parametrize(**table(SLICE + GATHER + ELEMENTS + ND + SCATTER + TRIANGLES + ONE_HOT))
+@pytest.mark.filterwarnings("ignore:overflow")  # the reference adds numbers of numpy
+@pytest.mark.parametrize(**table(SLICE + GATHER + ELEMENTS + ND + SCATTER + TRIANGLES + ONE_HOT + REVERSED))
 def test_against_the_reference(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic)
 
@@ -204,3 +252,15 @@ def test_a_slice_to_a_size_beyond_the_end_stays_right(seq: int) -> None:
     assert str(lowered.outputs["y"].fact) == "int64[1, min(seq, 8)]"
     value = interpret(lowered.outputs, {"x": torch.zeros(2, seq)}, lowered.inputs)["y"]
     np.testing.assert_array_equal(value, positions[:, :seq])
+
+
+@pytest.mark.parametrize("axes", [{"time_axis": 2, "batch_axis": 0}, {"time_axis": 1, "batch_axis": 1}])
+def test_a_sequence_along_another_dimension_is_refused(axes: dict[str, int]) -> None:
+    with pytest.raises(UnsupportedError, match="are not 0 and 1"):
+        lower_proto(model_of(Row("ReverseSequence", 10, (A, np.array([1, 2])), axes), symbolic=False))
+
+
+def test_an_unknown_reduction_is_refused() -> None:
+    row = Row("ScatterND", 18, (A, np.array([[1]]), UPDATES[:1]), {"reduction": "mean"})
+    with pytest.raises(UnsupportedError, match="there is no reduction 'mean'"):
+        lower_proto(model_of(row, symbolic=False))

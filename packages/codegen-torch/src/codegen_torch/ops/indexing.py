@@ -10,7 +10,8 @@ from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, call
 from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
-from codegen_torch.symbols.namespaces import F, host, index, torch
+from codegen_torch.ops.unsigned import through_int64, through_order
+from codegen_torch.symbols.namespaces import F, host, index, runtime, torch
 from codegen_torch.symbols.shape import normal
 
 _FAR = 1 << 31
@@ -38,6 +39,26 @@ def slice_(
             x, start, end, step = x.flip(axis), -1 - start, -1 - end, -step
         x = _slice_axis(x, axis, start, end, step)
     return x
+
+
+@op("Slice", since=10)
+def slice_at_run_time(
+    x: Expr, starts: Expr, ends: Expr, axes: Const[Ints] | None = None, steps: Const[Ints] | None = None
+) -> Expr:
+    """Not even the number of bounds is known."""
+    return _sliced(x, starts, ends, axes, steps)
+
+
+@op("Slice", since=10)
+def slice_along_computed_axes(
+    x: Expr, starts: Expr, ends: Expr, axes: Expr | None = None, steps: Expr | None = None
+) -> Expr:
+    axes, steps = (None if numbers is None else host.tolist(numbers) for numbers in (axes, steps))
+    return _sliced(x, starts, ends, axes, steps)
+
+
+def _sliced(x: Expr, starts: Expr, ends: Expr, axes: Any, steps: Any) -> Expr:
+    return runtime.sliced(x, host.tolist(starts), host.tolist(ends), axes, steps)  # type: ignore[no-any-return]
 
 
 def _slice_axis(x: Expr, axis: int, start: Int, end: Int, step: int) -> Expr:
@@ -101,6 +122,7 @@ def _never_negative(indices: Expr) -> bool:
 
 
 @op("GatherElements", since=11)
+@through_int64
 def gather_elements(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
     return torch.gather(x, _from_the_front(indices, x, axis), axis)  # type: ignore[no-any-return]
 
@@ -112,6 +134,12 @@ def gather_nd(x: Expr, indices: Expr, *, batch_dims: int = 0) -> Expr:
         raise UnknownRank(indices)
     own = [_count_along(x.shape[axis], axis, indices.rank - 1) for axis in range(batch_dims)]
     return index.tuple([x, *own, *_columns(indices)])  # type: ignore[no-any-return]
+
+
+@op("GatherND", since=11)
+def gather_nd_at_run_time(x: Expr, indices: Expr, *, batch_dims: int = 0) -> Expr:
+    """It is not known how many positions there are to a place."""
+    return runtime.gather_nd(x, indices, batch_dims)  # type: ignore[no-any-return]
 
 
 def _columns(indices: Expr) -> list[Expr]:
@@ -134,24 +162,42 @@ _REDUCTIONS = {"add": "sum", "mul": "prod", "max": "amax", "min": "amin"}
 
 @op("ScatterND", since=11)
 def scatter_nd(x: Expr, indices: Expr, updates: Expr, *, reduction: str = "none") -> Expr:
-    if reduction not in ("none", "add"):
-        raise NotApplicable(f"reduction {reduction!r} is not supported")
-    accumulate = reduction == "add"
-    return call("Tensor.index_put", [x, updates, *_columns(indices)], accumulate=accumulate)
+    if reduction not in ("none", *_REDUCTIONS):
+        raise NotApplicable(f"there is no reduction {reduction!r}")
+    return (_ordered_scatter_nd if reduction in ("max", "min") else _scatter_nd)(x, updates, indices, reduction)  # type: ignore[no-any-return]
+
+
+def _scattered_nd(x: Expr, updates: Expr, indices: Expr, reduction: str) -> Expr:
+    known = indices.dims is not None and isinstance(indices.dims[-1], int)
+    if known and reduction in ("none", "add"):
+        return call("Tensor.index_put", [x, updates, *_columns(indices)], accumulate=reduction == "add")
+    reduce = _REDUCTIONS.get(reduction)
+    return runtime.scatter_nd(x, indices, updates, reduce)  # type: ignore[no-any-return]
+
+
+_scatter_nd, _ordered_scatter_nd = through_int64(_scattered_nd), through_order(_scattered_nd)
 
 
 @op("Scatter", since=9, until=10)
 @op("ScatterElements", since=11)
 def scatter_elements(x: Expr, indices: Expr, updates: Expr, *, axis: int = 0, reduction: str = "none") -> Expr:
+    if reduction not in ("none", *_REDUCTIONS):
+        raise NotApplicable(f"there is no reduction {reduction!r}")
     positions = _from_the_front(indices, x, axis)
+    return (_ordered_scatter if reduction in ("max", "min") else _scatter)(x, updates, positions, axis, reduction)  # type: ignore[no-any-return]
+
+
+def _scattered(x: Expr, updates: Expr, positions: Expr, axis: int, reduction: str) -> Expr:
     if reduction == "none":
         return x.scatter(positions, updates, axis)  # type: ignore[no-any-return]
-    if reduction not in _REDUCTIONS:
-        raise NotApplicable(f"reduction {reduction!r} is not supported")
     return x.scatter_reduce(positions, updates, axis, reduce=_REDUCTIONS[reduction])  # type: ignore[no-any-return]
 
 
+_scatter, _ordered_scatter = through_int64(_scattered), through_order(_scattered)
+
+
 @op("Trilu", since=14)
+@through_int64
 def trilu(x: Expr, k: Int | None = None, *, upper: int = 1) -> Expr:
     k = 0 if k is None else k
     return x.triu(k) if upper else x.tril(k)  # type: ignore[no-any-return]
@@ -171,3 +217,12 @@ def one_hot(indices: Expr, depth: Expr, values: Expr, *, axis: int = -1) -> Expr
     positions = positions.unsqueeze(axis)
     hit = torch.eq(positions, places) | torch.eq(positions + count, places)
     return torch.where(hit, index.select(values, 0, 1), index.select(values, 0, 0))  # type: ignore[no-any-return]
+
+
+@op("ReverseSequence", since=10)
+@through_int64
+def reverse_sequence(x: Expr, sequence_lens: Expr, *, batch_axis: int = 1, time_axis: int = 0) -> Expr:
+    """The first so many elements of each sequence backwards, the others as they are."""
+    if sorted((batch_axis, time_axis)) != [0, 1]:
+        raise NotApplicable(f"batch_axis {batch_axis} and time_axis {time_axis} are not 0 and 1")
+    return runtime.reverse_sequence(x, sequence_lens, time_axis)  # type: ignore[no-any-return]

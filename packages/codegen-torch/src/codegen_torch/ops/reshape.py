@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from codegen_torch.dims import Dim, divide, product, same
+from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank
 from codegen_torch.facts import Size
-from codegen_torch.lower.registry import Const, Int, Ints, op
+from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
+from codegen_torch.ops.unsigned import through_int64
 from codegen_torch.symbols.base import FactError, size_of
-from codegen_torch.symbols.namespaces import host, runtime
+from codegen_torch.symbols.namespaces import F, host, runtime
 from codegen_torch.symbols.shape import normal
 
 
@@ -168,6 +170,16 @@ def unsqueeze(x: Expr, axes: Const[Ints]) -> Expr:
     return x
 
 
+@op("Squeeze", since=13)
+def squeeze_computed_axes(x: Expr, axes: Expr) -> Expr:
+    return x.squeeze(host.tolist(axes))  # type: ignore[no-any-return]
+
+
+@op("Unsqueeze", since=13)
+def unsqueeze_computed_axes(x: Expr, axes: Expr) -> Expr:
+    return runtime.unsqueezed(x, host.tolist(axes))  # type: ignore[no-any-return]
+
+
 @op("Transpose", since=1)
 def transpose(x: Expr, *, perm: tuple[int, ...] | None = None) -> Expr:
     if perm is None:
@@ -218,3 +230,59 @@ def tile(x: Expr, repeats: Ints) -> Expr:
     if all(isinstance(count, int) and count == 1 for count in repeats):
         return x
     return x.repeat(*repeats)  # type: ignore[no-any-return]
+
+
+@op("Tile", since=6)
+def tile_to_any_size(x: Expr, repeats: Expr) -> Expr:
+    return x.repeat(host.tolist(repeats))  # type: ignore[no-any-return]
+
+
+@op("Tile", since=1, until=5)
+def tile_along_axis(x: Expr, tiles: Expr, axis: Const[int]) -> Expr:
+    """Before opset 6 one dimension was repeated; both numbers had the type of ``x``."""
+    if x.rank is None:
+        raise UnknownRank(x)
+    known = tiles.fact.value
+    count = host.item(tiles.to(DType.INT64)) if known is None else int(known.item())
+    return tile(x, [count if position == normal(axis, x.rank) else 1 for position in range(x.rank)])  # type: ignore[no-any-return]
+
+
+@op("DepthToSpace", since=1, until=10)
+def depth_to_space_by_columns(x: Expr, *, blocksize: int) -> Expr:
+    return depth_to_space(x, blocksize=blocksize)  # type: ignore[no-any-return]
+
+
+@op("DepthToSpace", since=11)
+def depth_to_space(x: Expr, *, blocksize: int, mode: str = "DCR") -> Expr:
+    """Channels are ordered (row, column, channel), or in the mode of torch, CRD, (channel, row, column)."""
+    if mode == "CRD":
+        return _pixel_shuffle(x, blocksize)  # type: ignore[no-any-return]
+    if mode != "DCR":
+        raise NotApplicable(f"there is no mode {mode!r}")
+    blocks = x.unflatten(1, (blocksize, blocksize, -1)).permute(0, 3, 4, 1, 5, 2)
+    return blocks.flatten(4, 5).flatten(2, 3)  # type: ignore[no-any-return]
+
+
+@op("SpaceToDepth", since=1, until=27)
+def space_to_depth_by_columns(x: Expr, *, blocksize: int) -> Expr:
+    return space_to_depth(x, blocksize=blocksize)  # type: ignore[no-any-return]
+
+
+@op("SpaceToDepth", since=28)
+def space_to_depth(x: Expr, *, blocksize: int, mode: str = "DCR") -> Expr:
+    if mode == "CRD":
+        return _pixel_unshuffle(x, blocksize)  # type: ignore[no-any-return]
+    if mode != "DCR":
+        raise NotApplicable(f"there is no mode {mode!r}")
+    blocks = x.unflatten(3, (-1, blocksize)).unflatten(2, (-1, blocksize)).permute(0, 3, 5, 1, 2, 4)
+    return blocks.flatten(1, 3)  # type: ignore[no-any-return]
+
+
+@through_int64
+def _pixel_shuffle(x: Expr, block: int) -> Expr:
+    return F.pixel_shuffle(x, block)  # type: ignore[no-any-return]
+
+
+@through_int64
+def _pixel_unshuffle(x: Expr, block: int) -> Expr:
+    return F.pixel_unshuffle(x, block)  # type: ignore[no-any-return]

@@ -5,6 +5,7 @@ import math
 from collections.abc import Sequence
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 
@@ -24,16 +25,28 @@ def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     return start + delta * torch.arange(count, dtype=start.dtype, device=start.device)
 
 
-def pad(x: Tensor, pads: Sequence[int], mode: str) -> Tensor:
-    """Add mirrored, repeated or wrapped elements before each dimension, then after each."""
-    rank = x.dim()
-    for axis, size in enumerate(x.shape):
-        before, after = pads[axis], pads[axis + rank]
+def unsqueezed(x: Tensor, axes: Sequence[int]) -> Tensor:
+    """New dimensions of size 1, at axes that count in the result."""
+    rank = x.dim() + len(axes)
+    for axis in sorted(axis % rank for axis in axes):
+        x = x.unsqueeze(axis)
+    return x
+
+
+def pad(x: Tensor, pads: Sequence[int], mode: str, value: float = 0, axes: Sequence[int] | None = None) -> Tensor:
+    """Add elements before each dimension (or axis), then after each; negative pads cut off."""
+    axes = range(x.dim()) if axes is None else axes
+    for position, axis in enumerate(axes):
+        before, after = pads[position], pads[position + len(axes)]
         if before == after == 0:
             continue
-        kept = torch.arange(max(-before, 0), size - max(-after, 0), device=x.device)
-        x, size = x.index_select(axis, kept), len(kept)
-        places = torch.arange(-max(before, 0), size + max(after, 0), device=x.device)
+        x = x.narrow(axis, max(-before, 0), x.shape[axis] - max(-before, 0) - max(-after, 0))
+        size, before, after = x.shape[axis], max(before, 0), max(after, 0)
+        if mode == "constant":
+            sides = (*[0, 0] * (x.dim() - 1 - axis % x.dim()), before, after)
+            x = F.pad(x, sides, value=value)
+            continue
+        places = torch.arange(-before, size + after, device=x.device)
         if mode == "wrap":
             places = places % size
         elif mode == "edge":
@@ -43,4 +56,16 @@ def pad(x: Tensor, pads: Sequence[int], mode: str) -> Tensor:
         else:
             places = torch.zeros_like(places)
         x = x.index_select(axis, places)
+    return x
+
+
+def center_crop_pad(x: Tensor, shape: Sequence[int], axes: Sequence[int] | None = None) -> Tensor:
+    """The middle of a tensor, or the tensor in the middle of zeros; an odd element falls to the end."""
+    for position, size in enumerate(shape):
+        axis = position if axes is None else axes[position] % x.dim()
+        less = abs(size - x.shape[axis]) // 2
+        if size <= x.shape[axis]:
+            x = x.narrow(axis, less, size)
+        else:
+            x = F.pad(x, (*[0, 0] * (x.dim() - 1 - axis), less, size - x.shape[axis] - less))
     return x

@@ -16,6 +16,7 @@ from codegen_torch.symbols import (
     pool,
     reduction,
     runtime,
+    selection,
     sequence,
     shape,
     strings,
@@ -41,6 +42,7 @@ _ = (
     reduction,
     runtime,
     sequence,
+    selection,
     shape,
     strings,
 )  # imported for what they register

@@ -288,6 +288,8 @@ def size_of(value: Any) -> int | Dim:
 def sizes_of(sizes: Any) -> tuple[Size, ...] | None:
     """The sizes in an attribute to reason with: of a tuple, or of a host list, which may be of unknown length."""
     if not isinstance(sizes, Expr):
+        if len(sizes) == 1 and isinstance(sizes[0], Expr) and sizes[0].rank == 1:
+            return sizes_of(sizes[0])
         return tuple(size_of(size) for size in sizes)
     if sizes.dims is None or not isinstance(sizes.dims[0], int):
         return None

@@ -38,6 +38,12 @@ def tolist(x: Tensor) -> Fact:
     return Fact(x.dtype, x.dims, host=True)
 
 
+@symbol("Tensor.numel")
+def numel(x: Tensor) -> Fact:
+    """``x.numel()``, an int."""
+    return Fact(DType.INT64, (), host=True)
+
+
 @symbol("host.shape")
 def shape(x: Tensor) -> Fact:
     """``torch.tensor(x.shape)``: ONNX's Shape, a tensor of int64."""

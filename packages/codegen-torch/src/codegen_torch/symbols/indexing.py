@@ -7,6 +7,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, minimum
+from codegen_torch.expr import Expr
 from codegen_torch.facts import Fact, Facts, Size, broadcast
 from codegen_torch.symbols.base import FactError, size_of, symbol
 from codegen_torch.symbols.shape import like, normal
@@ -139,3 +140,27 @@ def scatter(x: Tensor, index: Tensor, src: Tensor, dim: int) -> Fact:
 def scatter_reduce(x: Tensor, index: Tensor, src: Tensor, dim: int, *, reduce: str) -> Fact:
     """Printed with torch's order: ``x.scatter_reduce(dim, index, src, reduce)``."""
     return Fact(x.dtype, x.dims)
+
+
+@symbol("runtime.sliced")
+def sliced(x: Tensor, starts: Any, ends: Any, axes: Any = None, steps: Any = None) -> Fact:
+    if x.dims is None:
+        return like(x, None)
+    known = tuple(range(len(x.dims))) if axes is None or isinstance(axes, Expr) else axes
+    gone = {normal(axis, len(x.dims)) for axis in known}
+    return like(x, tuple(Dim.fresh() if axis in gone else size for axis, size in enumerate(x.dims)))
+
+
+@symbol("runtime.gather_nd")
+def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0) -> Fact:
+    return like(x, None)
+
+
+@symbol("runtime.scatter_nd")
+def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, reduce: str | None = None) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("runtime.reverse_sequence")
+def reverse_sequence(x: Tensor, lengths: Tensor, time_axis: int) -> Fact:
+    return like(x, x.dims)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from codegen_torch.dims import Dim
+from codegen_torch.expr import Expr
 from codegen_torch.facts import Fact, Size, broadcast
 from codegen_torch.symbols.base import size_of, sizes_of, symbol
 from codegen_torch.symbols.shape import like
@@ -28,14 +29,26 @@ def expand(x: Tensor, shape: tuple[Size, ...]) -> Fact:
 
 
 @symbol("runtime.pad")
-def pad(x: Tensor, pads: tuple[Size, ...], *, mode: str) -> Fact:
+def pad(x: Tensor, pads: Any, *, mode: str, value: Any = 0, axes: Any = None) -> Fact:
     if x.dims is None:
-        return like(x, None)
+        return Fact(x.dtype, None)
     rank = len(x.dims)
-    before, after = pads[:rank], pads[rank:]
-    return like(
-        x, tuple(size + size_of(left) + size_of(right) for left, size, right in zip(before, x.dims, after, strict=True))
-    )
+    if isinstance(pads, Expr):
+        return Fact(x.dtype, tuple(Dim.fresh() for _ in range(rank)))
+    sides = zip(pads[:rank], x.dims, pads[rank:], strict=True)
+    return Fact(x.dtype, tuple(size + size_of(before) + size_of(after) for before, size, after in sides))
+
+
+@symbol("runtime.center_crop_pad")
+def center_crop_pad(x: Tensor, shape: Any, axes: Any = None) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    dims: list[Size] = list(x.dims)
+    chosen = range(len(dims)) if axes is None else axes
+    sizes = sizes_of(shape)
+    for position, axis in enumerate(chosen):
+        dims[axis] = Dim.fresh() if sizes is None or position >= len(sizes) else sizes[position]
+    return Fact(x.dtype, tuple(dims))
 
 
 @symbol("runtime.arange")

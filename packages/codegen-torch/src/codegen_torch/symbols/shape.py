@@ -8,8 +8,9 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, divide, product, same
+from codegen_torch.expr import Expr
 from codegen_torch.facts import Fact, Size
-from codegen_torch.symbols.base import SYMBOLIC_LIMIT, FactError, size_of, symbol
+from codegen_torch.symbols.base import SYMBOLIC_LIMIT, FactError, size_of, sizes_of, symbol
 
 Tensor: TypeAlias = Fact
 Tensors: TypeAlias = list[Fact]
@@ -45,7 +46,10 @@ def _shaped(function: Any) -> Any:
 
 @symbol("Tensor.reshape", fold=_shaped(np.reshape), symbolic=True)
 def reshape(x: Tensor, *shape: Size) -> Fact:
-    sizes = [size_of(size) for size in shape]
+    known = sizes_of(shape)
+    if known is None:
+        return like(x, None)
+    sizes = list(known)
     if -1 in sizes:
         rest = product(size for size in sizes if size != -1)
         total = x.size
@@ -122,8 +126,10 @@ def unsqueeze(x: Tensor, dim: int) -> Fact:
 
 
 @symbol("Tensor.squeeze", fold=lambda x, dim: np.squeeze(x, dim), symbolic=True)
-def squeeze(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Fact:
+def squeeze(x: Tensor, dim: int | tuple[int, ...] | Expr | None = None) -> Fact:
     """Without ``dim``, every dimension of size 1 goes; which ones these are may be unknown."""
+    if isinstance(dim, Expr):
+        return like(x, _fewer_dims(x, dim))
     if x.dims is None or (dim is None and not all(isinstance(size, int) for size in x.dims)):
         return like(x, None)
     if dim is None:
@@ -133,6 +139,21 @@ def squeeze(x: Tensor, dim: int | tuple[int, ...] | None = None) -> Fact:
         if same(x.dims[axis], 1) is False:
             raise FactError(f"axis {axis} of {x}, which is not 1 and cannot be squeezed")
     return like(x, tuple(size for axis, size in enumerate(x.dims) if axis not in axes))
+
+
+def _fewer_dims(x: Fact, axes: Expr) -> tuple[Size, ...] | None:
+    """Sizes without those of axes of which only their number may be known."""
+    count = axes.fact.size
+    if x.rank is None or not isinstance(count, int):
+        return None
+    return tuple(Dim.fresh() for _ in range(x.rank - count))
+
+
+@symbol("runtime.unsqueezed")
+def unsqueezed(x: Tensor, axes: Any) -> Fact:
+    count = axes.fact.size
+    known = x.rank is not None and isinstance(count, int)
+    return like(x, tuple(Dim.fresh() for _ in range((x.rank or 0) + count)) if known else None)
 
 
 def _expand(x: Any, size: tuple[Size, ...]) -> Any:
@@ -146,7 +167,9 @@ def _expand(x: Any, size: tuple[Size, ...]) -> Any:
 @symbol("Tensor.expand", fold=_expand, symbolic=True)
 def expand(x: Tensor, *size: Size) -> Fact:
     """torch's expand: -1 keeps a size, and no dimension shrinks."""
-    sizes = [size_of(dim) for dim in size]
+    sizes = sizes_of(size)
+    if sizes is None:
+        return like(x, None)
     if x.dims is None:
         return like(x, tuple(Dim.fresh() if dim == -1 else dim for dim in sizes))
     own = (*(1,) * (len(sizes) - len(x.dims)), *x.dims)
@@ -223,10 +246,11 @@ def chunk(x: Tensor, chunks: int, *, dim: int = 0) -> tuple[Fact, ...]:
 
 @symbol("Tensor.repeat", fold=_shaped(np.tile), symbolic=True)
 def repeat(x: Tensor, *repeats: Size) -> Fact:
-    if x.dims is None:
-        return like(x, tuple(Dim.fresh() for _ in repeats))
-    own = (*(1,) * (len(repeats) - len(x.dims)), *x.dims)
-    return like(x, tuple(mine * size_of(count) for mine, count in zip(own, repeats, strict=True)))
+    counts = sizes_of(repeats)
+    if counts is None or x.dims is None:
+        return like(x, None if counts is None else tuple(Dim.fresh() for _ in counts))
+    own = (*(1,) * (len(counts) - len(x.dims)), *x.dims)
+    return like(x, tuple(mine * count for mine, count in zip(own, counts, strict=True)))
 
 
 @symbol("Tensor.repeat_interleave")
@@ -264,3 +288,25 @@ def tril(x: Tensor, diagonal: int = 0) -> Fact:
 @symbol("Tensor.triu", fold=lambda x, diagonal: np.triu(x, diagonal))
 def triu(x: Tensor, diagonal: int = 0) -> Fact:
     return Fact(x.dtype, x.dims)
+
+
+@symbol("F.pixel_shuffle")
+def pixel_shuffle(x: Tensor, upscale_factor: int) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    *batch, channels, height, width = x.dims
+    fewer = divide(channels, upscale_factor**2)
+    if fewer is None and isinstance(channels, int):
+        raise FactError(f"a shuffle of the {channels} channels of {x} into blocks of {upscale_factor}")
+    fewer = Dim.fresh() if fewer is None else fewer
+    return Fact(x.dtype, (*batch, fewer, height * upscale_factor, width * upscale_factor))
+
+
+@symbol("F.pixel_unshuffle")
+def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    *batch, channels, height, width = x.dims
+    fewer = [divide(size, downscale_factor) for size in (height, width)]
+    sizes = [Dim.fresh() if size is None else size for size in fewer]
+    return Fact(x.dtype, (*batch, channels * downscale_factor**2, *sizes))
