@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import lru_cache
 from typing import Any
 
 from dataflow_ir.literals import is_name, is_path, spell
@@ -57,6 +58,8 @@ def application(v: Any, operands: list[str], spell: Callable[[Any], str] = spell
     if op == OUT and len(operands) == 1 and len(attrs) == 1 and type(attrs.get("index")) is int:
         source = f"({operands[0]})" if operands[0].startswith("-") else operands[0]
         return f"{source}[{attrs['index']}]"
+    if not attrs:
+        return f"{spell_op(op)}({', '.join(operands)})"
     texts = {name: spell(value) for name, value in attrs.items()}
     arguments = [*operands, *[f"{name}={text}" for name, text in texts.items() if is_name(name)]]
     odd = [f"{name!r}: {text}" for name, text in texts.items() if not is_name(name)]
@@ -76,7 +79,11 @@ def spell_op(op: Any) -> str:
     >>> spell_op("F.relu"), spell_op("+"), spell_op(len)
     ('F.relu', "'+'", 'len')
     """
-    name = op if type(op) is str else spell(op)
+    return _quoted(op if type(op) is str else spell(op))
+
+
+@lru_cache(maxsize=1024)
+def _quoted(name: str) -> str:
     return name if is_path(name) else repr(name)
 
 

@@ -7,9 +7,10 @@ from typing import Any
 
 from dataflow_ir.compile import compile_pattern
 from dataflow_ir.literals import spell
-from dataflow_ir.match import count_uses, match
+from dataflow_ir.match import match
 from dataflow_ir.node import Node
 from dataflow_ir.ops import CONST
+from dataflow_ir.order import count_uses
 from dataflow_ir.pattern import (
     Absent,
     Alternatives,

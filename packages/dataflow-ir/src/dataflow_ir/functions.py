@@ -131,33 +131,37 @@ def check_arity(code: Lambda, captured: int, arguments: int) -> None:
         raise TypeError(f"{code!r} takes {len(code.params)} arguments, got {arguments}")
 
 
-def lambdas(g: Any) -> list[Lambda]:
+def lambdas(g: Any, order: list[Node] | None = None) -> list[Lambda]:
     """Return the code of every function in the graph, at any depth of nesting, inner ones first.
+
+    Args:
+        g: A node or a nest of them.
+        order: The nodes, if they are at hand.
 
     Raises:
         CycleError: If a function's code contains itself.
     """
-    order: list[Lambda] = []
+    found: list[Lambda] = []
     finished: dict[Lambda, bool] = {}
-    stack: list[Any] = [*_codes(g)]
+    stack: list[Any] = [*_codes(nodes(g) if order is None else order)]
     stack.reverse()
     while stack:
         code = stack.pop()
         if code is None:
             code = stack.pop()
             finished[code] = True
-            order.append(code)
+            found.append(code)
         elif code not in finished:
             finished[code] = False
             stack += code, None
-            stack += reversed([*_codes(code.body)])
+            stack += reversed([*_codes(nodes(code.body))])
         elif not finished[code]:
             raise CycleError(f"{code!r} contains itself")
-    return order
+    return found
 
 
-def _codes(g: Any) -> Iterator[Lambda]:
-    for v in nodes(g):
+def _codes(order: list[Node]) -> Iterator[Lambda]:
+    for v in order:
         if v.attrs:
             yield from _held(v.attrs, Lambda)
 

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from dataflow_ir.compile import Compiled, compile_pattern
-from dataflow_ir.nest import leaves
 from dataflow_ir.node import Node
-from dataflow_ir.order import users
+from dataflow_ir.order import count_uses, users
 from dataflow_ir.pattern import Pattern, Together, as_pattern
 from dataflow_ir.walk import nodes
 
@@ -94,14 +92,6 @@ def _match(found: Compiled, v: Node, uses: Mapping[Node, int] | None, *more: Any
     if result is None:
         return None
     return Match(v, tuple(dict.fromkeys(result[1])), dict(zip(found.names, result[0], strict=True)))
-
-
-def count_uses(g: Any) -> Counter[Node]:
-    """Return how often each node is used, by nodes and as a result."""
-    uses = Counter(leaves(g))
-    for v in nodes(g):
-        uses.update(v.inputs)
-    return uses
 
 
 def find_all(

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from heapq import heapify, heappop, heappush
+from itertools import chain
 from typing import Any, Literal, overload
 
 from dataflow_ir._gc import gc_paused
@@ -121,6 +123,18 @@ def users(g: Any) -> dict[Node, list[Node]]:
             if i is not None:
                 result[i].append(v)
     return result
+
+
+def count_uses(g: Any, order: list[Node] | None = None) -> Counter[Any]:
+    """Return how often each node is used, by nodes and as a result.
+
+    Args:
+        g: A node or a nest of them.
+        order: The nodes, if they are at hand.
+    """
+    uses = Counter(leaves(g))
+    uses.update(chain.from_iterable([v.inputs for v in (nodes(g) if order is None else order)]))
+    return uses
 
 
 @gc_paused

@@ -8,10 +8,10 @@ from typing import Any, Literal, NamedTuple, TypeVar
 
 from dataflow_ir._gc import gc_paused
 from dataflow_ir.cycles import CycleError
-from dataflow_ir.match import count_uses, find_all
+from dataflow_ir.match import find_all
 from dataflow_ir.nest import leaves, map_nest
 from dataflow_ir.node import Forward, Node
-from dataflow_ir.order import iscyclic, isreaching, topo
+from dataflow_ir.order import count_uses, iscyclic, isreaching, topo
 from dataflow_ir.rules import Rule, Rules
 from dataflow_ir.structure import subst
 from dataflow_ir.walk import nodes, postwalk, prewalk

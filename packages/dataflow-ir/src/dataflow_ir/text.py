@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import re
 import sys
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import partial
 from itertools import count
 from string import ascii_lowercase
@@ -18,6 +17,7 @@ from dataflow_ir.literals import is_name, show, spell
 from dataflow_ir.nest import leaves
 from dataflow_ir.node import Node
 from dataflow_ir.ops import CONST, INPUT
+from dataflow_ir.order import count_uses
 from dataflow_ir.walk import nodes
 
 Namer = Callable[[Any], Any]
@@ -76,16 +76,19 @@ def syntax(
     a * -a
     """
     _check(bind)
-    codes = lambdas(g)
-    taken = {*reserved, *_free_inputs(nodes(g)).values()}
+    order = nodes(g)
+    codes = lambdas(g, order)
+    own = _free_inputs(order)
+    taken = {*reserved, *own.values()}
     titles = _Names(taken, "fgh")
     title_of = {code: titles.fresh() for code in codes}
     style = _Style(emit, bind, names, max_depth, max_width, partial(spell, other=lambda v: title_of.get(v) or show(v)))
     lines: list[str] = []
     for code, title in title_of.items():
-        scope = _Scope(code.body, style, titles.taken, (*code.captured, *code.params))
-        lines += _definition(title, code, scope)
-    scope = _Scope(g, style, titles.taken)
+        fresh = _Names(titles.taken)
+        params = {v: fresh.fresh(_plain_name(v)) for v in (*code.captured, *code.params)}
+        lines += _definition(title, code, _Scope(code.body, nodes(code.body), style, fresh, params))
+    scope = _Scope(g, order, style, _Names(titles.taken), own)
     return "\n".join([*lines, *scope.statements, scope.result])
 
 
@@ -116,8 +119,10 @@ def bindings(
     [('a', neg(x))]
     """
     _check(bind)
-    taken = {*reserved, *_free_inputs(nodes(g)).values()}
-    return _Scope(g, _Style(None, bind, names, max_depth, sys.maxsize, spell), taken).bound
+    order = nodes(g)
+    own = _free_inputs(order)
+    style = _Style(None, bind, names, max_depth, sys.maxsize, spell)
+    return _Scope(g, order, style, _Names({*reserved, *own.values()}), own).bound
 
 
 def _check(bind: str) -> None:
@@ -208,29 +213,20 @@ class _Scope:
         result: The text of the graph itself.
     """
 
-    def __init__(self, g: Any, style: _Style, taken: Iterable[str], params: tuple[Node, ...] | None = None) -> None:
+    def __init__(self, g: Any, order: list[Node], style: _Style, names: _Names, own: Mapping[Node, str]) -> None:
         self.style = style
-        self.names = _Names(taken)
-        self.name: dict[Node, str] = {}
+        self.names = names
+        self.name = dict(own)
         self.bound: list[tuple[str, Node]] = []
         self.statements: list[str] = []
         self.nested: dict[Node, str] = {}  # texts that wait for their one user
-        order = nodes(g)
-        if params is None:
-            self.name.update(_free_inputs(order))
-        else:
-            self.name.update((v, self.names.fresh(_plain_name(v))) for v in params)
-        self.write(order, list(leaves(g)))
+        self.write(order, set(leaves(g)), count_uses(g, order))
         self.result = self.nest(g)
 
-    def write(self, order: list[Node], roots: list[Node]) -> None:
+    def write(self, order: list[Node], ends: set[Node], uses: Mapping[Node, int]) -> None:
         """Write each node once its operands are written."""
-        uses = Counter(roots)
-        for v in order:
-            uses.update(v.inputs)
         style, name, nested = self.style, self.name, self.nested
         emit, spelled, bind_all = style.emit, style.spell, style.bind == "all"
-        ends = set(roots)
         depth: dict[Node, int] = {}
         for v in order:
             if v in name and not v.inputs:
