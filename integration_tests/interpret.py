@@ -6,6 +6,7 @@ operands come in another order than torch's, by an entry of one of the tables be
 
 from __future__ import annotations
 
+import functools
 import importlib
 import operator
 import pkgutil
@@ -147,14 +148,23 @@ def _rms_norm(x: Tensor, weight: Tensor | None, eps: float | None = None, **shap
     return F.rms_norm(x, shape.get("normalized_shape") or weight.shape, weight, eps)  # type: ignore[union-attr]
 
 
-def _lstm(
-    tensors: list[Tensor], hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False
-) -> tuple[Tensor, tuple[Tensor, Tensor]]:
+def _recurrent(
+    kind: str,
+    tensors: list[Tensor],
+    hidden_size: int,
+    bidirectional: bool = False,
+    bias: bool = True,
+    state: bool = False,
+    nonlinearity: str = "tanh",
+) -> tuple[Tensor, Any]:
+    states = 2 if kind == "lstm" else 1
     x, *rest = tensors
     zeros = x.new_zeros(2 if bidirectional else 1, x.shape[1], hidden_size)
-    initial, weights = (rest[:2], rest[2:]) if state else ([zeros, zeros], rest)
-    y, h, c = torch.lstm(x, initial, weights, bias, 1, 0.0, False, bidirectional, False)
-    return y, (h, c)
+    initial, weights = (rest[:states], rest[states:]) if state else ([zeros] * states, rest)
+    name = f"rnn_{nonlinearity}" if kind == "rnn" else kind
+    first = initial if kind == "lstm" else initial[0]
+    y, *last = getattr(torch, name)(x, first, weights, bias, 1, 0.0, False, bidirectional, False)
+    return y, tuple(last) if kind == "lstm" else last[0]
 
 
 _SPELLED: dict[str, Callable[..., Any]] = {
@@ -178,7 +188,9 @@ _SPELLED: dict[str, Callable[..., Any]] = {
     "F.rms_norm": _rms_norm,
     "nn.LayerNorm": _layer_norm,
     "nn.RMSNorm": _rms_norm,
-    "nn.LSTM": _lstm,
+    "nn.GRU": functools.partial(_recurrent, "gru"),
+    "nn.LSTM": functools.partial(_recurrent, "lstm"),
+    "nn.RNN": functools.partial(_recurrent, "rnn"),
 }
 
 # Layers that are functions of the same operands in the same order.

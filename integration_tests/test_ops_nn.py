@@ -346,7 +346,6 @@ def test_resampling(row: Row) -> None:
         (resize((4, 5), sizes=(8, 8), opset=18, keep_aspect_ratio_policy="not_larger"), "keep_aspect_ratio"),
         (resize((4, 5), sizes=(2, 2), opset=18, mode="linear", antialias=1), "antialiasing"),
         (Row("Dropout", 6, (IMAGE,)), "training mode"),
-        (lstm("forward", baked=False), "weights are computed"),
     ],
     ids=lambda value: "" if isinstance(value, Row) else value,
 )

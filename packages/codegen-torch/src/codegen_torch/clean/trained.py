@@ -18,7 +18,7 @@ _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "Gather": (0,),
     "Gemm": (1, 2),
     "InstanceNormalization": (1, 2),
-    "LSTM": (1, 2, 3),
+    "LSTM": (1, 2, 3, 7),
     "LayerNormalization": (1, 2),
     "MatMul": (0, 1),
     "PRelu": (1,),

@@ -104,11 +104,11 @@ def _prelu(layer: Expr, shapes: _Shapes) -> list[Argument]:
     return [Argument("num_parameters", shapes["weight"][0], 1)]
 
 
-def _lstm(layer: Expr, shapes: _Shapes) -> list[Argument]:
+def _recurrent(layer: Expr, shapes: _Shapes) -> list[Argument]:
     return [
         Argument("input_size", shapes["weight_ih_l0"][1]),
         Argument("hidden_size", layer.attrs["hidden_size"]),
-        *_settings(layer, bias=True, bidirectional=False),
+        *_settings(layer, nonlinearity="tanh", bias=True, bidirectional=False),
     ]
 
 
@@ -126,9 +126,11 @@ _CONSTRUCTORS: dict[str, Callable[[Expr, _Shapes], list[Argument]]] = {
     "nn.Conv": _conv,
     "nn.ConvTranspose": _conv_transpose,
     "nn.Embedding": _embedding,
-    "nn.LSTM": _lstm,
+    "nn.GRU": _recurrent,
+    "nn.LSTM": _recurrent,
     "nn.LayerNorm": _layer_norm,
     "nn.Linear": _linear,
     "nn.PReLU": _prelu,
     "nn.RMSNorm": _rms_norm,
+    "nn.RNN": _recurrent,
 }

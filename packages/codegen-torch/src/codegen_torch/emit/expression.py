@@ -347,12 +347,13 @@ def _where(printer: Printer) -> Source:
     return source
 
 
-def _lstm(printer: Printer) -> Source:
-    """``self.lstm(x)``, or ``self.lstm(x, (h, c))``."""
+def _recurrent(printer: Printer) -> Source:
+    """``self.lstm(x)``, or ``self.lstm(x, (h, c))``; other networks have one tensor as their state."""
     x, *state = (printer.source(operand) for operand in data_operands(printer.expr))
     items: list[Doc] = [x.doc]
     if state:
-        items.append(f"({', '.join(source.text for source in state)})")
+        texts = [source.text for source in state]
+        items.append(texts[0] if len(texts) == 1 else f"({', '.join(texts)})")
     return Source(Bracket(f"{printer.around.member(printer.expr)}(", tuple(items), ")"), ATOM, x.depth + 1)
 
 
@@ -374,7 +375,9 @@ _SPECIAL: dict[str, Callable[[Printer], Source]] = {
     "index.slice": _slice,
     "index.take": _take,
     "index.tuple": _tuple,
-    "nn.LSTM": _lstm,
+    "nn.GRU": _recurrent,
+    "nn.LSTM": _recurrent,
+    "nn.RNN": _recurrent,
     "operator.getitem": _getitem,
     "torch.arange": _created,
     "torch.einsum": _einsum,

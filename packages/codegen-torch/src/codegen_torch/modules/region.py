@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from codegen_torch.expr import Expr
 from codegen_torch.symbols import SYMBOLS
 from codegen_torch.symbols.base import Kind
+from codegen_torch.symbols.rnn import STATES
 from codegen_torch.tensors import TensorRef
 
 LEAVES = frozenset({"input", "literal", "weight", "constant"})
@@ -69,14 +70,14 @@ def is_layer(expr: Expr) -> bool:
 
 def layer_weights(expr: Expr) -> dict[str, Expr]:
     """The weights of a layer by their role, which is their name in the layer's ``state_dict``."""
-    if expr.op == "nn.LSTM":
-        return _lstm_weights(expr)
+    if expr.op in STATES:
+        return _recurrent_weights(expr)
     symbol = SYMBOLS[expr.op]
     names = [parameter.name for parameter in symbol.parameters if parameter.kind is not Kind.ATTRIBUTE][1:]
     return {name: value for name, value in zip(names, expr.inputs[1:], strict=False) if value is not None}
 
 
-def _lstm_weights(expr: Expr) -> dict[str, Expr]:
+def _recurrent_weights(expr: Expr) -> dict[str, Expr]:
     kinds = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if expr.attrs.get("bias", True) else [])
     suffixes = ["_l0", "_l0_reverse"] if expr.attrs.get("bidirectional", False) else ["_l0"]
     names = [f"{kind}{suffix}" for suffix in suffixes for kind in kinds]
@@ -85,8 +86,8 @@ def _lstm_weights(expr: Expr) -> dict[str, Expr]:
 
 def data_operands(expr: Expr) -> tuple[Expr, ...]:
     """The operands that flow through: all but a layer's own weights, None left out."""
-    if expr.op == "nn.LSTM":
-        return tuple(expr.inputs[: 3 if expr.attrs.get("state", False) else 1])
+    if expr.op in STATES:
+        return tuple(expr.inputs[: 1 + (STATES[expr.op] if expr.attrs.get("state", False) else 0)])
     if is_layer(expr):
         return tuple(expr.inputs[:1])
     return tuple(value for value in expr.inputs if value is not None)

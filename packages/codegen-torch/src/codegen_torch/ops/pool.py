@@ -109,6 +109,9 @@ def _completion(x: Expr, move: Window) -> Numbers | None:
 
     A window that would start in the padding behind the last element does not count (ONNX, MaxPool-22).
     """
+    settings = zip(move.spans, move.stride, move.after, strict=True)
+    if all(stride == 1 and last < span for span, stride, last in settings):
+        return (0,) * len(move.kernel)
     if x.dims is None or not all(isinstance(size, int) for size in x.dims[2:]):
         return None
     result: list[int] = []
@@ -191,7 +194,7 @@ def average_pool(
     is_padded = not pool.known or any(move.before) or any(move.after)
     if pool.is_complete(x) and (count_include_pad or not is_padded):
         return y
-    counts = torch.ones(1, 1, *x.shape[2:], dtype=x.dtype)
+    counts = x.new_ones(1, 1, *x.shape[2:])
     return y / average(pool.pad(counts, float(bool(count_include_pad)), beyond=0.0))
 
 

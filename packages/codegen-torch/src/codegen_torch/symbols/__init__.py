@@ -16,6 +16,7 @@ from codegen_torch.symbols import (
     pool,
     quantization,
     reduction,
+    rnn,
     runtime,
     selection,
     sequence,
@@ -27,8 +28,8 @@ from codegen_torch.table import SYMBOLS
 
 __all__ = ["SYMBOLS", "FactError", "Kind", "Parameter", "Symbol", "symbol"]
 _ = (
-    casts,
     attention,
+    casts,
     creation,
     elementwise,
     host,
@@ -42,6 +43,7 @@ _ = (
     pool,
     quantization,
     reduction,
+    rnn,
     runtime,
     sequence,
     selection,

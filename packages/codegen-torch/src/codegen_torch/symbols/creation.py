@@ -39,6 +39,11 @@ def ones(*size: Size, dtype: DType) -> Fact:
     return _filled(size, 1, dtype)
 
 
+@symbol("Tensor.new_ones")
+def new_ones(x: Tensor, *size: Size) -> Fact:
+    return _filled(size, 1, x.dtype)
+
+
 @symbol("torch.arange", creates=True)
 def arange(start: Size, stop: Size, step: Size = 1, *, dtype: DType) -> Fact:
     """Integer ranges only: a float range's length depends on rounding."""

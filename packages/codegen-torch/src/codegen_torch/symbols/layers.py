@@ -8,13 +8,11 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from codegen_torch.dims import Dim
 from codegen_torch.facts import Fact, Facts
 from codegen_torch.symbols.base import symbol
 from codegen_torch.table import SYMBOLS
 
 Tensor: TypeAlias = Fact
-Tensors: TypeAlias = list[Fact]
 Ints: TypeAlias = int | tuple[int, ...]
 
 
@@ -104,19 +102,3 @@ def _register(count: int) -> None:
 
 for _count in (1, 2, 3):
     _register(_count)
-
-
-@symbol("nn.LSTM")
-def lstm(
-    tensors: Tensors, *, hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False
-) -> Facts:
-    """One layer, sequence first. Operands: x, the state's two tensors if ``state``, then the weights.
-
-    The weights are, for each direction, weight_ih, weight_hh and, with ``bias``, bias_ih and bias_hh.
-    The result is ``(output, (h, c))``.
-    """
-    x = tensors[0]
-    steps, batch = (Dim.fresh(), Dim.fresh()) if x.dims is None else x.dims[:2]
-    directions = 2 if bidirectional else 1
-    last = Fact(x.dtype, (directions, batch, hidden_size))
-    return (Fact(x.dtype, (steps, batch, directions * hidden_size)), (last, last))
