@@ -5,9 +5,9 @@ from __future__ import annotations
 from codegen_torch.expr import Expr
 from codegen_torch.layers import activation, attention, conv, embedding, linear, masks, norm
 from codegen_torch.layers.movement import cancel_movement
-from codegen_torch.layers.rules import Rule, apply
+from codegen_torch.layers.rules import Family
 
-PASSES: tuple[tuple[Rule, ...], ...] = (
+PASSES: tuple[Family, ...] = (
     conv.RULES,
     embedding.RULES,
     linear.RULES,
@@ -29,7 +29,7 @@ def recover_layers(outputs: dict[str, Expr]) -> dict[str, Expr]:
     Returns:
         The same results computed by better expressions.
     """
-    outputs = cancel_movement(apply(masks.RULES, outputs))
+    outputs = cancel_movement(masks.RULES.apply(outputs))
     for rules in PASSES:
-        outputs = apply(rules, outputs)
+        outputs = rules.apply(outputs)
     return outputs

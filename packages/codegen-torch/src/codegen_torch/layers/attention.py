@@ -6,31 +6,32 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+from dataflow_ir import P, V, alt, once
 
 from codegen_torch.expr import Expr
 from codegen_torch.layers.movement import permuted
-from codegen_torch.layers.patterns import as_written, number
-from codegen_torch.layers.rules import Uses, rule, tensor_operands
+from codegen_torch.layers.patterns import as_written, near, number
+from codegen_torch.layers.rules import Family, tensor_operands
 from codegen_torch.symbols.namespaces import F, torch
 
+RULES = Family()
+
 _MOST_TERMS = 8
+_SOFTMAX = once(P.F.softmax(V._, dim=V.dim).named("softmax"))
+# ``where(isnan(p), 0, p)`` makes wholly masked rows zero, as torch does.
+_GUARDED = once(P.torch.where(P.torch.isnan(_SOFTMAX), near(0), V.softmax))
 
 
-@rule("operator.matmul")
-def attention(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(P.operator.matmul(alt(plain=_SOFTMAX, guarded=_GUARDED), V.value))
+def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
     """The product softmax(q kᵀ * scale + mask) v is F.scaled_dot_product_attention, if wholly masked rows agree."""
-    weights, value = expr.inputs
-    softmax = _unguarded(weights)
-    guarded = softmax is not weights
-    if softmax.op != "F.softmax" or uses[weights] != 1 or uses[softmax] != (2 if guarded else 1):
-        return None
     rank = softmax.rank
-    if rank is None or rank < 3 or softmax.attrs["dim"] not in (-1, rank - 1):
+    if rank is None or rank < 3 or dim not in (-1, rank - 1):
         return None
     scores = _scores(softmax.inputs[0])
     if scores is None:
         return None
-    mask = _mask(scores, guarded)
+    mask = _mask(scores, tag == "guarded")
     if mask is False:
         return None
     query, key, value, grouped = _heads(scores.query, scores.key, value)
@@ -42,15 +43,6 @@ def attention(expr: Expr, uses: Uses) -> Expr | None:
     return F.scaled_dot_product_attention(  # type: ignore[no-any-return]
         query, key, value, mask, scale=_scale(scores.scale, query.dims[-1]), enable_gqa=grouped
     )
-
-
-def _unguarded(weights: Expr) -> Expr:
-    """The softmax within ``where(isnan(p), 0, p)``, which makes wholly masked rows zero as torch does."""
-    if weights.op == "torch.where":
-        test, zero, rest = weights.inputs
-        if test.op == "torch.isnan" and test.inputs[0] is rest and number(zero) == 0:
-            return rest  # type: ignore[no-any-return]
-    return weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +285,3 @@ def _unrepeated(expr: Expr) -> Expr | None:
     if wide.dims != (batch, heads, repeats, rows, columns) or expr.dims != (batch, heads * repeats, rows, columns):
         return None
     return x  # type: ignore[no-any-return]
-
-
-RULES = (attention,)

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataflow_ir import V
+
 from codegen_torch.expr import Expr, call
 from codegen_torch.layers.refs import parameter
-from codegen_torch.layers.rules import Uses, rule
+from codegen_torch.layers.rules import Family
+
+RULES = Family()
 
 _LAYERS = {
     f"F.conv{kind}{count}d": f"nn.Conv{layer}{count}d"
@@ -13,14 +17,11 @@ _LAYERS = {
 }
 
 
-@rule(*_LAYERS)
-def convolution(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(V("product", op=frozenset(_LAYERS)))
+def convolution(product: Expr) -> Expr | None:
     """A convolution whose weight, and bias if there is one, are stored is an nn.Conv layer."""
-    x, kernel, offset = expr.inputs[:3]
+    x, kernel, offset = product.inputs[:3]
     weight, bias = parameter(kernel), parameter(offset)
     if weight is None or (offset is not None and bias is None):
         return None
-    return call(_LAYERS[expr.op], x, weight, bias, **expr.attrs)
-
-
-RULES = (convolution,)
+    return call(_LAYERS[product.op], x, weight, bias, **product.attrs)

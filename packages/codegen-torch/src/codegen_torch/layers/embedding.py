@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+from dataflow_ir import P, V
+
 from codegen_torch.expr import Expr
 from codegen_torch.layers.refs import parameter
-from codegen_torch.layers.rules import Uses, rule
+from codegen_torch.layers.rules import Family
 from codegen_torch.symbols.namespaces import nn
 
+RULES = Family()
 
-@rule("F.embedding")
-def embedding(expr: Expr, uses: Uses) -> Expr | None:
+
+@RULES(P.F.embedding(V.indices, V.table))
+def embedding(indices: Expr, table: Expr) -> Expr | None:
     """A lookup in a stored table of vectors is an nn.Embedding layer."""
-    indices, table = expr.inputs
     weight = parameter(table)
-    if weight is None or weight.rank != 2:
-        return None
-    return nn.Embedding(indices, weight)  # type: ignore[no-any-return]
-
-
-RULES = (embedding,)
+    return None if weight is None or weight.rank != 2 else nn.Embedding(indices, weight)

@@ -2,32 +2,36 @@
 
 from __future__ import annotations
 
+from dataflow_ir import Match, P, V, alt, once, opt, rest
+
 from codegen_torch.dims import product
 from codegen_torch.expr import Expr
-from codegen_torch.layers.patterns import either
+from codegen_torch.facts import Size
 from codegen_torch.layers.refs import parameter, tensor_ref
-from codegen_torch.layers.rules import Uses, rule
+from codegen_torch.layers.rules import Family
 from codegen_torch.symbols.namespaces import nn
 
+RULES = Family(shares_scope={"biased_product"})
+UNFLATTENED = Family()
 
-@rule("operator.add", shares_scope=True)
-def biased_product(expr: Expr, uses: Uses) -> Expr | None:
+_PRODUCT = V("inner", op={"operator.matmul", "F.linear"})
+
+
+@RULES(P.operator.add(once(_PRODUCT), V.offset))
+def biased_product(m: Match, inner: Expr, offset: Expr) -> Expr | None:
     """A product with a stored matrix plus a stored vector is an nn.Linear layer with a bias."""
-    for inner, offset in either(expr, "operator.add"):
-        found = _product(inner) if uses[inner] == 1 else None
-        if found is None or found[2] is not None:
-            continue
-        x, weight, _ = found
-        bias = _vector(offset, weight, expr, inner)
-        if bias is not None:
-            return nn.Linear(x, weight, bias)  # type: ignore[no-any-return]
-    return None
+    found = _product(inner)
+    if found is None or found[2] is not None:
+        return None
+    x, weight, _ = found
+    bias = _vector(offset, weight, m.root, inner)
+    return None if bias is None else nn.Linear(x, weight, bias)
 
 
-@rule("operator.matmul", "F.linear")
-def plain_product(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(_PRODUCT)
+def plain_product(inner: Expr) -> Expr | None:
     """A product with a stored matrix is an nn.Linear layer."""
-    found = _product(expr)
+    found = _product(inner)
     return None if found is None else nn.Linear(*found)
 
 
@@ -64,26 +68,19 @@ def _vector(offset: Expr, weight: Expr, total: Expr, inner: Expr) -> Expr | None
     return parameter(ref.reshape(size)) if total.dims is not None and total.dims == inner.dims else None
 
 
-@rule("Tensor.reshape", "Tensor.unflatten")
-def flattened(expr: Expr, uses: Uses) -> Expr | None:
+_LAYER = P.nn.Linear(alt(P.Tensor.reshape(V.x, *rest()), P.Tensor.flatten(V.x)), V.weight, opt(V.bias))
+
+
+@UNFLATTENED(alt(P.Tensor.reshape(once(_LAYER), *rest()), P.Tensor.unflatten(once(_LAYER), *rest())))
+def flattened(m: Match, x: Expr, weight: Expr, bias: Expr | None) -> Expr | None:
     """An nn.Linear layer between flattening the leading dimensions and restoring them needs neither of the two."""
-    layer = expr.inputs[0]
-    if layer.op != "nn.Linear" or uses[layer] != 1:
+    dims: tuple[Size, ...] | None = m.root.dims
+    if x.dims is None or dims is None or weight.dims is None:
         return None
-    flat, weight, bias = layer.inputs
-    if flat.op not in ("Tensor.reshape", "Tensor.flatten"):
-        return None
-    x = flat.inputs[0]
-    if x.dims is None or expr.dims is None or weight.dims is None:
-        return None
-    *leading, outputs = expr.dims
+    *leading, outputs = dims
     count = len(leading)
     if x.dims[:count] != tuple(leading) or outputs != weight.dims[0]:
         return None
     if len(x.dims) == count or product(x.dims[count:]) != weight.dims[1]:
         return None
     return nn.Linear(x if len(x.dims) == count + 1 else x.flatten(count), weight, bias)  # type: ignore[no-any-return]
-
-
-RULES = (biased_product, plain_product)
-UNFLATTENED = (flattened,)

@@ -8,22 +8,26 @@ from __future__ import annotations
 
 import itertools
 
+from dataflow_ir import Match, P, V, rest
+
 from codegen_torch.dims import Dim, product
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
-from codegen_torch.layers.patterns import either, number
-from codegen_torch.layers.rules import Uses, rule
+from codegen_torch.layers.patterns import near
+from codegen_torch.layers.rules import Family
+
+RULES = Family()
 
 _MOST_TERMS = 8
 
 
-@rule("index.tuple")
-def indexed_by_ranges(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(P.index.tuple(V.x, *rest("indices")))
+def indexed_by_ranges(x: Expr, indices: tuple[Expr, ...]) -> Expr | None:
     """Indexing the leading dimensions by all their positions, each on an axis of its own, is a view."""
-    x, *indices = expr.inputs
-    if x.dims is None or any(index.rank is None for index in indices):
+    ranks = [index.rank for index in indices if index.rank is not None]
+    if x.dims is None or len(ranks) < len(indices):
         return None
-    rank = max(index.rank for index in indices)
+    rank = max(ranks)
     ranges = [_range(index, rank) for index in indices]
     wanted = [(axis, size) for (axis, _), size in zip(filter(None, ranges), x.dims, strict=False)]
     if ranges != wanted or not _is_increasing([axis for axis, _ in wanted]):
@@ -31,11 +35,10 @@ def indexed_by_ranges(expr: Expr, uses: Uses) -> Expr | None:
     return _spread(x, [axis for axis, _ in wanted], rank)
 
 
-@rule("index.take")
-def taken_by_ranges(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(P.index.take(V("flat", op={"Tensor.reshape", "Tensor.flatten"}), V.index, dim=0))
+def taken_by_ranges(flat: Expr, index: Expr) -> Expr | None:
     """Taking all elements of a flattened tensor in their order, by sums of ranges times strides, is a view."""
-    flat, index = expr.inputs
-    if flat.op not in ("Tensor.reshape", "Tensor.flatten") or expr.attrs.get("dim") != 0 or index.rank is None:
+    if index.rank is None:
         return None
     x = flat.inputs[0]
     if not x.dims or flat.dims is None or flat.dims not in ((product(x.dims),), (product(x.dims), 1)):
@@ -52,20 +55,18 @@ def taken_by_ranges(expr: Expr, uses: Uses) -> Expr | None:
     return view if len(flat.dims) == 1 else view.unsqueeze(-1)
 
 
-@rule("operator.and_")
-def always_true(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(P.operator.and_(P.torch.ge(V.positions, near(0)), V.mask))
+def always_true(m: Match, positions: Expr, mask: Expr) -> Expr | None:
     """A mask that holds where another one does and positions are not negative is that other one."""
-    for test, mask in either(expr, "operator.and_"):
-        if test.op != "torch.ge" or number(test.inputs[1]) != 0 or mask.dims is None or expr.dims is None:
-            continue
-        if test.inputs[0].rank is None or _range(test.inputs[0], test.inputs[0].rank) is None:
-            continue
-        if mask.dims == expr.dims:
-            return mask
-        if len(mask.dims) == len(expr.dims):
-            sizes = (-1 if own == size else size for own, size in zip(mask.dims, expr.dims, strict=True))
-            return mask.expand(*sizes)  # type: ignore[no-any-return]
-    return None
+    dims: tuple[Size, ...] | None = m.root.dims
+    if positions.rank is None or _range(positions, positions.rank) is None or mask.dims is None or dims is None:
+        return None
+    if mask.dims == dims:
+        return mask
+    if len(mask.dims) != len(dims):
+        return None
+    sizes = (-1 if own == size else size for own, size in zip(mask.dims, dims, strict=True))
+    return mask.expand(*sizes)  # type: ignore[no-any-return]
 
 
 def _range(expr: Expr, rank: int) -> tuple[int, Size] | None:
@@ -101,7 +102,9 @@ def _strided_range(expr: Expr, rank: int) -> tuple[int, Size, Size] | None:
     plain = _range(expr, rank)
     if plain is not None:
         return *plain, 1
-    for positions, stride in either(expr, "operator.mul"):
+    if expr.op != "operator.mul":
+        return None
+    for positions, stride in (expr.inputs, expr.inputs[::-1]):
         found, known = _range(positions, rank), stride.fact.value
         if found is not None and known is not None and known.size == 1:
             size = known.reshape(()).item()
@@ -119,6 +122,3 @@ def _spread(x: Expr, axes: list[int], rank: int) -> Expr:
         if axis not in axes:
             x = x.unsqueeze(axis)
     return x
-
-
-RULES = (indexed_by_ranges, taken_by_ranges, always_true)

@@ -2,189 +2,131 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+from dataflow_ir import P, V, alt, once, opt
+from dataflow_ir.pattern import Alternatives
+
 from codegen_torch.expr import Expr, call
-from codegen_torch.layers.patterns import as_written, either, is_number, is_power, last_axes, number, with_number
+from codegen_torch.layers.patterns import (
+    as_written,
+    inverse_root,
+    last_axes,
+    number,
+    plus,
+    root,
+    some_number,
+    square,
+)
 from codegen_torch.layers.refs import buffer, parameter
-from codegen_torch.layers.rules import Uses, rule
+from codegen_torch.layers.rules import Family
 from codegen_torch.symbols.namespaces import F, nn
+
+SPELLED_OUT = Family()
+RULES = Family()
 
 _DIMENSIONS = {2: 1, 3: 1, 4: 2, 5: 3}
 
+x = V.x
 
-@rule("F.batch_norm")
-def batch_norm(expr: Expr, uses: Uses) -> Expr | None:
+
+def _over_root(x: Any, y: Any) -> Alternatives:
+    """The pattern of ``x / sqrt(mean(y²) + eps)``, however it is divided."""
+    radicand = plus(P.Tensor.mean(square(y)).named("mean"), some_number("eps"))
+    return alt(P.operator.truediv(x, root(radicand)), P.operator.mul(x, inverse_root(radicand)))
+
+
+_ROOT_MEAN_SQUARE = _over_root(x, x)
+_CENTRED = P.operator.sub(x, P.Tensor.mean(x).named("centre")).named("centred")
+_STANDARDIZED = _over_root(_CENTRED, V.squared)
+
+
+def _shape(mean: Expr) -> tuple[int, ...] | None:
+    """The sizes of the last axes, over which a mean is taken; None of any other mean."""
+    count, dims = last_axes(mean), mean.inputs[0].dims
+    if count is None or dims is None:
+        return None
+    shape = tuple(size for size in dims[len(dims) - count :] if isinstance(size, int))
+    return shape if len(shape) == count else None
+
+
+def _is_over_root_mean_square(x: Expr, mean: Expr) -> bool:
+    return _shape(mean) is not None and x.dims == mean.inputs[0].dims
+
+
+def _is_standardized(centred: Expr, squared: Expr, centre: Expr, mean: Expr) -> bool:
+    """Whether the deviations that are squared are those that are divided, and both means go over the same axes."""
+    shape = _shape(mean)
+    if shape is None or last_axes(centre) != len(shape) or centred.dims != mean.inputs[0].dims:
+        return False
+    return squared is centred or squared.key == centred.key  # some exporters write them twice
+
+
+@SPELLED_OUT(P.operator.add(once(P.operator.mul(_STANDARDIZED, V.scale)), V.shift), where=_is_standardized)
+def shifted_standardization(x: Expr, scale: Expr, shift: Expr, mean: Expr, eps: Expr) -> Expr | None:
+    """Standardizing (x - mean) / sqrt(variance + eps), times a scale, plus a shift, is F.layer_norm."""
+    shape = _shape(mean)
+    if not scale.dims == shape == shift.dims:
+        return None
+    return F.layer_norm(x, scale, shift, normalized_shape=shape, eps=_written(eps))  # type: ignore[no-any-return]
+
+
+@SPELLED_OUT(P.operator.mul(_STANDARDIZED, V.scale), where=_is_standardized)
+def scaled_standardization(x: Expr, scale: Expr, mean: Expr, eps: Expr) -> Expr | None:
+    """Standardizing (x - mean) / sqrt(variance + eps), times a scale, is F.layer_norm without a shift."""
+    shape = _shape(mean)
+    return F.layer_norm(x, scale, normalized_shape=shape, eps=_written(eps)) if scale.dims == shape else None
+
+
+@SPELLED_OUT(P.operator.mul(_ROOT_MEAN_SQUARE, V.scale), where=_is_over_root_mean_square)
+def scaled_root_mean_square(x: Expr, scale: Expr, mean: Expr, eps: Expr) -> Expr | None:
+    """Dividing x / sqrt(mean(x²) + eps), times a scale, over the last axes is F.rms_norm."""
+    shape = _shape(mean)
+    return F.rms_norm(x, scale, normalized_shape=shape, eps=_written(eps)) if scale.dims == shape else None
+
+
+@SPELLED_OUT(_STANDARDIZED, where=_is_standardized)
+def standardization(x: Expr, mean: Expr, eps: Expr) -> Expr:
+    """Standardizing (x - mean) / sqrt(variance + eps) is F.layer_norm without scale and shift."""
+    return F.layer_norm(x, normalized_shape=_shape(mean), eps=_written(eps))  # type: ignore[no-any-return]
+
+
+@SPELLED_OUT(_ROOT_MEAN_SQUARE, where=_is_over_root_mean_square)
+def root_mean_square(x: Expr, mean: Expr, eps: Expr) -> Expr:
+    """Dividing x / sqrt(mean(x²) + eps) over the last axes is F.rms_norm without a scale."""
+    return F.rms_norm(x, normalized_shape=_shape(mean), eps=_written(eps))  # type: ignore[no-any-return]
+
+
+def _written(eps: Expr) -> float:
+    value = number(eps)
+    assert value is not None
+    return as_written(value)
+
+
+@RULES(V("norm", op="F.batch_norm"))
+def batch_norm(norm: Expr) -> Expr | None:
     """A batch normalization by stored statistics is an nn.BatchNorm layer."""
-    x, mean, variance, scale, shift = expr.inputs
+    x, mean, variance, scale, shift = norm.inputs
     if x.rank not in _DIMENSIONS:
         return None
     statistics = buffer(mean), buffer(variance)
     weight, bias = parameter(scale), parameter(shift)
     if None in statistics or weight is None or bias is None:
         return None
-    return call(f"nn.BatchNorm{_DIMENSIONS[x.rank]}d", x, *statistics, weight, bias, **expr.attrs)
+    return call(f"nn.BatchNorm{_DIMENSIONS[x.rank]}d", x, *statistics, weight, bias, **norm.attrs)
 
 
-@rule("F.layer_norm")
-def layer_norm(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(P.F.layer_norm(x, V.scale, opt(V.shift), eps=opt(V.eps)))
+def layer_norm(x: Expr, scale: Expr, shift: Expr | None, eps: float | None) -> Expr | None:
     """A layer normalization with a stored scale is an nn.LayerNorm layer."""
-    x, scale, shift = expr.inputs
     weight, bias = parameter(scale), parameter(shift)
     if weight is None or (shift is not None and bias is None):
         return None
-    return nn.LayerNorm(x, weight, bias, eps=expr.attrs.get("eps", 1e-5))  # type: ignore[no-any-return]
+    return nn.LayerNorm(x, weight, bias, eps=1e-5 if eps is None else eps)  # type: ignore[no-any-return]
 
 
-@rule("F.rms_norm")
-def rms_norm(expr: Expr, uses: Uses) -> Expr | None:
+@RULES(P.F.rms_norm(x, V.scale, eps=opt(V.eps)))
+def rms_norm(x: Expr, scale: Expr, eps: float | None) -> Expr | None:
     """A normalization by the root of the mean square with a stored scale is an nn.RMSNorm layer."""
-    x, scale = expr.inputs
     weight = parameter(scale)
-    if weight is None:
-        return None
-    return nn.RMSNorm(x, weight, eps=expr.attrs.get("eps"))  # type: ignore[no-any-return]
-
-
-@rule("operator.add")
-def shifted_standardization(expr: Expr, uses: Uses) -> Expr | None:
-    """Standardizing (x - mean) / sqrt(variance + eps), times a scale, plus a shift, is F.layer_norm."""
-    for product, shift in either(expr, "operator.add"):
-        if uses[product] != 1:
-            continue
-        for standard, scale in either(product, "operator.mul"):
-            found = _standardized(standard)
-            if found is not None and scale.dims == found[1] == shift.dims:
-                x, shape, eps = found
-                return F.layer_norm(x, scale, shift, normalized_shape=shape, eps=eps)  # type: ignore[no-any-return]
-    return None
-
-
-@rule("operator.mul")
-def scaled_standardization(expr: Expr, uses: Uses) -> Expr | None:
-    """Standardizing (x - mean) / sqrt(variance + eps), times a scale, is F.layer_norm without a shift."""
-    for standard, scale in either(expr, "operator.mul"):
-        found = _standardized(standard)
-        if found is not None and scale.dims == found[1]:
-            x, shape, eps = found
-            return F.layer_norm(x, scale, normalized_shape=shape, eps=eps)  # type: ignore[no-any-return]
-    return None
-
-
-@rule("operator.truediv", "operator.mul")
-def standardization(expr: Expr, uses: Uses) -> Expr | None:
-    """Standardizing (x - mean) / sqrt(variance + eps) is F.layer_norm without scale and shift."""
-    found = _standardized(expr)
-    if found is None:
-        return None
-    x, shape, eps = found
-    return F.layer_norm(x, normalized_shape=shape, eps=eps)  # type: ignore[no-any-return]
-
-
-@rule("operator.mul")
-def scaled_root_mean_square(expr: Expr, uses: Uses) -> Expr | None:
-    """Dividing x / sqrt(mean(x²) + eps), times a scale, over the last axes is F.rms_norm."""
-    for normal, scale in either(expr, "operator.mul"):
-        found = _rms_normalized(normal)
-        if found is not None and scale.dims == found[1]:
-            x, shape, eps = found
-            return F.rms_norm(x, scale, normalized_shape=shape, eps=eps)  # type: ignore[no-any-return]
-    return None
-
-
-@rule("operator.truediv", "operator.mul")
-def root_mean_square(expr: Expr, uses: Uses) -> Expr | None:
-    """Dividing x / sqrt(mean(x²) + eps) over the last axes is F.rms_norm without a scale."""
-    found = _rms_normalized(expr)
-    if found is None:
-        return None
-    x, shape, eps = found
-    return F.rms_norm(x, normalized_shape=shape, eps=eps)  # type: ignore[no-any-return]
-
-
-_Normalized = tuple[Expr, tuple[int, ...], float]
-
-
-def _standardized(expr: Expr) -> _Normalized | None:
-    """The input, the sizes of the last axes and eps of ``(x - mean(x)) / sqrt(mean((x - mean(x))²) + eps)``."""
-    found = _divided_by_root(expr)
-    if found is None:
-        return None
-    centred, square, shape, eps = found
-    if square is not centred and not _are_equal(square, centred):
-        return None
-    if centred.op != "operator.sub":
-        return None
-    x, mean = centred.inputs
-    if mean.op != "Tensor.mean" or mean.inputs[0] is not x or last_axes(mean) != len(shape):
-        return None
-    return x, shape, eps
-
-
-def _rms_normalized(expr: Expr) -> _Normalized | None:
-    """The input, the sizes of the last axes and eps of ``x / sqrt(mean(x²) + eps)``."""
-    found = _divided_by_root(expr)
-    if found is None or found[1] is not found[0]:
-        return None
-    x, _, shape, eps = found
-    return x, shape, eps
-
-
-def _divided_by_root(expr: Expr) -> tuple[Expr, Expr, tuple[int, ...], float] | None:
-    """``x``, ``y``, the sizes of the last axes and eps of ``x / sqrt(mean(y²) + eps)``, however it is divided."""
-    if expr.op == "operator.truediv":
-        return _over_root(expr.inputs[0], _root(expr.inputs[1]))
-    for x, inverse in either(expr, "operator.mul"):
-        found = _over_root(x, _inverse_root(inverse))
-        if found is not None:
-            return found
-    return None
-
-
-def _over_root(x: Expr, radicand: Expr | None) -> tuple[Expr, Expr, tuple[int, ...], float] | None:
-    total = with_number(radicand, "operator.add")
-    if total is None:
-        return None
-    mean, eps = total
-    if mean.op != "Tensor.mean":
-        return None
-    base, count = is_power(mean.inputs[0], 2), last_axes(mean)
-    if base is None or count is None or base.dims is None:
-        return None
-    shape = tuple(size for size in base.dims[len(base.dims) - count :] if isinstance(size, int))
-    if len(shape) != count or x.dims != base.dims:
-        return None
-    return x, base, shape, as_written(eps)
-
-
-def _root(expr: Expr) -> Expr | None:
-    """What the square root is taken of."""
-    if expr.op == "operator.pow" and is_number(expr.inputs[1], 0.5):
-        return expr.inputs[0]  # type: ignore[no-any-return]
-    return expr.inputs[0] if expr.op == "torch.sqrt" else None
-
-
-def _inverse_root(expr: Expr) -> Expr | None:
-    """What the inverse of the square root is taken of."""
-    if expr.op == "torch.rsqrt":
-        return expr.inputs[0]  # type: ignore[no-any-return]
-    if expr.op == "operator.pow" and is_number(expr.inputs[1], -0.5):
-        return expr.inputs[0]  # type: ignore[no-any-return]
-    if expr.op == "torch.reciprocal":
-        return _root(expr.inputs[0])
-    if expr.op == "operator.truediv" and number(expr.inputs[0]) == 1:
-        return _root(expr.inputs[1])
-    return None
-
-
-def _are_equal(left: Expr, right: Expr) -> bool:
-    """Whether two expressions are the same operation on the same operands, written twice."""
-    return left.key == right.key
-
-
-SPELLED_OUT = (
-    shifted_standardization,
-    scaled_standardization,
-    scaled_root_mean_square,
-    standardization,
-    root_mean_square,
-)
-RULES = (batch_norm, layer_norm, rms_norm)
+    return None if weight is None else nn.RMSNorm(x, weight, eps=eps)

@@ -1,27 +1,15 @@
-"""Small predicates that rules are made of."""
+"""What patterns are made of: the operations that rules look for, and numbers within the rounding of float32."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from typing import Any
+
+from dataflow_ir import P, V, alt
+from dataflow_ir.pattern import Alternatives, Apply, Capture
 
 from codegen_torch.expr import Expr
 from codegen_torch.numbers import shortest_float32
-
-
-def operands(expr: Expr | None, op: str) -> tuple[Expr, ...]:
-    """The operands of an expression if it is a call of this symbol with all of them there; else nothing."""
-    if expr is None or expr.op != op or None in expr.inputs:
-        return ()
-    return expr.inputs
-
-
-def either(expr: Expr | None, op: str) -> Iterator[tuple[Expr, Expr]]:
-    """The two operands of a commutative operation, in both orders; nothing for any other expression."""
-    if expr is not None and expr.op == op:
-        left, right = expr.inputs
-        yield left, right
-        yield right, left
 
 
 def number(expr: Expr | None) -> float | None:
@@ -34,51 +22,64 @@ def number(expr: Expr | None) -> float | None:
     return float(value.reshape(()).item())
 
 
-def is_number(expr: Expr | None, wanted: float) -> bool:
+def is_number(expr: Expr | None, wanted: float, rel_tol: float = 1e-6) -> bool:
     """Whether an expression is this number, within the rounding of float32."""
     found = number(expr)
-    return found is not None and math.isclose(found, wanted, rel_tol=1e-6, abs_tol=0.0)
+    return found is not None and math.isclose(found, wanted, rel_tol=rel_tol, abs_tol=0.0)
 
 
-def with_number(expr: Expr | None, op: str) -> tuple[Expr, float] | None:
-    """The other operand and the number of a commutative operation with a known number."""
-    for other, constant in either(expr, op):
-        value = number(constant)
-        if value is not None and other.dims == expr.dims:  # type: ignore[union-attr]
-            return other, value
-    return None
+def near(wanted: float, rel_tol: float = 1e-6) -> Capture:
+    """The pattern of this number."""
+    return V._.where(lambda expr: is_number(expr, wanted, rel_tol))
+
+
+def some_number(name: str) -> Capture:
+    """The pattern of any number that is known at conversion."""
+    return V(name).where(lambda expr: number(expr) is not None)
+
+
+def times(x: Any, factor: Any) -> Apply:
+    """The pattern of a product with a number that broadcasts nothing."""
+    return P.operator.mul(x, factor).where(_keeps_shape)
+
+
+def plus(x: Any, term: Any) -> Apply:
+    """The pattern of a sum with a number that broadcasts nothing."""
+    return P.operator.add(x, term).where(_keeps_shape)
+
+
+def square(x: Any) -> Alternatives:
+    """The pattern of x²."""
+    return alt(P.operator.pow(x, near(2)), P.operator.mul(x, x))
+
+
+def cube(x: Any) -> Alternatives:
+    """The pattern of x³."""
+    return alt(P.operator.pow(x, near(3)), P.operator.mul(P.operator.mul(x, x), x))
+
+
+def root(x: Any) -> Alternatives:
+    """The pattern of the square root."""
+    return alt(P.torch.sqrt(x), P.operator.pow(x, near(0.5)))
+
+
+def inverse_root(x: Any) -> Alternatives:
+    """The pattern of one over the square root."""
+    return alt(
+        P.torch.rsqrt(x),
+        P.operator.pow(x, near(-0.5)),
+        P.torch.reciprocal(root(x)),
+        P.operator.truediv(near(1), root(x)),
+    )
+
+
+def _keeps_shape(expr: Expr) -> bool:
+    return any(operand.dims == expr.dims for operand in expr.inputs if number(operand) is None)
 
 
 def as_written(value: float) -> float:
     """The shortest decimal that is the same float32, as people wrote it."""
     return shortest_float32(value)
-
-
-def factors(expr: Expr, stop: Expr, most: int = 5) -> list[Expr]:
-    """What is multiplied in a nest of products, down to ``stop`` and at most so many factors."""
-    found: list[Expr] = [expr]
-    position = 0
-    while position < len(found):
-        factor = found[position]
-        if factor is not stop and factor.op == "operator.mul" and len(found) < most:
-            found[position : position + 1] = factor.inputs
-        else:
-            position += 1
-    return found
-
-
-def is_power(expr: Expr | None, exponent: int) -> Expr | None:
-    """What is raised to a small integer power, by ``**`` or as a product of itself."""
-    if expr is None:
-        return None
-    if expr.op == "operator.pow" and is_number(expr.inputs[1], exponent):
-        return expr.inputs[0]  # type: ignore[no-any-return]
-    if expr.op != "operator.mul":
-        return None
-    for base in expr.inputs:
-        if len(parts := factors(expr, base)) == exponent and all(part is base for part in parts):
-            return base  # type: ignore[no-any-return]
-    return None
 
 
 def last_axes(expr: Expr) -> int | None:

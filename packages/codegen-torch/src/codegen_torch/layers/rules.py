@@ -1,82 +1,54 @@
-"""How rules are written and applied: a pattern with its guard, a replacement, one sentence that says it in words."""
+"""How rules are applied: a pattern over expressions, a guard, a replacement, one sentence that says it in words.
+
+Patterns and rules are `dataflow_ir`'s; what is added here is where a replacement comes from in the file.
+"""
 
 from __future__ import annotations
 
 import itertools
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterator, Sequence
 
-from dataflow_ir import nodes, prewalk
+from dataflow_ir import Rules, nodes, rewrite
+from dataflow_ir.rewrite import Step
 
 from codegen_torch.expr import Expr, Origin, Scope
 from codegen_torch.symbols import SYMBOLS, Kind
 
 MOST_COVERED = 64
 """No pattern covers more expressions."""
+MOST_ROUNDS = 64
+"""More layers than this are not made one out of the other."""
 
-Uses = Counter[Expr]
-"""How often each expression is an operand or a result."""
 
+class Family(Rules):
+    """The rules of one family, first come, first served.
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """One way to write a group of expressions better.
-
-    Attributes:
-        words: What it does, in a sentence.
-        roots: The symbols that the group's last expression may be of.
-        rewrite: Builds the replacement, or returns None where the pattern or its guard does not hold.
-        shares_scope: Whether the replacement belongs to the innermost module around the whole group, and not to
+    Args:
+        shares_scope: The rules whose replacement belongs to the innermost module around the whole group, and not to
             that of the group's last expression.
     """
 
-    words: str
-    roots: tuple[str, ...]
-    rewrite: Callable[[Expr, Uses], Expr | None]
-    shares_scope: bool
+    def __init__(self, *, shares_scope: Collection[str] = ()) -> None:
+        super().__init__(commutative={"operator.add", "operator.mul", "operator.and_"})
+        self.shares_scope = frozenset(shares_scope)
 
+    def apply(self, outputs: dict[str, Expr]) -> dict[str, Expr]:
+        """Replace, from the results down, every group of expressions that a rule applies to, until none does.
 
-def rule(*roots: str, shares_scope: bool = False) -> Callable[[Callable[[Expr, Uses], Expr | None]], Rule]:
-    """Make a rule of a function; its docstring is the rule in words."""
+        A round matches expressions as they were before it, so that the largest group is found first. An expression
+        of a group that is used outside of it stays there as well.
+        """
+        for _ in range(MOST_ROUNDS):
+            known: set[Expr] = set(nodes(outputs))  # type: ignore[arg-type]
 
-    def make(rewrite: Callable[[Expr, Uses], Expr | None]) -> Rule:
-        return Rule((rewrite.__doc__ or "").strip(), roots, rewrite, shares_scope)
+            def inherit(step: Step, known: set[Expr] = known) -> None:
+                _inherit(step.old, step.new, known, step.rule.name in self.shares_scope)  # type: ignore[arg-type]
 
-    return make
-
-
-def apply(rules: Sequence[Rule], outputs: dict[str, Expr]) -> dict[str, Expr]:
-    """Replace, from the results down, every group of expressions that a rule applies to; the first one wins.
-
-    Patterns are matched on expressions as they were before, so that the largest group is found first and uses are
-    those of the graph that is read. An expression of a group that is used outside of it stays there as well.
-    """
-    old: list[Expr] = nodes(list(outputs.values()))  # type: ignore[assignment]
-    known = set(old)
-    uses: Uses = Counter(operand for expr in old for operand in expr.inputs if operand is not None)
-    uses.update(outputs.values())
-    by_root: dict[str, list[Rule]] = {}
-    for candidate in rules:
-        for root in candidate.roots:
-            by_root.setdefault(root, []).append(candidate)
-
-    def rewritten(expr: Expr) -> Expr | None:
-        for candidate in by_root.get(expr.op, ()) if expr in known else ():
-            new = candidate.rewrite(expr, uses)
-            if new is not None:
-                _inherit(expr, new, known, candidate.shares_scope)
-                return new
-        return None
-
-    def visit(expr: Expr) -> Expr | None:
-        result = new = rewritten(expr)
-        while new is not None:
-            result = new
-            new = rewritten(new)  # which may be an operand of the group, and the last of another group
-        return result
-
-    return prewalk(visit, outputs)
+            rewritten = rewrite(outputs, self, strategy="topdown", fixpoint=False, trace=inherit)
+            if all(rewritten[name] is outputs[name] for name in outputs):
+                break
+            outputs = rewritten
+        return outputs
 
 
 def _inherit(root: Expr, new: Expr, known: set[Expr], shares_scope: bool) -> None:
