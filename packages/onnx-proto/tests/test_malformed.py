@@ -10,6 +10,7 @@ import onnx_proto
 from onnx_proto import FormatError, LimitError, OnnxError, UnsupportedTypeError
 from onnx_proto._generated import onnxgen_onnx_pb2 as pb
 from onnx_proto.build import attribute, graph, model, node, tensor, value
+from onnx_proto.lazy import complete
 
 Change = Callable[[pb.ModelProto], object]
 
@@ -25,6 +26,14 @@ def valid() -> pb.ModelProto:
         )
     )
     return pb.ModelProto.FromString(onnx_proto.dumps(made))
+
+
+def read(data: bytes) -> onnx_proto.Model:
+    """A model of which nothing is left to be read later."""
+    loaded = onnx_proto.loads(data)
+    complete(loaded)
+    complete(loaded.graph)
+    return loaded
 
 
 def weight(**fields: object) -> Change:
@@ -189,7 +198,7 @@ def test_malformed_model(change: Change, error: type[OnnxError], text: str) -> N
     change(proto)
 
     with pytest.raises(OnnxError) as caught:
-        onnx_proto.loads(proto.SerializeToString())
+        read(proto.SerializeToString())
 
     assert type(caught.value) is error
     assert text in str(caught.value)
@@ -205,16 +214,29 @@ def test_error_names_the_file(tmp_path: Path) -> None:
     assert str(caught.value).startswith(f"{path}: ")
 
 
+def test_error_in_a_list_that_is_read_later_names_the_same(tmp_path: Path) -> None:
+    path = tmp_path / "broken.onnx"
+    proto = valid()
+    pads(proto).type = 77  # type: ignore[assignment]
+    path.write_bytes(proto.SerializeToString())
+    loaded = onnx_proto.load(path)
+
+    for _ in range(2):  # every time that somebody asks
+        with pytest.raises(UnsupportedTypeError) as caught:
+            loaded.graph.nodes  # noqa: B018
+        assert str(caught.value).startswith(f'{path}: graph.node[0] "Conv_3".attribute["pads"]: attribute type 77')
+
+
 @pytest.mark.parametrize(
     ("data", "text"),
     [
         (b"", "the file is empty"),
-        (b"\x00" * 100, "not a serialized ONNX model"),
+        (b"\x00" * 100, "not a serialized ModelProto"),
         (b"<!DOCTYPE html><html></html>", "no field of ONNX has wire type 4"),
         (b"version https://git-lfs.github.com/spec/v1\noid sha256:00", "wire type"),
         (b"PK\x03\x04" + bytes(50), "byte"),
         (b"\xff" * 40, "more than ten bytes"),
-        (b"\x08\x08\x12\x02\xff\xff", "not a serialized ONNX model"),
+        (b"\x08\x08\x12\x02\xff\xff", "not a serialized ModelProto"),
     ],
     ids=["empty", "zeros", "html", "lfs pointer", "zip", "ones", "producer name not UTF-8"],
 )
@@ -225,11 +247,11 @@ def test_not_a_model(data: bytes, text: str) -> None:
 
 def test_truncated_at_every_byte() -> None:
     data = valid().SerializeToString()
-    whole = onnx_proto.loads(data)
+    whole = read(data)
 
     for length in range(len(data)):
         try:
-            loaded = onnx_proto.loads(data[:length])
+            loaded = read(data[:length])
         except FormatError:
             continue
         # Cut exactly between two fields of the model, what remains is a shorter model.
@@ -267,7 +289,7 @@ def test_names_in_errors_are_one_bounded_line() -> None:
     pads(proto).type = 77  # type: ignore[assignment]
 
     with pytest.raises(UnsupportedTypeError) as caught:
-        onnx_proto.loads(proto.SerializeToString())
+        read(proto.SerializeToString())
 
     assert str(caught.value).isprintable()
     assert len(str(caught.value)) < 250

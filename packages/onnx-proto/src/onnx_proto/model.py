@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from onnx_proto.devices import DeviceConfiguration, NodeDeviceConfiguration
+from onnx_proto.lazy import Lazy
 from onnx_proto.tensor import SparseTensor, Tensor
 from onnx_proto.types import Type
 
@@ -123,7 +124,7 @@ class TensorAnnotation:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Graph:
+class Graph(Lazy):
     """A list of nodes in topological order, with named inputs and outputs.
 
     Attributes:
@@ -202,7 +203,7 @@ class TrainingInfo:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
-class Model:
+class Model(Lazy):
     """A whole ONNX file.
 
     Attributes:

@@ -47,6 +47,10 @@ class InMemory(NamedTuple):
         for start in range(0, len(view), size):
             yield view[start : start + size]
 
+    def __reduce__(self) -> "tuple[type[InMemory], tuple[bytes]]":
+        """Copies and pickles hold bytes of their own: a view of a model's cannot leave the process."""
+        return InMemory, (bytes(self.data),)
+
 
 class DataFile(Protocol):
     """A file that can be opened again and again."""

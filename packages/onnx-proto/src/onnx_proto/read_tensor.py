@@ -11,9 +11,10 @@ from onnx_proto.errors import ExternalDataError, FormatError, UnsupportedTypeErr
 from onnx_proto.external import ExternalFile, Folders, parse_entries
 from onnx_proto.packing import pack, packed_size
 from onnx_proto.payload import InFile, InMemory, Payload
+from onnx_proto.read_parts import one, pairs
+from onnx_proto.skim import REFERENCE_FIELD, Light
 from onnx_proto.source import FileSource, MemorySource
-from onnx_proto.tensor import Strings, Tensor
-from onnx_proto.wire import REFERENCE_FIELD, Light
+from onnx_proto.tensor import SparseTensor, Strings, Tensor
 
 _RAW_DATA: Final = 9
 # The fields that may hold elements, by number.
@@ -90,7 +91,7 @@ class TensorReader:
         if proto.HasField("segment"):
             raise UnsupportedTypeError("the tensor is a segment of a larger one, which nothing can put together")
 
-        metadata = {entry.key: entry.value for entry in proto.metadata_props} if proto.metadata_props else {}
+        metadata = pairs(proto.metadata_props)
         given = {field.number: value for field, value in proto.ListFields() if field.number in _DATA_FIELDS}
         if proto.data_location == pb.TensorProto.EXTERNAL:
             return self._external(proto, dtype, shape, metadata, list(given))
@@ -108,6 +109,21 @@ class TensorReader:
         else:
             payload = Strings(()) if dtype is DataType.STRING else InMemory(b"")
         return Tensor(proto.name, dtype, shape, payload, proto.doc_string, metadata)
+
+    def sparse_tensor(self, proto: pb.SparseTensorProto) -> SparseTensor:
+        """Reads a sparse tensor, and checks the indices if they are at hand.
+
+        Raises:
+            OnnxError: As in `tensor`; or the parts do not fit together.
+        """
+        sparse = SparseTensor(
+            values=one("values", proto.values, self.tensor),
+            indices=one("indices", proto.indices, self.tensor),
+            shape=checked_shape(tuple(proto.dims)),
+        )
+        if sparse.indices.is_loaded:
+            sparse.linear_indices()
+        return sparse
 
     def _external(
         self,

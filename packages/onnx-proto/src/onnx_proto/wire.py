@@ -1,236 +1,94 @@
-"""Lifts large payloads out of a serialized model, without reading them.
+"""Protobuf's wire format, as far as one walks it without a schema.
 
-Protobuf parses whole files into memory, and none above 2 GiB. A model's size is nearly all tensors, so this module
-walks the wire format only as far as large messages reach, copies everything else into a *light* serialization of the
-same model, and leaves a reference in place of each large payload. Protobuf then parses the light bytes.
-
-The format: a message is a list of fields, each a varint tag (number and wire type) and a value; embedded messages,
-strings, bytes and packed numbers are a varint length and as many bytes.
-(https://protobuf.dev/programming-guides/encoding)
+A message is a list of fields, each a varint tag (number and wire type) and a value; embedded messages, strings, bytes
+and packed numbers are a varint length and as many bytes. (https://protobuf.dev/programming-guides/encoding)
 """
 
-import os
-from typing import Final, NamedTuple, Protocol
+from collections.abc import Iterator
+from typing import Final
 
-from onnx_proto.errors import FormatError, LimitError
-from onnx_proto.payload import Buffer
+from onnx_proto.errors import FormatError
 
-THRESHOLD: Final = 4096
-"""Messages and payloads of fewer bytes are copied as they are."""
+VARINT: Final = 0
+FIXED64: Final = 1
+LENGTH_DELIMITED: Final = 2
+FIXED32: Final = 5
 
-MAX_GRAPH_DEPTH: Final = 30
-"""Graphs within graphs. Protobuf stops at 100 messages within messages, three for each graph."""
-
-MAX_MESSAGE_DEPTH: Final = 100
-"""Messages within messages that protobuf parses."""
-
-REFERENCE_FIELD: Final = 50613
-"""``TensorProto.onnxgen_lifted_payload`` of our schema."""
-
-# The messages that lead to payloads: field number to message.
-_Fields = dict[int, str]
-_MESSAGES: Final[dict[str, _Fields]] = {
-    "model": {7: "graph", 20: "training_info", 25: "function"},
-    "training_info": {1: "graph", 2: "graph"},
-    "graph": {1: "node", 5: "tensor", 15: "sparse_tensor"},
-    "function": {7: "node", 11: "attribute"},
-    "node": {5: "attribute"},
-    "attribute": {5: "tensor", 6: "graph", 10: "tensor", 11: "graph", 22: "sparse_tensor", 23: "sparse_tensor"},
-    "sparse_tensor": {1: "tensor", 2: "tensor"},
-}
-# And those that hold types, which are never large, but may be nested too deeply.
-_WITH_TYPES: Final[dict[str, _Fields]] = {
-    **_MESSAGES,
-    "graph": {**_MESSAGES["graph"], 11: "value_info", 12: "value_info", 13: "value_info"},
-    "function": {**_MESSAGES["function"], 12: "value_info"},
-    "attribute": {**_MESSAGES["attribute"], 14: "type", 15: "type"},
-    "value_info": {2: "type"},
-    "type": {4: "sequence", 5: "map", 9: "optional"},
-    "sequence": {1: "type"},
-    "map": {2: "type"},
-    "optional": {1: "type"},
-}
-# Fields of a tensor whose bytes are its elements, row-major and little-endian: float_data, raw_data, double_data.
-_PAYLOADS: Final = (4, 9, 10)
-
-_VARINT, _FIXED64, _LENGTH_DELIMITED, _FIXED32 = 0, 1, 2, 5
-_LONGEST_HEADER = 20  # a tag and a length, ten bytes each at most
-_WINDOW = 1 << 13
+LONGEST_HEADER: Final = 20
+"""Bytes of a tag and a length, ten each at most."""
 
 
-class Source(Protocol):
-    """Random access to the serialized model."""
-
-    size: int
-
-    def read(self, start: int, end: int) -> Buffer:
-        """The bytes from `start` up to `end`."""
-
-
-class Lifted(NamedTuple):
-    """A payload that was left in the source: which field of ``TensorProto`` it was, and where it is."""
-
-    field: int
-    offset: int
-    length: int
-
-
-class Light(NamedTuple):
-    """A model without its large payloads.
-
-    A reference is `secret` followed by the index into `lifted` as eight little-endian bytes. The secret is drawn anew
-    for each file, so that a file cannot carry references of its own.
-    """
-
-    data: bytes
-    lifted: list[Lifted]
-    secret: bytes
-
-    def resolve(self, reference: bytes) -> Lifted | None:
-        """What a reference stands for; None if the file made it up."""
-        secret, index = reference[:16], reference[16:]
-        return self.lifted[int.from_bytes(index, "little")] if secret == self.secret else None
-
-
-def skim(source: Source, threshold: int = THRESHOLD) -> Light:
-    """Separates the large payloads of a serialized ``ModelProto`` from everything else.
-
-    Args:
-        source: The serialized model.
-        threshold: Size in bytes from which messages are entered and payloads lifted. At 0, types are entered too.
+def fields(message: bytes) -> Iterator[tuple[int, bytes]]:
+    """The length-delimited fields of a message, each its number and value; fields of numbers are passed over.
 
     Raises:
-        FormatError: A message on the way ends in the middle of a field.
-        LimitError: Graphs or messages are nested too deeply.
+        FormatError: The message ends in the middle of a field, or has one of a kind that ONNX does not use.
     """
-    skimmer = _Skimmer(source, threshold)
-    data = skimmer.message("model", 0, source.size, graphs=0, messages=0)
-    return Light(data, skimmer.lifted, skimmer.secret)
-
-
-class _Skimmer:
-    def __init__(self, source: Source, threshold: int) -> None:
-        self.lifted: list[Lifted] = []
-        self.secret = os.urandom(16)
-        self._source = source
-        self._threshold = threshold
-        self._messages = _MESSAGES if threshold else _WITH_TYPES
-        self._window = b""
-        self._window_start = 0
-
-    def message(self, kind: str, start: int, end: int, graphs: int, messages: int) -> bytes:
-        """The light form of the message of that kind between `start` and `end`.
-
-        Recursion is bounded by `MAX_MESSAGE_DEPTH`; `graphs` and `messages` count what encloses this one.
-        """
-        graphs, messages = graphs + (kind == "graph"), messages + 1
-        if graphs > MAX_GRAPH_DEPTH:
-            raise LimitError(f"graphs are nested more than {MAX_GRAPH_DEPTH} deep, at byte {start}")
-        if messages > MAX_MESSAGE_DEPTH:
-            raise LimitError(f"messages are nested more than the {MAX_MESSAGE_DEPTH} deep that protobuf reads")
-        entered = self._messages[kind]
-        pieces: list[Buffer] = []
-        copied = position = start
+    position, end = 0, len(message)
+    try:
         while position < end:
-            number, value, after = self._field(position, end, kind)
-            inner = entered.get(number)
-            if inner is not None and value is not None and after - value >= self._threshold:
-                if inner == "tensor":
-                    light = self.tensor(value, after)
-                else:
-                    light = self.message(inner, value, after, graphs, messages)
-                if light is not None:
-                    pieces.append(self._source.read(copied, position))
-                    pieces.append(_header(number, len(light)))
-                    pieces.append(light)
-                    copied = after
-            position = after
-        pieces.append(self._source.read(copied, end))
-        return b"".join(pieces)
-
-    def tensor(self, start: int, end: int) -> bytes | None:
-        """The light form of a tensor; None if it has no large payload, or not in one piece."""
-        found: tuple[Lifted, int] | None = None
-        position = start
-        while position < end:
-            number, value, after = self._field(position, end, "tensor")
-            if number in _PAYLOADS:
-                if found is not None or value is None:
-                    return None
-                found = Lifted(number, value, after - value), position
-            position = after
-        if found is None or found[0].length < self._threshold:
-            return None
-        lifted, before = found
-        reference = self.secret + len(self.lifted).to_bytes(8, "little")
-        self.lifted.append(lifted)
-        after = lifted.offset + lifted.length
-        light = self._source.read(start, before), _reference_field(reference), self._source.read(after, end)
-        return b"".join(light)
-
-    def _field(self, position: int, end: int, kind: str) -> tuple[int, int | None, int]:
-        """Number of the field at `position`, where its length-delimited value starts (else None), and where it ends."""
-        offset = position - self._window_start
-        if offset < 0 or offset + _LONGEST_HEADER > len(self._window):
-            window_end = min(position + _WINDOW, self._source.size)
-            self._window = bytes(self._source.read(position, window_end))
-            self._window_start, offset = position, 0
-        window = self._window
-        start = self._window_start
-        try:
-            tag, offset = _varint(window, offset)
-            wire_type = tag & 7
-            value = None
-            if wire_type == _LENGTH_DELIMITED:
-                length, offset = _varint(window, offset)
-                value = start + offset
-                after = value + length
-            elif wire_type == _VARINT:
-                after = start + _varint(window, offset)[1]
-            elif wire_type == _FIXED32:
-                after = start + offset + 4
-            elif wire_type == _FIXED64:
-                after = start + offset + 8
+            tag, length = message[position], message[position + 1]
+            if tag & 0x87 == LENGTH_DELIMITED and length < 0x80:  # mostly, each is one byte
+                number, value = tag >> 3, position + 2
+                position = value + length
             else:
-                raise FormatError(f"byte {position}, in a {kind}: no field of ONNX has wire type {wire_type}")
-        except IndexError:
-            raise FormatError(f"byte {position}, in a {kind}: the file ends in the middle of a field") from None
-        if after > end:
-            raise FormatError(
-                f"byte {position}, in a {kind}: field {tag >> 3} reaches to byte {after}, what holds it ends at {end}"
-            )
-        return tag >> 3, value, after
+                number, value, position = field_at(message, position)
+            if position > end:
+                break
+            if value:
+                yield number, message[value:position]
+    except IndexError:
+        position = end + 1
+    if position > end:
+        raise FormatError(f"a message of {end} bytes ends in the middle of a field")
 
 
-def _varint(window: bytes, offset: int) -> tuple[int, int]:
+def field_at(data: bytes, offset: int) -> tuple[int, int, int]:
+    """Number of the field at `offset`, where its value starts if that has a length (else 0), and where the field ends.
+
+    Raises:
+        IndexError: The data end before.
+        FormatError: A number is too long, or the wire type is none that ONNX uses.
+    """
+    tag, offset = _varint(data, offset)
+    match tag & 7:
+        case 2:
+            length, value = _varint(data, offset)
+            return tag >> 3, value, value + length
+        case 0:
+            return tag >> 3, 0, _varint(data, offset)[1]
+        case 5:
+            return tag >> 3, 0, offset + 4
+        case 1:
+            return tag >> 3, 0, offset + 8
+        case wire_type:
+            raise FormatError(f"no field of ONNX has wire type {wire_type}")
+
+
+def _varint(data: bytes, offset: int) -> tuple[int, int]:
     """A number and where it ends: seven bits a byte, low ones first, the high bit set in all but the last."""
-    byte = window[offset]
+    byte = data[offset]
     if byte < 0x80:
         return byte, offset + 1
     number = byte & 0x7F
     for shift in range(7, 70, 7):
         offset += 1
-        byte = window[offset]
+        byte = data[offset]
         number |= (byte & 0x7F) << shift
         if byte < 0x80:
             return number, offset + 1
     raise FormatError("a number has more than ten bytes")
 
 
-def _header(number: int, length: int) -> bytes:
+def header(number: int, length: int) -> bytes:
     """Tag and length of a length-delimited field."""
-    return _encode(number << 3 | _LENGTH_DELIMITED) + _encode(length)
+    return _encoded(number << 3 | LENGTH_DELIMITED) + _encoded(length)
 
 
-def _encode(number: int) -> bytes:
+def _encoded(number: int) -> bytes:
     encoded = bytearray()
     while number >= 0x80:
         encoded.append(number & 0x7F | 0x80)
         number >>= 7
     encoded.append(number)
     return bytes(encoded)
-
-
-def _reference_field(reference: bytes) -> bytes:
-    """A whole field that holds a reference."""
-    return _header(REFERENCE_FIELD, len(reference)) + reference

@@ -22,8 +22,8 @@ from onnx_proto.model import (
     TrainingInfo,
     ValueInfo,
 )
+from onnx_proto.skim import MAX_GRAPH_DEPTH
 from onnx_proto.tensor import SparseTensor, Strings, Tensor
-from onnx_proto.wire import MAX_GRAPH_DEPTH
 from onnx_proto.write_data import ExternalWriter, check_file_name, replacing
 from onnx_proto.write_devices import device_configuration, node_device_configuration
 from onnx_proto.write_types import write_type

@@ -478,3 +478,135 @@ class SimpleShardedDimProto(_message.Message):
     dim_param: str
     num_shards: int
     def __init__(self, dim_value: _Optional[int] = ..., dim_param: _Optional[str] = ..., num_shards: _Optional[int] = ...) -> None: ...
+
+class ShallowModelProto(_message.Message):
+    __slots__ = ("ir_version", "producer_name", "producer_version", "domain", "model_version", "doc_string", "graph", "opset_import", "metadata_props", "training_info", "functions", "configuration")
+    IR_VERSION_FIELD_NUMBER: _ClassVar[int]
+    PRODUCER_NAME_FIELD_NUMBER: _ClassVar[int]
+    PRODUCER_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    MODEL_VERSION_FIELD_NUMBER: _ClassVar[int]
+    DOC_STRING_FIELD_NUMBER: _ClassVar[int]
+    GRAPH_FIELD_NUMBER: _ClassVar[int]
+    OPSET_IMPORT_FIELD_NUMBER: _ClassVar[int]
+    METADATA_PROPS_FIELD_NUMBER: _ClassVar[int]
+    TRAINING_INFO_FIELD_NUMBER: _ClassVar[int]
+    FUNCTIONS_FIELD_NUMBER: _ClassVar[int]
+    CONFIGURATION_FIELD_NUMBER: _ClassVar[int]
+    ir_version: int
+    producer_name: str
+    producer_version: str
+    domain: str
+    model_version: int
+    doc_string: str
+    graph: ShallowGraphProto
+    opset_import: _containers.RepeatedScalarFieldContainer[bytes]
+    metadata_props: _containers.RepeatedScalarFieldContainer[bytes]
+    training_info: _containers.RepeatedScalarFieldContainer[bytes]
+    functions: _containers.RepeatedScalarFieldContainer[bytes]
+    configuration: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, ir_version: _Optional[int] = ..., producer_name: _Optional[str] = ..., producer_version: _Optional[str] = ..., domain: _Optional[str] = ..., model_version: _Optional[int] = ..., doc_string: _Optional[str] = ..., graph: _Optional[_Union[ShallowGraphProto, _Mapping]] = ..., opset_import: _Optional[_Iterable[bytes]] = ..., metadata_props: _Optional[_Iterable[bytes]] = ..., training_info: _Optional[_Iterable[bytes]] = ..., functions: _Optional[_Iterable[bytes]] = ..., configuration: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ShallowTrainingInfoProto(_message.Message):
+    __slots__ = ("initialization", "algorithm", "initialization_binding", "update_binding")
+    INITIALIZATION_FIELD_NUMBER: _ClassVar[int]
+    ALGORITHM_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZATION_BINDING_FIELD_NUMBER: _ClassVar[int]
+    UPDATE_BINDING_FIELD_NUMBER: _ClassVar[int]
+    initialization: ShallowGraphProto
+    algorithm: ShallowGraphProto
+    initialization_binding: _containers.RepeatedScalarFieldContainer[bytes]
+    update_binding: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, initialization: _Optional[_Union[ShallowGraphProto, _Mapping]] = ..., algorithm: _Optional[_Union[ShallowGraphProto, _Mapping]] = ..., initialization_binding: _Optional[_Iterable[bytes]] = ..., update_binding: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ShallowGraphProto(_message.Message):
+    __slots__ = ("node", "name", "initializer", "doc_string", "input", "output", "value_info", "quantization_annotation", "sparse_initializer", "metadata_props")
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    INITIALIZER_FIELD_NUMBER: _ClassVar[int]
+    DOC_STRING_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    VALUE_INFO_FIELD_NUMBER: _ClassVar[int]
+    QUANTIZATION_ANNOTATION_FIELD_NUMBER: _ClassVar[int]
+    SPARSE_INITIALIZER_FIELD_NUMBER: _ClassVar[int]
+    METADATA_PROPS_FIELD_NUMBER: _ClassVar[int]
+    node: _containers.RepeatedScalarFieldContainer[bytes]
+    name: str
+    initializer: _containers.RepeatedScalarFieldContainer[bytes]
+    doc_string: str
+    input: _containers.RepeatedScalarFieldContainer[bytes]
+    output: _containers.RepeatedScalarFieldContainer[bytes]
+    value_info: _containers.RepeatedScalarFieldContainer[bytes]
+    quantization_annotation: _containers.RepeatedScalarFieldContainer[bytes]
+    sparse_initializer: _containers.RepeatedScalarFieldContainer[bytes]
+    metadata_props: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, node: _Optional[_Iterable[bytes]] = ..., name: _Optional[str] = ..., initializer: _Optional[_Iterable[bytes]] = ..., doc_string: _Optional[str] = ..., input: _Optional[_Iterable[bytes]] = ..., output: _Optional[_Iterable[bytes]] = ..., value_info: _Optional[_Iterable[bytes]] = ..., quantization_annotation: _Optional[_Iterable[bytes]] = ..., sparse_initializer: _Optional[_Iterable[bytes]] = ..., metadata_props: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ShallowAttributeProto(_message.Message):
+    __slots__ = ("name", "f", "i", "s", "t", "g", "floats", "ints", "strings", "tensors", "graphs", "doc_string", "tp", "type_protos", "type", "ref_attr_name", "sparse_tensor", "sparse_tensors")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    F_FIELD_NUMBER: _ClassVar[int]
+    I_FIELD_NUMBER: _ClassVar[int]
+    S_FIELD_NUMBER: _ClassVar[int]
+    T_FIELD_NUMBER: _ClassVar[int]
+    G_FIELD_NUMBER: _ClassVar[int]
+    FLOATS_FIELD_NUMBER: _ClassVar[int]
+    INTS_FIELD_NUMBER: _ClassVar[int]
+    STRINGS_FIELD_NUMBER: _ClassVar[int]
+    TENSORS_FIELD_NUMBER: _ClassVar[int]
+    GRAPHS_FIELD_NUMBER: _ClassVar[int]
+    DOC_STRING_FIELD_NUMBER: _ClassVar[int]
+    TP_FIELD_NUMBER: _ClassVar[int]
+    TYPE_PROTOS_FIELD_NUMBER: _ClassVar[int]
+    TYPE_FIELD_NUMBER: _ClassVar[int]
+    REF_ATTR_NAME_FIELD_NUMBER: _ClassVar[int]
+    SPARSE_TENSOR_FIELD_NUMBER: _ClassVar[int]
+    SPARSE_TENSORS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    f: float
+    i: int
+    s: bytes
+    t: TensorProto
+    g: ShallowGraphProto
+    floats: _containers.RepeatedScalarFieldContainer[float]
+    ints: _containers.RepeatedScalarFieldContainer[int]
+    strings: _containers.RepeatedScalarFieldContainer[bytes]
+    tensors: _containers.RepeatedScalarFieldContainer[bytes]
+    graphs: _containers.RepeatedScalarFieldContainer[bytes]
+    doc_string: str
+    tp: TypeProto
+    type_protos: _containers.RepeatedScalarFieldContainer[bytes]
+    type: int
+    ref_attr_name: str
+    sparse_tensor: SparseTensorProto
+    sparse_tensors: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, name: _Optional[str] = ..., f: _Optional[float] = ..., i: _Optional[int] = ..., s: _Optional[bytes] = ..., t: _Optional[_Union[TensorProto, _Mapping]] = ..., g: _Optional[_Union[ShallowGraphProto, _Mapping]] = ..., floats: _Optional[_Iterable[float]] = ..., ints: _Optional[_Iterable[int]] = ..., strings: _Optional[_Iterable[bytes]] = ..., tensors: _Optional[_Iterable[bytes]] = ..., graphs: _Optional[_Iterable[bytes]] = ..., doc_string: _Optional[str] = ..., tp: _Optional[_Union[TypeProto, _Mapping]] = ..., type_protos: _Optional[_Iterable[bytes]] = ..., type: _Optional[int] = ..., ref_attr_name: _Optional[str] = ..., sparse_tensor: _Optional[_Union[SparseTensorProto, _Mapping]] = ..., sparse_tensors: _Optional[_Iterable[bytes]] = ...) -> None: ...
+
+class ShallowFunctionProto(_message.Message):
+    __slots__ = ("name", "input", "output", "attribute", "node", "doc_string", "opset_import", "domain", "attribute_proto", "value_info", "overload", "metadata_props")
+    NAME_FIELD_NUMBER: _ClassVar[int]
+    INPUT_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE_FIELD_NUMBER: _ClassVar[int]
+    NODE_FIELD_NUMBER: _ClassVar[int]
+    DOC_STRING_FIELD_NUMBER: _ClassVar[int]
+    OPSET_IMPORT_FIELD_NUMBER: _ClassVar[int]
+    DOMAIN_FIELD_NUMBER: _ClassVar[int]
+    ATTRIBUTE_PROTO_FIELD_NUMBER: _ClassVar[int]
+    VALUE_INFO_FIELD_NUMBER: _ClassVar[int]
+    OVERLOAD_FIELD_NUMBER: _ClassVar[int]
+    METADATA_PROPS_FIELD_NUMBER: _ClassVar[int]
+    name: str
+    input: _containers.RepeatedScalarFieldContainer[str]
+    output: _containers.RepeatedScalarFieldContainer[str]
+    attribute: _containers.RepeatedScalarFieldContainer[str]
+    node: _containers.RepeatedScalarFieldContainer[bytes]
+    doc_string: str
+    opset_import: _containers.RepeatedScalarFieldContainer[bytes]
+    domain: str
+    attribute_proto: _containers.RepeatedScalarFieldContainer[bytes]
+    value_info: _containers.RepeatedScalarFieldContainer[bytes]
+    overload: str
+    metadata_props: _containers.RepeatedScalarFieldContainer[bytes]
+    def __init__(self, name: _Optional[str] = ..., input: _Optional[_Iterable[str]] = ..., output: _Optional[_Iterable[str]] = ..., attribute: _Optional[_Iterable[str]] = ..., node: _Optional[_Iterable[bytes]] = ..., doc_string: _Optional[str] = ..., opset_import: _Optional[_Iterable[bytes]] = ..., domain: _Optional[str] = ..., attribute_proto: _Optional[_Iterable[bytes]] = ..., value_info: _Optional[_Iterable[bytes]] = ..., overload: _Optional[str] = ..., metadata_props: _Optional[_Iterable[bytes]] = ...) -> None: ...
