@@ -10,6 +10,8 @@ from codegen_torch.names import Identifier, component
 
 _DICT_METHODS = frozenset(("clear", "items", "keys", "pop", "update", "values"))
 _LAYER_NAMES = {"Conv": "conv", "ConvTranspose": "conv", "BatchNorm": "norm", "LayerNorm": "norm", "RMSNorm": "norm"}
+# What exporters and optimizers call tensors that they have no name for.
+_NUMBERED = re.compile(r"(const|constant|init|initializer|node|param|tensor|val|value)_?\d+\w*", re.IGNORECASE)
 # What a single functional operation is as an entry of nn.Sequential.
 MODULES_OF_FUNCTIONS = {
     "Tensor.flatten": "nn.Flatten",
@@ -105,7 +107,7 @@ def _tensor_path(region: Region, leaf: Expr, uses: dict[str, int]) -> str:
         return Identifier.like(name.replace(".", "_"))
     default = "weight" if leaf.op == "weight" else "table"
     last = name.rsplit(".", 1)[-1]
-    is_name = re.fullmatch(r"[A-Za-z]\w*", last) and not last.startswith("val_")
+    is_name = re.fullmatch(r"[A-Za-z]\w*", last) and not _NUMBERED.fullmatch(last)
     return Identifier.like(last, default) if is_name else default
 
 

@@ -6,15 +6,17 @@ from collections.abc import Iterable, Mapping
 
 from dataflow_ir import users
 
-from codegen_torch.expr import Expr
+from codegen_torch.expr import Expr, Scope
 from codegen_torch.modules.region import data_operands, is_layer
 
 Place = tuple[str, ...]
 """The paths of the modules around an expression, outermost first."""
 
 
-def places_of(order: Iterable[Expr], results: Iterable[Expr]) -> tuple[dict[Expr, Place], dict[str, str | None]]:
-    """The place of every expression and the class of every path, as far as the file tells.
+def places_of(
+    order: Iterable[Expr], results: Iterable[Expr], scopes: Mapping[Expr, Scope]
+) -> tuple[dict[Expr, Place], dict[str, str | None]]:
+    """The place of every expression and the class of every path.
 
     A value computed inside a module without any of its weights, and used outside of it, is a shared computation
     (a mask, a table of positions) that the exporter met there first: it moves out to where all its users are.
@@ -22,9 +24,10 @@ def places_of(order: Iterable[Expr], results: Iterable[Expr]) -> tuple[dict[Expr
     Args:
         order: The expressions, operands first; leaves are left out.
         results: The outputs of the graph.
+        scopes: The modules around every expression.
     """
     order = list(order)
-    places, classes = _stated(order)
+    places, classes = _stated(order, scopes)
     uses = users(list(results))
     learned = _learned_depths(order, places)
     weighty = {places[expr][:depth] for expr, deepest in learned.items() for depth in range(1, deepest + 1)}
@@ -48,14 +51,14 @@ def common(places: list[Place]) -> Place:
     return first[:depth]
 
 
-def _stated(order: list[Expr]) -> tuple[dict[Expr, Place], dict[str, str | None]]:
+def _stated(order: list[Expr], scopes: Mapping[Expr, Scope]) -> tuple[dict[Expr, Place], dict[str, str | None]]:
     """Places as the scopes state them. A path has one place, the one it is first seen at."""
     chains: dict[str, Place] = {}
     classes: dict[str, str | None] = {}
     places: dict[Expr, Place] = {}
     for expr in order:
         place: Place = ()
-        for step in expr.origin.scope:
+        for step in scopes[expr]:
             place = chains.setdefault(step.path, (*place, step.path))
             classes.setdefault(step.path, step.cls)
         places[expr] = place

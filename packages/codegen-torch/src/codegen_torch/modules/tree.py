@@ -15,6 +15,7 @@ from codegen_torch.expr import Expr
 from codegen_torch.modules.cycles import components
 from codegen_torch.modules.places import Place, common, places_of
 from codegen_torch.modules.region import LEAVES, Region, data_operands, is_layer
+from codegen_torch.modules.repeat import scopes_of
 
 Vertex = Expr | Place
 
@@ -29,7 +30,7 @@ def build_tree(inputs: list[Expr], outputs: Mapping[str, Expr]) -> Region:
     results = list(outputs.values())
     ordered = [e for e in topo(results, key=lambda expr: expr.origin.order) if isinstance(e, Expr)]
     order = [expr for expr in ordered if expr.op not in LEAVES]
-    places, classes = places_of(order, results)
+    places, classes = places_of(order, results, scopes_of(order, results))
     owned = _owned_weights(order)
     for leaf in ordered:
         if leaf.op in ("weight", "constant") and leaf not in owned:
