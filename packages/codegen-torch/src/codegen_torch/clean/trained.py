@@ -9,7 +9,7 @@ from onnx_proto import DataType, Graph, Node, Tensor
 
 _FLOATS = frozenset({DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16})
 
-# The inputs of an operator that hold what training changes.
+# The inputs of an operator, called by its domain where that is not ONNX's own, that hold what training changes.
 _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "BatchNormalization": (1, 2),
     "Conv": (1, 2),
@@ -24,6 +24,28 @@ _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "PRelu": (1,),
     "RMSNormalization": (1,),
     "RNN": (1, 2, 3),
+    "SimplifiedLayerNormalization": (1,),
+    "com.microsoft.Attention": (1, 2),
+    "com.microsoft.BiasGelu": (1,),
+    "com.microsoft.BiasSplitGelu": (1,),
+    "com.microsoft.DecoderMaskedMultiHeadAttention": (10,),
+    "com.microsoft.DynamicQuantizeMatMul": (4,),
+    "com.microsoft.EmbedLayerNormalization": (2, 3, 4, 5, 6),
+    "com.microsoft.FastGelu": (1,),
+    "com.microsoft.FusedConv": (1, 2),
+    "com.microsoft.FusedGemm": (1, 2),
+    "com.microsoft.FusedMatMul": (0, 1),
+    "com.microsoft.GemmFastGelu": (1, 2),
+    "com.microsoft.GroupQueryAttention": (11, 14, 15),
+    "com.microsoft.MatMulIntegerToFloat": (6,),
+    "com.microsoft.MatMulNBits": (5,),
+    "com.microsoft.MoE": (2, 3, 4, 5, 6, 7),
+    "com.microsoft.MultiHeadAttention": (3,),
+    "com.microsoft.QAttention": (2,),
+    "com.microsoft.QMoE": (4, 7, 10),
+    "com.microsoft.SimplifiedLayerNormalization": (1,),
+    "com.microsoft.SkipLayerNormalization": (2, 3, 4),
+    "com.microsoft.SkipSimplifiedLayerNormalization": (2, 3),
 }
 # Here a tensor of several elements is a learned scale, shift or table as well.
 _ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Concat", "Expand"})
@@ -70,12 +92,11 @@ def _flow_backwards(graph: Graph, places: dict[str, tuple[int, ...]]) -> set[str
     """The values that flow into one of the places, through movement only; no positions mean every input."""
     reached: set[str] = set()
     for node in reversed(graph.nodes):
-        if node.domain:
-            continue
-        if node.op_type in places:
-            positions = places[node.op_type] or range(len(node.inputs))
+        name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
+        if name in places:
+            positions = places[name] or range(len(node.inputs))
             reached.update(node.inputs[position] for position in positions if position < len(node.inputs))
-        elif node.op_type in _MOVEMENT and not reached.isdisjoint(node.outputs):
+        elif name in _MOVEMENT and not reached.isdisjoint(node.outputs):
             reached.update(node.inputs[:1])
     reached.discard("")
     return reached

@@ -3,6 +3,7 @@
 from codegen_torch.symbols import (
     attention,
     casts,
+    contrib,
     creation,
     elementwise,
     host,
@@ -28,6 +29,8 @@ from codegen_torch.table import SYMBOLS
 
 __all__ = ["SYMBOLS", "FactError", "Kind", "Parameter", "Symbol", "symbol"]
 _ = (
+    casts,
+    contrib,
     attention,
     casts,
     creation,

@@ -1,0 +1,9 @@
+"""Operators of ONNX Runtime, domain com.microsoft, which its optimizer and exporters write.
+
+What they mean is what ONNX Runtime's CPU kernels compute; where it has none, what its documentation says
+(docs/ContribOperators.md).
+"""
+
+from codegen_torch.ops.contrib import activation, norm, product, tensor
+
+__all__ = ["activation", "norm", "product", "tensor"]
