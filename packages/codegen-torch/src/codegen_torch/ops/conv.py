@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen_torch.expr import Expr, call
-from codegen_torch.lower.registry import Context, Int, NotApplicable, op
+from codegen_torch.lower.registry import Context, Int, Ints, NotApplicable, op
 from codegen_torch.ops.windows import Numbers, Window, automatic, brief, is_automatic, padded, padded_same, window
 from codegen_torch.symbols.namespaces import F, index, runtime
 
@@ -166,3 +166,76 @@ def _spans(w: Expr, kernel: Numbers | None, move: Window) -> Sizes:
     if kernel is not None:
         return move.spans
     return tuple((size - 1) * gap + 1 for size, gap in zip(w.shape[2:], move.dilation, strict=True))
+
+
+@op("DeformConv", since=19)
+def deform_conv(
+    x: Expr,
+    w: Expr,
+    offset: Expr,
+    b: Expr | None = None,
+    mask: Expr | None = None,
+    *,
+    dilations: Numbers = (),
+    group: int = 1,
+    kernel_shape: Numbers = (),
+    offset_group: int = 1,
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    kernel = _kernel(w, kernel_shape) or (1,) * _dimensions(x, w)
+    move = window(kernel, strides, dilations, pads)  # the size of the offsets tells what follows from the last pads
+    return runtime.deform_conv(  # type: ignore[no-any-return]
+        x,
+        w,
+        offset,
+        b,
+        mask,
+        stride=move.stride,
+        padding=move.before,
+        dilation=move.dilation,
+        groups=group,
+        offset_groups=offset_group,
+    )
+
+
+@op("Col2Im", since=18)
+def col2im(
+    x: Expr,
+    image_shape: Ints,
+    block_shape: Ints,
+    *,
+    dilations: Numbers = (),
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    count = len(image_shape)
+    if len(block_shape) != count:
+        raise NotApplicable(f"{count} sizes of the image and {len(block_shape)} of the block")
+    move = window((1,) * count, strides, dilations, pads)
+    if count != 2 or not move.is_symmetric:
+        return runtime.col2im(x, tuple(image_shape), tuple(block_shape), move.stride, move.dilation, pads)  # type: ignore[no-any-return]
+    return F.fold(  # type: ignore[no-any-return]
+        x,
+        tuple(image_shape),
+        tuple(block_shape),
+        dilation=brief(move.dilation),
+        padding=brief(move.before),
+        stride=brief(move.stride),
+    )
+
+
+@op("Col2Im", since=18)
+def col2im_of_any_rank(
+    x: Expr,
+    image_shape: Expr,
+    block_shape: Expr,
+    *,
+    dilations: Numbers = (),
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    if None not in (image_shape.dims, block_shape.dims) and image_shape.dims != block_shape.dims:
+        raise NotApplicable("the image and the block have different ranks")
+    image, block = call("host.tolist", image_shape), call("host.tolist", block_shape)
+    return runtime.col2im(x, image, block, strides, dilations, pads)  # type: ignore[no-any-return]

@@ -73,3 +73,24 @@ def convolve(
     ]
     y = torch.cat(parts, -1).movedim(-1, 1)
     return y if bias is None else y + bias.reshape(-1, *[1] * len(inner))
+
+
+def col2im(
+    x: Tensor,
+    image: Sequence[int],
+    block: Sequence[int],
+    stride: Sequence[int] = (),
+    dilation: Sequence[int] = (),
+    pads: Sequence[int] = (),
+) -> Tensor:
+    """Add up blocks, [batch, channels * block's size, steps], where they were in an image of any rank, padded."""
+    count = len(image)
+    ones, pads = [1] * count, pads or [0] * 2 * count
+    padded = [size + before + after for size, before, after in zip(image, pads[:count], pads[count:], strict=True)]
+    places = torch.arange(math.prod(padded), device=x.device).reshape(1, 1, *padded)
+    places = windows(places, block, stride or ones, dilation or ones).reshape(-1, math.prod(block)).T
+    channels = x.shape[1] // math.prod(block)
+    y = x.new_zeros(len(x), channels, math.prod(padded))
+    y = y.index_add(2, places.flatten(), x.reshape(len(x), channels, -1)).reshape(len(x), channels, *padded)
+    sides = zip(reversed(pads[:count]), reversed(pads[count:]), strict=True)
+    return F.pad(y, [-side for pair in sides for side in pair])

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TypeAlias
 
-from codegen_torch.dims import Dim, same
+from codegen_torch.dims import Dim, divide, product, same
 from codegen_torch.facts import Fact, Size, broadcast
-from codegen_torch.symbols.base import FactError, size_of, symbol
+from codegen_torch.symbols.base import FactError, size_of, sizes_of, symbol
 from codegen_torch.symbols.windows import spread, window_output
 
 Tensor: TypeAlias = Fact
@@ -92,6 +92,59 @@ def convolve(
     groups: int,
 ) -> Fact:
     return _convolved(x, weight, len(stride), stride, 0, dilation, groups)
+
+
+@symbol("runtime.deform_conv")
+def deform_conv(
+    x: Tensor,
+    weight: Tensor,
+    offset: Tensor,
+    bias: Tensor | None = None,
+    mask: Tensor | None = None,
+    *,
+    stride: tuple[int, ...],
+    padding: tuple[int, ...],
+    dilation: tuple[int, ...],
+    groups: int = 1,
+    offset_groups: int = 1,
+) -> Fact:
+    if x.dims is None or weight.dims is None or offset.dims is None:
+        return Fact(x.dtype, None)
+    return Fact(x.dtype, (x.dims[0], weight.dims[0], *offset.dims[2:]))
+
+
+@symbol("F.fold")
+def fold(
+    x: Tensor,
+    output_size: tuple[Size, ...],
+    kernel_size: tuple[Size, ...],
+    *,
+    dilation: Ints = 1,
+    padding: Ints = 0,
+    stride: Ints = 1,
+) -> Fact:
+    return _folded(x, output_size, kernel_size)
+
+
+@symbol("runtime.col2im")
+def col2im(
+    x: Tensor,
+    image: tuple[Size, ...],
+    block: tuple[Size, ...],
+    stride: tuple[int, ...] = (),
+    dilation: tuple[int, ...] = (),
+    pads: tuple[int, ...] = (),
+) -> Fact:
+    return _folded(x, image, block)
+
+
+def _folded(x: Fact, image: tuple[Size, ...], block: tuple[Size, ...]) -> Fact:
+    sizes, kernel = sizes_of(image), sizes_of(block)
+    if sizes is None:
+        return Fact(x.dtype, None)
+    batch, channels, _ = (Dim.fresh(), Dim.fresh(), None) if x.dims is None else x.dims
+    exact = None if kernel is None or x.dims is None else divide(channels, product(kernel))
+    return Fact(x.dtype, (batch, Dim.fresh() if exact is None else exact, *sizes))
 
 
 @symbol("F.batch_norm")
