@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from itertools import accumulate
+from operator import is_
 
 from dataflow_ir.linear import Line
 from dataflow_ir.lockstep import Window
 from dataflow_ir.ops import OUT
 
 _NEVER = 1_000_000_000
+
+_REACH = 64
+"""How far, in its own lengths, a window may be scattered: what it costs to gather it is in proportion to that."""
 
 
 class Unit:
@@ -66,8 +70,12 @@ class Arrangement:
     def stands(self, window: Window) -> bool:
         """Tell whether a window is made of whole units that stand together."""
         members = self.of(window)
-        whole = sum([len(unit.nodes) for unit in members]) == len(window)
-        return whole and list(self._between(members[0].at, members[-1].at + 1)) == members
+        return sum([len(unit.nodes) for unit in members]) == len(window) and self._stand(members)
+
+    def _stand(self, units: list[Unit]) -> bool:
+        """Tell whether units stand one after the other."""
+        start, stop = units[0].at, units[-1].at + 1
+        return start < stop and all(map(is_, self._between(start, stop), units))
 
     def cuts(self) -> list[int]:
         """Return for every place how many values made before it are used after it, for an order without gaps.
@@ -91,8 +99,8 @@ class Arrangement:
         """Change the order so that a window stands together, before or after another one, and next to it if may be.
 
         Returns:
-            False, and nothing is changed, if that is impossible: it has a part of a unit, or is not convex, or lies
-            on both sides.
+            False, and nothing is changed, if that is impossible or too far: it has a part of a unit, or is not
+            convex, or lies on both sides.
         """
         members = self.of(window)
         if sum([len(unit.nodes) for unit in members]) != len(window):
@@ -103,6 +111,8 @@ class Arrangement:
         elif members[0].at > others[-1].at:
             start, stop = others[-1].at + 1, members[-1].at + 1
         else:
+            return False
+        if stop - start > _REACH * len(window):
             return False
         return self._part(start, stop, set(members))
 
@@ -146,8 +156,7 @@ class Arrangement:
         """
         groups = [self.of(window) for window in windows]
         flat = [unit for group in groups for unit in group]
-        start, stop = flat[0].at, flat[-1].at + 1
-        if start < stop and list(self._between(start, stop)) == flat:
+        if self._stand(flat):
             self._replace(flat, Unit(token, tuple([v for window in windows for v in window])))
             return
         for group, window in zip(groups, windows, strict=True):

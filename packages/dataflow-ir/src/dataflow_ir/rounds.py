@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 from dataflow_ir.arrangement import Arrangement, Unit
 from dataflow_ir.generalise import General, generalise
@@ -14,6 +14,12 @@ from dataflow_ir.periods import blocks, likely_periods, runs, smallest_period
 _ROUNDS = 8
 _PHASES = 4
 """How many phases of a run are tried of those that cut equally few values."""
+
+
+_EFFORT = 8
+"""How many nodes are looked at in a round to continue series, for each node of the row."""
+
+Seek = Callable[[Line, Series], Window | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +50,15 @@ def find(line: Line, units: Iterable[Unit], options: Options) -> list[Found]:
     return _Search(line, units, options).run()
 
 
+@dataclass(slots=True)
+class _Grown:
+    """A series, and the instances that continue it, the nearest ones first."""
+
+    series: Series
+    before: list[Window] = field(default_factory=list)
+    after: list[Window] = field(default_factory=list)
+
+
 class _Search:
     def __init__(self, line: Line, units: Iterable[Unit], options: Options) -> None:
         self.line = line
@@ -52,11 +67,12 @@ class _Search:
         self.found: list[Found] = []
 
     def run(self) -> list[Found]:
-        least = self.options.min_count
+        line, least = self.line, self.options.min_count
         for _ in range(_ROUNDS):
             self.row = self.arrangement.compress()
             self.tokens = [unit.token for unit in self.row]
             self.cuts = self.arrangement.cuts()
+            self.effort = _EFFORT * len(line.nodes)
             if not (self.tandems(max(3, least)) or (least == 2 and self.tandems(2)) or self.scattered()):
                 break
         return self.found
@@ -107,7 +123,11 @@ class _Search:
             self._take(series, least)
 
     def _phases(self, start: int, end: int, period: int) -> list[int]:
-        """Return the best phases of a run: few values cut, then many instances, then the hint, then early ones."""
+        """Return the best phases of a run.
+
+        They cut few values. Of those come first: what gives many instances, what the hint is for, what is cut at a
+        value of many uses (after a sum and its norm rather than between them), and what is early.
+        """
         scopes = self._scopes(start, end)
         ranked = []
         for phase in range(period):
@@ -116,10 +136,11 @@ class _Search:
                 break
             borders = range(start + phase + period, start + phase + period * count, period)
             cut = sum([self.cuts[at] for at in borders]) / len(borders)
-            shared = sum([_common(scopes[at - start - 1], scopes[at - start]) for at in borders]) if scopes else 0
-            ranked.append((cut, -count, shared / len(borders), phase))
+            around = sum([_common(scopes[at - start - 1], scopes[at - start]) for at in borders]) if scopes else 0
+            uses = sum([self.line.used[self.row[at - 1].nodes[-1]] for at in borders])
+            ranked.append((cut, -count, around / len(borders), -uses / len(borders), phase))
         least = min(ranked)[0]
-        return [phase for cut, _, _, phase in sorted(ranked)[:_PHASES] if cut == least]
+        return [phase for cut, *_, phase in sorted(ranked)[:_PHASES] if cut == least]
 
     def _scopes(self, start: int, end: int) -> list[tuple[object, ...]]:
         hint = self.options.hint
@@ -143,8 +164,21 @@ class _Search:
             taken.update([v for window in series.windows for v in window])
         for grown in result:
             if grown.series.is_chain:
-                grown.extend(self.line, taken)
+                self._extend(grown.series, grown.before, 0, one_before, taken)
+                self._extend(grown.series, grown.after, -1, one_after, taken)
         return result
+
+    def _extend(self, series: Series, found: list[Window], at: int, seek: Seek, taken: set[int]) -> None:
+        """Seek what comes before the first or after the last instance, keeping off the nodes that are taken."""
+        edge = Series([series.windows[at]], series.wiring, series.carries)
+        while self.effort > 0:
+            self.effort -= len(series.windows[0])
+            window = seek(self.line, edge)
+            if window is None or not taken.isdisjoint(window):
+                return
+            found.append(window)
+            taken.update(window)
+            edge = Series([window], series.wiring, series.carries)
 
     def _take(self, grown: _Grown, least: int) -> None:
         """Take a series if it is worth it, with as much of what continues it as can stand together."""
@@ -211,25 +245,3 @@ def _common(a: tuple[object, ...], b: tuple[object, ...]) -> int:
             break
         depth += 1
     return depth
-
-
-class _Grown:
-    """A series, and the instances that continue it, the nearest ones first."""
-
-    __slots__ = ("after", "before", "series")
-
-    def __init__(self, series: Series) -> None:
-        self.series = series
-        self.before: list[Window] = []
-        self.after: list[Window] = []
-
-    def extend(self, line: Line, taken: set[int]) -> None:
-        """Seek instances before the first and after the last, keeping off the nodes that are taken."""
-        series = self.series
-        for found, seek in ((self.before, one_before), (self.after, one_after)):
-            at = 0 if seek is one_before else -1
-            edge = Series([series.windows[at]], series.wiring, series.carries)
-            while (window := seek(line, edge)) is not None and taken.isdisjoint(window):
-                found.append(window)
-                taken.update(window)
-                edge = Series([window], series.wiring, series.carries)
