@@ -65,6 +65,12 @@ def test_the_stages_of_a_resnet() -> None:
         assert shortcut.values[0].op == "conv"
 
 
+@pytest.mark.parametrize("depths", [(2,), (2, 2, 2, 2), (2, 3, 2), (3, 2)])
+def test_stages_of_two_blocks_are_found_although_the_second_block_is_no_run(depths: tuple[int, ...]) -> None:
+    found = df.repeats(networks.resnet(depths), param=is_weight, token=without_sizes)
+    assert counts(found, 7) == list(depths)
+
+
 def test_attributes_that_vary_are_told() -> None:
     found = df.repeats(networks.resnet(), param=is_weight, token=without_sizes)
     third = found[-2]
@@ -290,9 +296,19 @@ def test_planted_layers_are_found_and_round_trip(random: Random, count: int, len
     assert len(covered) >= (planted_count - 1) * length
 
 
-@pytest.mark.parametrize("make", [networks.gpt, networks.encoder, networks.towers, networks.resnet, networks.densenet])
-def test_networks_round_trip(make: Any) -> None:
-    g = make()
+NETWORKS = {
+    "gpt": networks.gpt(),
+    "encoder": networks.encoder(),
+    "towers": networks.towers(),
+    "resnet": networks.resnet(),
+    "small resnet": networks.resnet((2, 2, 2, 2)),
+    "densenet": networks.densenet(),
+}
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_networks_round_trip(name: str) -> None:
+    g = NETWORKS[name]
     round_trip(g, param=is_weight)
     round_trip(g, param=is_weight, token=without_sizes)
     assert df.equal(df.inline(df.outline(g)), g)

@@ -79,6 +79,13 @@ def alike(line: Line, windows: Sequence[Window]) -> Series | None:
     return Series(same, first, (OUTSIDE,) * first.count(OUTSIDE)) if len(same) > 1 else None
 
 
+def following(line: Line, window: Window, before: int) -> Series:
+    """Return the series of one window that uses the last node of another instance, whose number is given."""
+    wires = wiring(line, {v: offset for offset, v in enumerate(window)})
+    last = len(window) - 1
+    return Series([window], wires, tuple([last if i == before else OUTSIDE for i in outside(line, window, wires)]))
+
+
 def one_before(line: Line, series: Series) -> Window | None:
     """Return the instance that the first one of a chain would follow, if it is there.
 

@@ -80,7 +80,7 @@ class Instance:
 
 @dataclass(frozen=True, slots=True)
 class Varying:
-    """A node that has not the same attributes in all instances, which ``token`` allowed.
+    """A node that has not the same attributes in the body and in all instances, which ``token`` allowed.
 
     Attributes:
         at: Which of the nodes.
@@ -101,7 +101,8 @@ class Repeat:
         holes: What the instances differ in, one for each parameter of the body.
         instances: Where it is; if it is tandem, in that order.
         tandem: Whether each instance uses the one before, as the layers of a stack do.
-        varying: The nodes that differ in their attributes; in the body they have those of some instance.
+        varying: The nodes that differ in their attributes. In the body they have those of some instance; where a
+            repeat is inside of another, it may be one in another copy of that.
     """
 
     body: Lambda
@@ -250,14 +251,17 @@ def _repeat(general: General, body: Body, copy: Copy) -> Repeat:
         tuple([Hole(kind, param, each) for kind, param, each in holes]),
         tuple(instances),
         series.is_chain,
-        tuple(_varying(line, instances)),
+        tuple(_varying(line, body, instances)),
     )
 
 
-def _varying(line: Line, instances: list[Instance]) -> Iterator[Varying]:
+def _varying(line: Line, body: Body, instances: list[Instance]) -> Iterator[Varying]:
+    """Yield the nodes whose attributes differ from instance to instance, or from the body's."""
     reading = line.reading
     if reading.token is reading.label:
         return
-    for at, same in enumerate(zip(*[instance.nodes for instance in instances], strict=True)):
-        if len({reading.label(v) for v in same}) > 1:
+    rows = zip(body.nodes, *[instance.nodes for instance in instances], strict=True)
+    for at, (model, *same) in enumerate(rows):
+        label = reading.label(model)
+        if any(reading.label(v) != label for v in same):
             yield Varying(at, tuple([v.attrs for v in same]))

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 from dataflow_ir.arrangement import Arrangement, Unit
 from dataflow_ir.generalise import General, generalise
 from dataflow_ir.linear import Key, Line
-from dataflow_ir.lockstep import Series, Window, alike, chains, one_after, one_before
+from dataflow_ir.lockstep import Series, Window, alike, chains, following, one_after, one_before
 from dataflow_ir.periods import blocks, likely_periods, runs, smallest_period
 
 _ROUNDS = 8
@@ -73,7 +73,9 @@ class _Search:
             self.tokens = [unit.token for unit in self.row]
             self.cuts = self.arrangement.cuts()
             self.effort = _EFFORT * len(line.nodes)
-            if not (self.tandems(max(3, least)) or (least == 2 and self.tandems(2)) or self.scattered()):
+            if self.tandems(max(3, least)) or (least == 2 and self.tandems(2)):
+                continue
+            if not (self.bridged() or self.scattered()):
                 break
         return self.found
 
@@ -115,7 +117,7 @@ class _Search:
         for phase in self._phases(start, end, period):
             count = (end - start - phase) // period
             firsts = [start + phase + period * n for n in range(count)]
-            grown = self._grow([self._window(first, period) for first in firsts])
+            grown = self._grow(chains(self.line, [self._window(first, period) for first in firsts]))
             instances = sum([len(series.before) + len(series.series.windows) + len(series.after) for series in grown])
             if instances > best[0]:
                 best = instances, grown
@@ -155,13 +157,10 @@ class _Search:
     def _window(self, start: int, length: int) -> Window:
         return tuple([v for unit in self.row[start : start + length] for v in unit.nodes])
 
-    def _grow(self, windows: Sequence[Window]) -> list[_Grown]:
-        """Return the series of a run with what continues them."""
-        result = []
-        taken: set[int] = set()
-        for series in chains(self.line, windows):
-            result.append(_Grown(series))
-            taken.update([v for window in series.windows for v in window])
+    def _grow(self, found: list[Series]) -> list[_Grown]:
+        """Return some series with what continues them."""
+        result = [_Grown(series) for series in found]
+        taken = {v for series in found for window in series.windows for v in window}
         for grown in result:
             if grown.series.is_chain:
                 self._extend(grown.series, grown.before, 0, one_before, taken)
@@ -212,6 +211,31 @@ class _Search:
         place = {v: offset for offset, v in enumerate(window)}
         units = self.arrangement.of(window)
         return [Unit(unit.token, tuple([place[v] for v in unit.nodes]), unit.is_instance) for unit in units]
+
+    def bridged(self) -> bool:
+        """Find what follows itself, but for more at its inputs, and tell whether there is any.
+
+        The row shows no period there: the first block of a residual network's stage has a convolution beside it. So
+        what is between two equal tokens, if less is cut at both than in between, is taken for an instance whose
+        neighbours are sought.
+        """
+        before = len(self.found)
+        last: dict[tuple[int, int], int] = {}
+        for stop, token in enumerate(self.tokens, 1):
+            cut = self.cuts[stop]
+            start = last.get((token, cut), stop)
+            last[token, cut] = stop
+            if start == stop or self.effort <= 0:
+                continue
+            self.effort -= stop - start
+            if cut > min(self.cuts[start:stop]) or self._still_free(start, stop) != (start, stop):
+                continue
+            window = self._window(start, stop - start)
+            series = following(self.line, window, self.row[start - 1].nodes[-1])
+            if series.is_chain and len(window) >= self.options.min_len:
+                for grown in self._grow([series]):
+                    self._take(grown, self.options.min_count)
+        return len(self.found) > before
 
     def scattered(self) -> bool:
         """Find repeats that do not follow each other, and tell whether there are any."""
