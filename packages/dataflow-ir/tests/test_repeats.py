@@ -288,9 +288,9 @@ def planted(random: Random, count: int, length: int, cycles: int) -> tuple[Node,
     return node("head", x, shared), count
 
 
-@given(st.randoms(use_true_random=False), st.integers(3, 6), st.integers(6, 12), st.integers(0, 2))
-def test_planted_layers_are_found_and_round_trip(random: Random, count: int, length: int, cycles: int) -> None:
-    g, planted_count = planted(random, count, length, cycles)
+@given(st.integers(), st.integers(3, 6), st.integers(6, 12), st.integers(0, 2))
+def test_planted_layers_are_found_and_round_trip(seed: int, count: int, length: int, cycles: int) -> None:
+    g, planted_count = planted(Random(seed), count, length, cycles)
     found = round_trip(g, param=is_weight)
     covered = {v for repeat in found for instance in repeat.instances for v in instance.nodes}
     assert len(covered) >= (planted_count - 1) * length
@@ -304,6 +304,47 @@ NETWORKS = {
     "small resnet": networks.resnet((2, 2, 2, 2)),
     "densenet": networks.densenet(),
 }
+
+
+def nested(random: Random, x: Node, depth: int, pattern: float) -> Node:
+    """Return a chain of chains: what is repeated is itself made of repeats, now and then with something between."""
+    choose = Random(pattern)
+    if depth == 0:
+        for _ in range(choose.randrange(1, 4)):
+            x = node(choose.choice("abc"), x, inp("w"))
+        return x
+    count, inner = choose.randrange(2, 4), choose.random()
+    for _ in range(count):
+        x = nested(random, x, depth - 1, inner)
+        if random.random() < 0.3:
+            x = node("z", x, x)
+    return x
+
+
+@given(st.integers(), st.integers(1, 4), st.sampled_from([0, 0.1, 0.4]), st.integers(1, 6))
+def test_repeats_of_repeats_with_varying_attributes(seed: int, depth: int, variation: float, min_len: int) -> None:
+    random = Random(seed)
+
+    def vary(v: Node) -> Node | None:
+        return v if v.op == "input" else Node(v.op, v.inputs, {"channels": random.choice((1, 2, 3))})
+
+    g = nested(random, inp("x"), depth, random.random())
+    g = df.postwalk(lambda v: vary(v) if random.random() < variation else None, g)
+    round_trip(g, param=is_weight, token=without_sizes, min_len=min_len)
+
+
+def test_repeats_of_one_body_that_vary_in_different_nodes() -> None:
+    def layers(x: Node, *sizes: tuple[int, int]) -> Node:
+        for a, b in sizes:
+            x = node("b", node("a", x, inp("w"), channels=a), inp("w"), channels=b)
+        return x
+
+    x = layers(inp("x"), (1, 1), (1, 1), (2, 1))
+    g = layers(node("z", x, x), (1, 1), (1, 1), (1, 2))
+    first, second = round_trip(g, param=is_weight, token=without_sizes, min_len=2)
+    assert first.body is second.body
+    assert (first.varying[0].at, second.varying[0].at) == (0, 1)
+    assert len(df.lambdas(df.outline(g, [first, second]))) == 3
 
 
 @pytest.mark.parametrize("name", NETWORKS)

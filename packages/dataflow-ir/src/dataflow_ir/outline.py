@@ -79,7 +79,8 @@ class _Outliner:
 
     def code(self, repeat: Repeat, at: int, inner: list[Place]) -> Lambda:
         """Return the code of an instance: the body with the instance's attributes, and calls of what is inside it."""
-        variant = (repeat.body, *[each.attrs[at].key for each in repeat.varying])
+        own = {each.at: each.attrs[at].key for each in repeat.varying}
+        variant = (repeat.body, *[item for item in own.items() if item[1] != repeat.nodes[item[0]].attrs.key])
         if variant not in self.codes:
             body, order = _variant(repeat, at)
             twin = dict(zip(repeat.instances[at].nodes, order, strict=True))
