@@ -8,7 +8,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from samples import call, made, outline, tree_of, weights
 
-from codegen_torch.modules.cycles import components
 from codegen_torch.modules.region import Region
 from codegen_torch.names import Identifier, component
 
@@ -220,18 +219,6 @@ def test_identifiers_are_valid_whatever_the_text(text: str) -> None:
 )
 def test_identifiers(text: str, name: str) -> None:
     assert Identifier.like(text) == name
-
-
-@given(st.dictionaries(st.integers(0, 7), st.sets(st.integers(0, 7)), max_size=8))
-def test_components_are_those_that_reach_each_other(graph: dict[int, set[int]]) -> None:
-    reach = {vertex: {vertex} for vertex in range(8)}
-    for _ in range(8):
-        for vertex, ends in graph.items():
-            for other in reach.values():
-                if vertex in other:
-                    other |= ends
-    expected = {frozenset(w for w in range(8) if w in reach[v] and v in reach[w]) for v in range(8)}
-    assert {frozenset(found) for found in components(graph)} == {group for group in expected if len(group) > 1}
 
 
 def test_deep_chains_need_no_recursion() -> None:

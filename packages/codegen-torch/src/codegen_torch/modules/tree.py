@@ -9,10 +9,9 @@ from __future__ import annotations
 import heapq
 from collections.abc import Mapping
 
-from dataflow_ir import topo
+from dataflow_ir import Node, sccs, topo
 
 from codegen_torch.expr import Expr
-from codegen_torch.modules.cycles import components
 from codegen_torch.modules.places import Place, common, places_of
 from codegen_torch.modules.region import LEAVES, Region, data_operands, is_layer
 from codegen_torch.modules.repeat import scopes_of
@@ -118,7 +117,7 @@ def _untwist(flat: _Flat) -> bool:
     twisted: set[Place] = set()
     moved = False
     for graph in _dependencies(flat).values():
-        for component in components(graph):
+        for component in _cycles(graph):
             places = [unit for unit in component if isinstance(unit, tuple)]
             if len(places) > 1:
                 twisted.update([place for place in places if place not in flat.weighty] or places)
@@ -130,6 +129,18 @@ def _untwist(flat: _Flat) -> bool:
     if twisted:
         _dissolve(flat, twisted)
     return moved or bool(twisted)
+
+
+def _cycles(needed_by: Mapping[Vertex, set[Vertex]]) -> list[list[Vertex]]:
+    """The groups of two or more units that all need each other."""
+    needs: dict[Vertex, list[Vertex]] = {unit: [] for unit in needed_by}
+    for unit, users in needed_by.items():
+        for user in users:
+            needs.setdefault(user, []).append(unit)
+    nodes = {unit: Node(unit) for unit in needs}
+    for unit, node in nodes.items():
+        node.inputs = tuple(nodes[needed] for needed in needs[unit])
+    return [[node.op for node in group] for group in sccs(list(nodes.values())) if len(group) > 1]  # type: ignore[misc]
 
 
 def _dissolve(flat: _Flat, twisted: set[Place]) -> None:
