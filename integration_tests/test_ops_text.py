@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
 from codegen_torch.errors import UnsupportedError
@@ -21,6 +20,7 @@ from converted import import_model
 from one_node import Row, check, lower_proto, model_of, table
 from onnx import TensorProto, defs, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
+from ort_oracle import by_runtime
 
 
 def texts(*items: Any) -> np.ndarray:
@@ -34,18 +34,6 @@ CODES = np.array([[1, 0], [-1, 1]])
 
 def one_hot(*_: np.ndarray) -> np.ndarray:
     return texts(["on", "off", "off"], ["off", "off", "on"])
-
-
-def by_runtime(row: Row, elem_type: int) -> Row:
-    """The row with ONNX Runtime's answer, of the given element type, as what is expected."""
-    model = model_of(row, symbolic=False)
-    model.ir_version = 10
-    for output in model.graph.output:
-        output.type.tensor_type.elem_type = elem_type
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    fed = {info.name: row.inputs[int(info.name[1:])] for info in session.get_inputs()}
-    (result,) = session.run(None, fed)
-    return Row(row.op, row.opset, row.inputs, row.attributes, row.baked, lambda *_: result, row.outputs, row.domain)
 
 
 MOVED = [

@@ -27,6 +27,11 @@ def decode_strings(codes: Tensor, vocabulary: np.ndarray) -> np.ndarray:
     return np.asarray(vocabulary[codes.cpu().numpy()], dtype=object)
 
 
+def take_strings(index: Tensor, texts: np.ndarray) -> np.ndarray:
+    """Give the strings at positions, of which negative ones count from the end."""
+    return np.asarray(texts[index.cpu().numpy()], dtype=object)
+
+
 def unpack_strings(data: Tensor, ends: Tensor, shape: Sequence[int]) -> np.ndarray:
     """Cut UTF-8 bytes into strings, each of which ends where the next one starts."""
     text = bytes(data.tolist())

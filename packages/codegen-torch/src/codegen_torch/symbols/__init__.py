@@ -3,6 +3,7 @@
 from codegen_torch.symbols import (
     attention,
     casts,
+    classify,
     contrib,
     creation,
     detection,
@@ -24,16 +25,17 @@ from codegen_torch.symbols import (
     sequence,
     shape,
     strings,
+    trees,
 )
 from codegen_torch.symbols.base import FactError, Kind, Parameter, Symbol, symbol
 from codegen_torch.table import SYMBOLS
 
 __all__ = ["SYMBOLS", "FactError", "Kind", "Parameter", "Symbol", "symbol"]
 _ = (
-    casts,
-    contrib,
     attention,
     casts,
+    classify,
+    contrib,
     creation,
     detection,
     elementwise,
@@ -50,8 +52,9 @@ _ = (
     reduction,
     rnn,
     runtime,
-    sequence,
     selection,
+    sequence,
     shape,
     strings,
+    trees,
 )  # imported for what they register

@@ -28,6 +28,11 @@ def decode_strings(codes: Tensor, vocabulary: Tensor) -> Fact:
     return _strings(codes.dims)
 
 
+@symbol("runtime.take_strings")
+def take_strings(index: Tensor, texts: Tensor) -> Fact:
+    return _strings(index.dims)
+
+
 @symbol("runtime.unpack_strings")
 def unpack_strings(data: Tensor, ends: Tensor, shape: tuple[int, ...]) -> Fact:
     return _strings(shape)
