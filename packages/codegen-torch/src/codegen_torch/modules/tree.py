@@ -140,7 +140,7 @@ def _cycles(needed_by: Mapping[Vertex, set[Vertex]]) -> list[list[Vertex]]:
     nodes = {unit: Node(unit) for unit in needs}
     for unit, node in nodes.items():
         node.inputs = tuple(nodes[needed] for needed in needs[unit])
-    return [[node.op for node in group] for group in sccs(list(nodes.values())) if len(group) > 1]  # type: ignore[misc]
+    return [[node.op for node in group] for group in sccs(list(nodes.values())) if len(group) > 1]
 
 
 def _dissolve(flat: _Flat, twisted: set[Place]) -> None:
