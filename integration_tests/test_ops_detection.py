@@ -129,7 +129,7 @@ def reference(x: Array, w: Array, attributes: dict[str, object]) -> Array:
         (Row("RoiAlign", 16, (IMAGE, REGIONS, NUMBERS), {"mode": "sum"}), "mode"),
         (Row("RoiAlign", 16, (IMAGE, REGIONS, NUMBERS), {"coordinate_transformation_mode": "half"}), "coordinates"),
         (Row("MaxRoiPool", 1, POOL[0].inputs, {"pooled_shape": [3]}), "pooled_shape"),
-        (Row("Col2Im", 18, (floats(1, 4, 16), np.array([5, 5]), np.array([2])), {}, (1, 2)), "2 sizes"),
+        (Row("Col2Im", 18, (floats(1, 4, 16), np.array([5, 5]), np.array([2])), {}, (1, 2)), "different ranks"),
     ],
     ids=lambda value: "" if isinstance(value, Row) else value,
 )

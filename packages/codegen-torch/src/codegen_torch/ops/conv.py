@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from codegen_torch.dims import same
 from codegen_torch.expr import Expr, call
 from codegen_torch.lower.registry import Context, Int, Ints, NotApplicable, op
 from codegen_torch.ops.windows import Numbers, Window, automatic, brief, is_automatic, padded, padded_same, window
@@ -235,7 +236,7 @@ def col2im_of_any_rank(
     pads: Numbers = (),
     strides: Numbers = (),
 ) -> Expr:
-    if None not in (image_shape.dims, block_shape.dims) and image_shape.dims != block_shape.dims:
+    if image_shape.dims and block_shape.dims and same(image_shape.dims[0], block_shape.dims[0]) is False:
         raise NotApplicable("the image and the block have different ranks")
     image, block = call("host.tolist", image_shape), call("host.tolist", block_shape)
     return runtime.col2im(x, image, block, strides, dilations, pads)  # type: ignore[no-any-return]
