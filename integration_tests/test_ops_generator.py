@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from codegen_torch.errors import UnsupportedError
 from interpret import interpret
-from one_node import Row, chain, check, lower_proto, symbols_of, table
+from one_node import Row, chain, check, lower_proto, model_of, symbols_of, table
 from onnx import helper, numpy_helper
 
 VALUES = np.float32([[1, 2], [3, 4]])
@@ -53,6 +54,13 @@ FILLED = [
     )
     for baked in ((), (0,))
 ]
+
+
+def exact_halves(start: np.float16, limit: np.float16, delta: np.float16) -> np.ndarray:
+    """Counted in float32: half precision would stop at 2048."""
+    return np.arange(np.float32(start), np.float32(limit), np.float32(delta)).astype(np.float16)
+
+
 RANGES = [
     Row("Range", opset, tuple(np.asarray(bound, dtype) for bound in bounds), baked=baked)
     for opset in (11, 28)
@@ -68,6 +76,11 @@ RANGES = [
         (np.float64, (1, 1, 0.5)),
     )
     for baked in ((), (0, 1, 2), (0, 2))
+] + [
+    Row("Range", 27, tuple(np.float16([first, last, 1])), attributes, baked, exact_halves)
+    for first, last in ((1, 5), (0, 3000))
+    for attributes in ({}, {"stash_type": 1})
+    for baked in ((), (0, 1, 2))
 ]
 EYES = [
     Row("EyeLike", opset, (np.zeros((3, 4), np.float32),), attributes)
@@ -106,3 +119,14 @@ def test_a_large_constant_of_shape_takes_no_memory() -> None:
     assert output.op == "constant"
     assert output.dims == (1 << 20, 1 << 20)
     assert output.fact.fill == 0
+
+
+def test_a_range_that_stands_still_is_refused() -> None:
+    row = Row("Range", 11, (np.array(0), np.array(3), np.array(0)), baked=(0, 1, 2))
+    with pytest.raises(UnsupportedError, match="the numbers are 0 apart"):
+        lower_proto(model_of(row, symbolic=False))
+
+
+def test_a_long_range_is_computed_when_the_model_runs() -> None:
+    bounds = tuple(np.float32([0, 1 << 17, 1]))
+    assert symbols_of(check(Row("Range", 11, bounds, baked=(0, 1, 2)), symbolic=False)) == ["runtime.arange"]

@@ -107,21 +107,32 @@ def _filled(shape: Any, value: Tensor | None, context: Context) -> Expr:
     return torch.full(shape, number, dtype=dtype)  # type: ignore[no-any-return]
 
 
-@op("Range", since=11)
+@op("Range", since=11, until=26)
 def range_(start: Expr, limit: Expr, delta: Expr) -> Expr:
     """``start``, ``start + delta``, … before ``limit``; nothing where it lies on the other side."""
     bounds = [bound.fact.value for bound in (start, limit, delta)]
     if any(bound is None for bound in bounds):
         return runtime.arange(start, limit, delta)  # type: ignore[no-any-return]
     first, last, step = (bound.item() for bound in bounds if bound is not None)
+    if isinstance(step, int | float) and step == 0:
+        raise NotApplicable("the numbers are 0 apart")
     if start.dtype.is_int:
-        if isinstance(step, int) and step and all(isinstance(bound, int) for bound in (first, last)):
+        if isinstance(step, int) and all(isinstance(bound, int) for bound in (first, last)):
             last = first + step * len(range(first, last, step))
         return torch.arange(first, last, step, dtype=start.dtype)  # type: ignore[no-any-return]
     count = max(math.ceil((last - first) / step), 0)
     if count > FOLD_LIMIT:
-        raise NotApplicable(f"{count} elements are too many")
-    return array(first + step * np.arange(count), start.dtype)
+        return runtime.arange(start, limit, delta)  # type: ignore[no-any-return]
+    # Half precision is computed in float32.
+    number = np.float64 if start.dtype is DType.FLOAT64 else np.float32
+    return array(number(first) + number(step) * np.arange(count).astype(number), start.dtype)
+
+
+@op("Range", since=27)
+def range_in_float32(start: Expr, limit: Expr, delta: Expr, *, stash_type: int = 1) -> Expr:
+    if stash_type != DataType.FLOAT and start.dtype in (DType.FLOAT16, DType.BFLOAT16):
+        raise NotApplicable("half precision is computed in float32 alone")
+    return range_(start, limit, delta)  # type: ignore[no-any-return]
 
 
 @op("EyeLike", since=9)

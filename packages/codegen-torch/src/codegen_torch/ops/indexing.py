@@ -122,7 +122,6 @@ def _never_negative(indices: Expr) -> bool:
 
 
 @op("GatherElements", since=11)
-@through_int64
 def gather_elements(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
     return torch.gather(x, _from_the_front(indices, x, axis), axis)  # type: ignore[no-any-return]
 
@@ -197,7 +196,6 @@ _scatter, _ordered_scatter = through_int64(_scattered), through_order(_scattered
 
 
 @op("Trilu", since=14)
-@through_int64
 def trilu(x: Expr, k: Int | None = None, *, upper: int = 1) -> Expr:
     k = 0 if k is None else k
     return x.triu(k) if upper else x.tril(k)  # type: ignore[no-any-return]

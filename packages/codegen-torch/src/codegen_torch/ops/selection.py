@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import Context, Int, op
-from codegen_torch.ops.unsigned import WIDE, through_order
+from codegen_torch.ops.unsigned import through_order
 from codegen_torch.symbols.namespaces import index, runtime, torch
 
 
@@ -40,8 +39,7 @@ def _topk(x: Expr, k: Int, axis: int, largest: int, context: Context) -> Any:
 @op("NonZero", since=9)
 def nonzero(x: Expr) -> Expr:
     """A row for each dimension, where torch has a column."""
-    numbers = x.to(DType.INT64) if x.dtype in WIDE else x
-    return numbers.nonzero().transpose(0, 1)  # type: ignore[no-any-return]
+    return x.nonzero().transpose(0, 1)  # type: ignore[no-any-return]
 
 
 @op("Unique", since=11)

@@ -22,7 +22,9 @@ def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
 def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """The numbers start, start + delta, … before limit; nothing where it lies on the other side."""
     count = max(math.ceil((limit.item() - start.item()) / delta.item()), 0)
-    return start + delta * torch.arange(count, dtype=start.dtype, device=start.device)
+    wide = torch.promote_types(start.dtype, torch.float32) if start.is_floating_point() else start.dtype
+    numbers = start.to(wide) + delta.to(wide) * torch.arange(count, dtype=wide, device=start.device)
+    return numbers.to(start.dtype)
 
 
 def unsqueezed(x: Tensor, axes: Sequence[int]) -> Tensor:
