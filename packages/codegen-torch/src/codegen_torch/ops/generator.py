@@ -124,8 +124,8 @@ def range_(start: Expr, limit: Expr, delta: Expr) -> Expr:
     if count > FOLD_LIMIT:
         return runtime.arange(start, limit, delta)  # type: ignore[no-any-return]
     # Half precision is computed in float32.
-    number = np.float64 if start.dtype is DType.FLOAT64 else np.float32
-    return array(number(first) + number(step) * np.arange(count).astype(number), start.dtype)
+    number = np.dtype(np.float64 if start.dtype is DType.FLOAT64 else np.float32)
+    return array(number.type(first) + np.arange(count).astype(number) * number.type(step), start.dtype)
 
 
 @op("Range", since=27)
