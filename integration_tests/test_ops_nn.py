@@ -297,54 +297,9 @@ def _expressions(lowered: Any) -> list[Any]:
     return nodes(list(lowered.outputs.values()))
 
 
-def resize(size: tuple[int, ...], opset: int = 13, op: str = "Resize", **options: Any) -> Row:
-    scales, sizes = options.pop("scales", None), options.pop("sizes", None)
-    given = [np.float32([1, 1, *scales])] if scales else [None]
-    if op == "Upsample" or opset == 10:
-        return Row(op, opset, (floats(1, 2, *size), *given), options, (1,))
-    extent = [np.array([1, 2, *sizes])] if sizes else []
-    return Row(op, opset, (floats(1, 2, *size), None, *given, *extent), options, (2, 3))
-
-
-ASYMMETRIC = {"coordinate_transformation_mode": "asymmetric", "nearest_mode": "floor"}
-
-
-@pytest.mark.parametrize(
-    "row",
-    [
-        resize((4, 5), scales=(2, 2), mode="linear"),
-        resize((4, 5), scales=(2, 3), mode="linear", coordinate_transformation_mode="pytorch_half_pixel"),
-        resize((4, 5), scales=(2, 2), mode="linear", coordinate_transformation_mode="align_corners"),
-        resize((4, 5), scales=(0.5, 1.5), mode="linear"),
-        resize((4, 5), sizes=(7, 3), mode="linear"),
-        resize((5,), scales=(2,), mode="linear"),
-        resize((4, 5), scales=(2, 2), mode="cubic"),
-        resize((4, 5), scales=(2, 3), **ASYMMETRIC),
-        resize((4, 5), scales=(2, 3)),
-        resize((4, 5), scales=(0.5, 0.5), **ASYMMETRIC),
-        resize((4, 5), sizes=(8, 10), **ASYMMETRIC),
-        resize((4, 5), sizes=(7, 3), **ASYMMETRIC),
-        resize((4, 5), opset=18, scales=(2, 2), mode="linear"),
-        resize((4, 5), scales=(1.5, 1.5), nearest_mode="ceil"),
-        resize((4, 4), sizes=(1, 3)),
-        resize((4, 4), sizes=(8, 8), coordinate_transformation_mode="align_corners", nearest_mode="floor"),
-        resize((4,), sizes=(7,), coordinate_transformation_mode="asymmetric", nearest_mode="round_prefer_ceil"),
-        resize((4, 5), opset=10, scales=(2, 2)),
-        resize((4, 5), opset=9, op="Upsample", scales=(2, 2)),
-    ],
-    ids=str,
-)
-def test_resampling(row: Row) -> None:
-    compare_with_runtime(row)
-
-
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        (resize((4, 5), scales=(2, 2), mode="linear", coordinate_transformation_mode="asymmetric"), "asymmetric"),
-        (resize((4, 5), scales=(1.5, 1.5), nearest_mode="?"), "not supported"),
-        (resize((4, 5), sizes=(8, 8), opset=18, keep_aspect_ratio_policy="not_larger"), "keep_aspect_ratio"),
-        (resize((4, 5), sizes=(2, 2), opset=18, mode="linear", antialias=1), "antialiasing"),
         (Row("Dropout", 6, (IMAGE,)), "training mode"),
     ],
     ids=lambda value: "" if isinstance(value, Row) else value,
@@ -352,11 +307,6 @@ def test_resampling(row: Row) -> None:
 def test_what_torch_does_not_do_is_refused(row: Row, reason: str) -> None:
     with pytest.raises(UnsupportedError, match=reason):
         lower_proto(model_of(row, symbolic=False))
-
-
-def test_other_elements_than_torch_picks_are_refused_at_unknown_sizes() -> None:
-    with pytest.raises(UnsupportedError, match="picks other elements"):
-        lower_proto(model_of(resize((4, 5), scales=(1.5, 1.5), nearest_mode="ceil"), symbolic=True))
 
 
 @pytest.mark.parametrize(

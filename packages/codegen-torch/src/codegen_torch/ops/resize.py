@@ -19,6 +19,8 @@ from codegen_torch.symbols.base import size_of
 from codegen_torch.symbols.namespaces import F, host, runtime, torch
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
+_AWAY = "floor_or_ceil"
+"""How elements were picked before opset 11: the one before, or, where the dimension shrinks, the one behind."""
 _PROBED = 1 << 14
 """Where the size is not known, the elements picked are compared for an output of this length."""
 
@@ -43,6 +45,8 @@ def resize(
     """torch's own interpolation, where it computes the same."""
     if not x.dtype.is_float:
         raise NotApplicable("torch interpolates floating-point numbers alone")
+    if coordinate_transformation_mode == "tf_crop_and_resize":
+        raise NotApplicable("torch interpolates no region")
     if sizes and keep_aspect_ratio_policy != "stretch":
         raise NotApplicable(f"keep_aspect_ratio_policy {keep_aspect_ratio_policy!r} changes the sizes")
     if mode == "cubic" and (exclude_outside or cubic_coeff_a != -0.75):
@@ -92,7 +96,7 @@ def resize_by_places(
     )
     options: dict[str, Any] = {"extrapolation": extrapolation_value} if crops else {}
     if mode == "nearest":
-        _check("nearest_mode", nearest_mode, _ROUNDINGS)
+        _check("nearest_mode", nearest_mode, {*_ROUNDINGS, _AWAY})
         return runtime.resize_nearest(x, places, rounding=nearest_mode, **options)  # type: ignore[no-any-return]
     options |= {"antialias": bool(antialias), "exclude_outside": bool(exclude_outside)}
     numbers = x if x.dtype.is_float else x.to(DType.FLOAT64)
@@ -162,16 +166,16 @@ def _numbers(vector: Expr) -> Any:
 
 @op("Resize", since=10, until=10)
 def resize_asymmetric(x: Expr, scales: Const[Floats], *, mode: str = "nearest") -> Expr:
-    """Of the element types only floating-point ones have a function in torch."""
+    """At first there was one way to find coordinates."""
     if not x.dtype.is_float:
         raise NotApplicable("torch interpolates floating-point numbers alone")
-    return _resample(x, _by_axis(x, (), (), scales), mode, "asymmetric", "floor")
+    return _resample(x, _by_axis(x, (), (), scales), mode, "asymmetric", _AWAY)
 
 
 @op("Resize", since=10, until=10)
 def resize_asymmetric_by_places(x: Expr, scales: Expr, *, mode: str = "nearest") -> Expr:
     return resize_by_places(  # type: ignore[no-any-return]
-        x, None, scales, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode="floor"
+        x, None, scales, mode=mode, coordinate_transformation_mode="asymmetric", nearest_mode=_AWAY
     )
 
 
@@ -313,7 +317,9 @@ def _is_longer_than_one(axis: _Axis) -> bool:
 
 def _is_whole(axis: _Axis) -> bool:
     """Whether the output's size is not rounded, so that there is nothing to be symmetric about."""
-    return axis.factor is None or axis.factor.is_integer() or axis.output == axis.size * axis.factor
+    if axis.factor is None or axis.factor.is_integer():
+        return True
+    return isinstance(axis.size, int) and axis.output == axis.size * axis.factor
 
 
 def _nearest_mode(axes: list[_Axis], coordinates: str, rounding: str) -> str | None:
@@ -330,6 +336,8 @@ _SAME_FORMULA = {("nearest", "asymmetric", "floor"), ("nearest-exact", "half_pix
 def _picks_the_same(axis: _Axis, mode: str, coordinates: str, rounding: str) -> bool:
     if axis.scale is None:
         return (mode, coordinates, rounding) in _SAME_FORMULA
+    if rounding == _AWAY:
+        rounding = "ceil" if axis.scale < 1 else "floor"
     size = axis.size if isinstance(axis.size, int) else None
     output = _PROBED if axis.output is None else axis.output
     wanted = _onnx_indices(size, output, axis.scale, coordinates, rounding)

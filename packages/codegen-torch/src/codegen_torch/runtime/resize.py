@@ -65,12 +65,12 @@ def resize_nearest(
     extrapolation: float | None = None,
 ) -> Tensor:
     """The elements next to some places."""
-    for axis, place, _ in places:
+    for axis, place, scale in places:
         length, near = x.shape[axis], place.float()
-        if rounding == "floor":
-            near = near.floor()
-        elif rounding == "ceil":
+        if rounding == "ceil" or (rounding == "floor_or_ceil" and scale < 1):
             near = near.ceil()
+        elif rounding in ("floor", "floor_or_ceil"):
+            near = near.floor()
         else:
             near = (near - 0.5).ceil() if rounding == "round_prefer_floor" else (near + 0.5).floor()
         x = x.index_select(axis, near.long().clamp(0, length - 1).to(x.device))
