@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from codegen_torch.expr import Expr
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, UnknownRank
 from codegen_torch.lower.registry import Ints, NotApplicable, op
 from codegen_torch.ops.cast import cast_to
-from codegen_torch.symbols.namespaces import F, host
+from codegen_torch.symbols.namespaces import F, host, runtime
 
 _PADDING = frozenset({"zeros", "border", "reflection"})
 _MODES = {"linear": "bilinear", "cubic": "bicubic", "nearest": "nearest"}
@@ -26,18 +27,20 @@ def grid_sample_of_images(
 def grid_sample(
     x: Expr, grid: Expr, *, align_corners: int = 0, mode: str = "linear", padding_mode: str = "zeros"
 ) -> Expr:
-    """torch samples two or three dimensions, and cubically two."""
+    """torch samples two or three dimensions, and cubically two, of floating-point numbers."""
     if mode not in _MODES:
         raise NotApplicable(f"mode {mode!r} is not supported")
     if padding_mode not in _PADDING:
         raise NotApplicable(f"padding_mode {padding_mode!r} is not supported")
-    if x.rank not in (4, 5) or (x.rank == 5 and mode == "cubic"):
-        raise NotApplicable(f"torch samples no {x.fact} in mode {mode!r}")
-    if not x.dtype.is_float:
-        raise NotApplicable("torch samples floating-point numbers alone")
-    return F.grid_sample(  # type: ignore[no-any-return]
-        x, cast_to(grid, x.dtype), mode=_MODES[mode], padding_mode=padding_mode, align_corners=bool(align_corners)
-    )
+    if x.rank is None:
+        raise UnknownRank(x)
+    numbers, corners = (x if x.dtype.is_float else x.to(DType.FLOAT64)), bool(align_corners)
+    grid = cast_to(grid, numbers.dtype)
+    if x.rank in (4, 5) and (x.rank, mode) != (5, "cubic"):
+        y = F.grid_sample(numbers, grid, mode=_MODES[mode], padding_mode=padding_mode, align_corners=corners)
+    else:
+        y = runtime.grid_sample_nd(numbers, grid, mode=mode, padding_mode=padding_mode, align_corners=corners)
+    return cast_to(y, x.dtype)
 
 
 @op("AffineGrid", since=20)

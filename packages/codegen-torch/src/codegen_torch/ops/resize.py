@@ -104,7 +104,7 @@ def resize_by_places(
         result = runtime.resize_linear(numbers, places, **options)
     else:
         result = runtime.resize_cubic(numbers, places, a=cubic_coeff_a, **options)
-    return result if x.dtype.is_float else _saturated(result, x.dtype)  # type: ignore[no-any-return]
+    return result if x.dtype.is_float else _saturated(result, x.dtype)
 
 
 _MODES = frozenset({"nearest", "linear", "cubic"})

@@ -16,15 +16,6 @@ def inverse(x: Tensor) -> Fact:
     return Fact(x.dtype, x.dims)
 
 
-@symbol("F.grid_sample")
-def grid_sample(
-    x: Tensor, grid: Tensor, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool
-) -> Fact:
-    if x.dims is None or grid.dims is None:
-        return Fact(x.dtype, None)
-    return Fact(x.dtype, (*x.dims[:2], *grid.dims[1:-1]))
-
-
 @symbol("runtime.crop_and_resize")
 def crop_and_resize(
     x: Tensor, rois: Tensor, batch_indices: Tensor, crop_size: Tensor, *, mode: str, outside: float

@@ -74,7 +74,17 @@ def resize_cubic(
 
 @symbol("F.grid_sample")
 def grid_sample(
-    x: Tensor, grid: Tensor, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool = False
+    x: Tensor, grid: Tensor, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool
+) -> Fact:
+    """torch warns where ``align_corners`` is not said."""
+    if x.dims is None or grid.dims is None:
+        return Fact(x.dtype, None)
+    return Fact(x.dtype, (*x.dims[:2], *grid.dims[1:-1]))
+
+
+@symbol("runtime.grid_sample_nd")
+def grid_sample_nd(
+    x: Tensor, grid: Tensor, *, mode: str = "linear", padding_mode: str = "zeros", align_corners: bool = False
 ) -> Fact:
     if x.dims is None or grid.dims is None:
         return Fact(x.dtype, None)
@@ -82,7 +92,7 @@ def grid_sample(
 
 
 @symbol("F.affine_grid")
-def affine_grid(theta: Tensor, size: tuple[Size, ...], *, align_corners: bool = False) -> Fact:
+def affine_grid(theta: Tensor, size: tuple[Size, ...], *, align_corners: bool) -> Fact:
     if isinstance(size, Expr) or sizes_of(size) is None:
         return Fact(theta.dtype, None)
     sizes = [size_of(length) for length in size]

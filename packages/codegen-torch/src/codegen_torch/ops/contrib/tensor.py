@@ -8,11 +8,13 @@ from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import Context, NotApplicable
 from codegen_torch.ops.contrib.domain import microsoft
 from codegen_torch.ops.generator import range_
+from codegen_torch.ops.image import grid_sample_of_images
 from codegen_torch.ops.indexing import gather_nd, gather_nd_at_run_time, trilu
 from codegen_torch.ops.pool import max_pool
 from codegen_torch.ops.windows import Numbers
-from codegen_torch.symbols.namespaces import F, runtime, torch
+from codegen_torch.symbols.namespaces import runtime, torch
 
+microsoft("GridSample")(grid_sample_of_images)
 microsoft("GatherND")(gather_nd)
 microsoft("GatherND")(gather_nd_at_run_time)
 microsoft("Trilu")(trilu)
@@ -29,15 +31,6 @@ def range_by_default_1(start: Expr, limit: Expr, delta: Expr | None = None) -> E
     if delta is None:
         delta = torch.ones(dtype=start.dtype)
     return range_(*(bound.squeeze(0) if bound.rank == 1 else bound for bound in (start, limit, delta)))  # type: ignore[no-any-return]
-
-
-@microsoft("GridSample")
-def grid_sample(
-    x: Expr, grid: Expr, *, align_corners: int = 0, mode: str = "bilinear", padding_mode: str = "zeros"
-) -> Expr:
-    if mode not in ("bilinear", "nearest", "bicubic") or padding_mode not in ("zeros", "border", "reflection"):
-        raise NotApplicable(f"mode {mode!r} with padding_mode {padding_mode!r} is not known")
-    return F.grid_sample(x, grid, mode=mode, padding_mode=padding_mode, align_corners=bool(align_corners))  # type: ignore[no-any-return]
 
 
 @microsoft("CropAndResize")
