@@ -175,6 +175,26 @@ def test_equal_constants_belong_to_the_body_and_others_are_holes() -> None:
     assert any(v is not None and v.op == "const" and v.value == 1e-5 for v in df.nodes(layer.body.body))
 
 
+def test_what_is_made_of_parameters_may_be_one_and_what_depends_on_values_is_none() -> None:
+    def build(turned: bool) -> Node:
+        x = inp("x")
+        for at in range(4):
+            weight = node("transpose", inp(f"w{at}")) if at % 2 else inp(f"w{at}")
+            y = node("gelu", node("linear", node("norm", x), weight))
+            x = node("add", x, node("exp", node("linear", y, node("transpose", node("norm", y) if turned else weight))))
+        return x
+
+    def is_parameter(v: Any) -> bool:
+        return is_weight(v) or v.op == "transpose"
+
+    (layer,) = round_trip(build(False), param=is_parameter)
+    assert len(layer.instances) == 4
+    assert "transpose" not in {v.op for v in layer.nodes}
+    (layer,) = round_trip(build(True), param=is_parameter)
+    assert len(layer.instances) == 4
+    assert "transpose" in {v.op for v in layer.nodes}
+
+
 def test_outputs_of_one_node_stay_with_it() -> None:
     x = inp("x")
     for _ in range(3):

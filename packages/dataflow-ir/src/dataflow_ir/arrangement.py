@@ -44,23 +44,15 @@ class Arrangement:
 
     def __init__(self, line: Line, units: Iterable[Unit]) -> None:
         self.line = line
-        self.units: list[Unit | None] = list(units)
-        self.home: list[Unit] = [None] * len(line.nodes)  # type: ignore[list-item]
-        for unit in self.units:
-            self._settle(unit)
-        self.compress()
-
-    def _settle(self, unit: Unit | None) -> None:
-        if unit is not None:
-            for v in unit.nodes:
-                self.home[v] = unit
+        self.units: list[Unit | None] = [*units]
+        self.home = {v: unit for unit in self.compress() for v in unit.nodes}
 
     def compress(self) -> list[Unit]:
         """Close the gaps and return the units in order."""
         units = [unit for unit in self.units if unit is not None]
         for at, unit in enumerate(units):
             unit.at = at
-        self.units = list(units)
+        self.units = [*units]
         return units
 
     def of(self, window: Window) -> list[Unit]:
@@ -167,4 +159,4 @@ class Arrangement:
             self.units[unit.at] = None
         new.at = old[0].at
         self.units[new.at] = new
-        self._settle(new)
+        self.home.update(dict.fromkeys(new.nodes, new))

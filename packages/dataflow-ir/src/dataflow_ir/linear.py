@@ -96,8 +96,10 @@ class Line:
 
     def _is_leaf(self, v: Node) -> bool:
         reading = self.reading
-        if reading.param(v):
+        if reading.param(v) and all(self.number.get(i, 0) < 0 for i in v.inputs):
             kind = PARAM
+        elif v.inputs:
+            return False
         elif v.op == INPUT:
             kind = VALUE
         elif reading.const(v):

@@ -6,22 +6,25 @@ in time that is almost linear in the graph:
 1. The graph is written as a row of tokens, inputs before users (`linear`). A token says what a node does and whether
    its operands are parameters, constants or values; which values is left open, so that two layers read the same
    although their weights differ. Parameters, constants and inputs are not in the row. Any interval of such a row is
-   convex (no path leaves it and comes back), so an interval can always become a call.
+   convex (no path leaves it and comes back), so an interval can always become a call. Depth first alone would put the
+   mask that all layers share into the first of them; what is used far apart is listed first instead.
 2. A layer that is repeated back to back makes the row periodic. The distances from each token to the next equal one
    are counted, the most frequent distances are candidates for the period, and for each of them one pass finds the
    stretches where the row agrees with itself, shifted (`periods`). Long repeats go first, runs of at least three
-   instances before pairs, pairs before what is repeated without being adjacent.
+   instances before pairs, and last what is repeated without being adjacent, found by numbering stretches of twice
+   the length again and again.
 3. A periodic stretch says how long a layer is, not where it begins. Of all phases those are tried at whose borders
    the fewest values are alive (`rounds`), and the one with the most instances wins. A layer is what little is passed
    into and out of.
 4. The instances are compared in lock-step (`lockstep`): operands from inside must be the same offset in each; what
    comes from outside is a hole, and operands with the same values in all instances are the same hole
    (`generalise`). An instance that is wired differently ends the series instead of spoiling it.
-5. Some instances are not contiguous in the row: the computation of a mask that all layers share stands where the
-   first layer needs it. So a chain is followed through the graph, beyond its ends: what the first instance gets for
-   the value carried along must be what one more instance made, and that one is matched from there down; one more
-   instance at the end is sought among the users. What is found is moved together, which is possible if and only if it
-   is convex (`arrangement`), so that everything found can become calls without ever closing a cycle.
+5. Some instances do not read like the others: something is computed in the middle of them that they alone need, or
+   beside them, like the projection that the first block of a residual network's stage adds. So a chain is followed
+   through the graph, beyond its ends: what the first instance gets for the value carried along must be what one more
+   instance made, and that one is matched from there down; one more instance at the end is sought among the users.
+   What is found is moved together, which is possible if and only if it is convex (`arrangement`), so that everything
+   found can become calls without ever closing a cycle.
 6. A finished series becomes one unit of the row, and the search goes on in the shorter row, which finds repeats of
    repeats: two towers of layers. Inside each body it starts again.
 
@@ -135,8 +138,8 @@ def repeats(
 
     Args:
         g: A node or a nest of them.
-        param: Tells which nodes are parameters: leaves, whatever their inputs, that may differ from instance to
-            instance at no cost.
+        param: Tells which nodes are parameters, which may differ from instance to instance at no cost. They have no
+            inputs, or parameters, constants and inputs alone.
         const: Tells which nodes without inputs are constants.
         token: What must be equal of nodes beside their operation, by default all attributes. If it leaves some
             out, nodes that differ in these are in `Repeat.varying`.

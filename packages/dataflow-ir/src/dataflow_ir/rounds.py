@@ -12,9 +12,10 @@ from dataflow_ir.lockstep import Series, Window, alike, chains, following, one_a
 from dataflow_ir.periods import blocks, likely_periods, runs, smallest_period
 
 _ROUNDS = 8
+"""How often the row is searched; each round finds what the one before has made adjacent."""
+
 _PHASES = 4
 """How many phases of a run are tried of those that cut equally few values."""
-
 
 _EFFORT = 8
 """How many nodes are looked at in a round to continue series, for each node of the row."""
