@@ -20,6 +20,7 @@ MODULE_NAMES = frozenset(
 )
 _SEARCH_DEPTH = 8
 _BY_OPERATION = {
+    "runtime.dequantize_blocks": "weight",
     "F.scaled_dot_product_attention": "attn",
     "F.softmax": "weights",
     "torch.arange": "positions",

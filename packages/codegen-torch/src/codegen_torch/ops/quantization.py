@@ -8,7 +8,7 @@ exact, on every device.
 from __future__ import annotations
 
 from codegen_torch.dtypes import DType
-from codegen_torch.expr import Expr, UnknownRank
+from codegen_torch.expr import Expr, UnknownRank, constant, originating
 from codegen_torch.lower.registry import NotApplicable, op
 from codegen_torch.ops.cast import cast_to, dtype_of
 from codegen_torch.ops.conv import conv
@@ -100,8 +100,16 @@ def dequantized(x: Expr, scale: Expr, zero_point: Expr | None, dtype: DType) -> 
 
 def shifted(x: Expr, zero_point: Expr | None, dtype: DType) -> Expr:
     """Quantized numbers less what stands for zero, as another type."""
-    wide = cast_to(x, dtype)
+    wide = cast_to(_unfolded(x), dtype)
     return wide if _is_zero(zero_point) else wide - _operand(zero_point, dtype)
+
+
+def _unfolded(x: Expr) -> Expr:
+    """A stored tensor is kept in its own type, and no one of floats is made of it."""
+    if x.op != "constant" or x.fact.size == 1:
+        return x
+    with originating(x.origin):
+        return constant(x.attrs["ref"])
 
 
 def _operand(zero_point: Expr | None, dtype: DType) -> Expr:

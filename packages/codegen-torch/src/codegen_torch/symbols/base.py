@@ -170,6 +170,8 @@ class Symbol:
             if value.dtype == object and not (self.symbolic and value.size <= SYMBOLIC_LIMIT):
                 return None
             values.append(value)
+        if _mixes_sizes_and_floats(values):
+            return None
         size = facts.size
         if not isinstance(size, int) or size > FOLD_LIMIT:
             return None
@@ -223,6 +225,11 @@ def symbol(
         return rule
 
     return register
+
+
+def _mixes_sizes_and_floats(values: list[Array | None]) -> bool:
+    kinds = {value.dtype.kind for value in values if value is not None}
+    return "O" in kinds and "f" in kinds
 
 
 def _operand_types(args: tuple[Any, ...]) -> Iterator[DType]:

@@ -14,3 +14,23 @@ Tensor: TypeAlias = Fact
 @symbol("runtime.quantize_dynamically")
 def quantize_dynamically(x: Tensor) -> tuple[Fact, ...]:
     return Fact(DType.UINT8, x.dims), Fact(x.dtype, ()), Fact(DType.UINT8, ())
+
+
+@symbol("runtime.unpack_bits")
+def unpack_bits(packed: Tensor, *, bits: int) -> Fact:
+    if packed.dims is None:
+        return Fact(DType.UINT8, None)
+    return Fact(DType.UINT8, (*packed.dims[:-1], packed.dims[-1] * (8 // bits)))
+
+
+@symbol("runtime.dequantize_blocks")
+def dequantize_blocks(
+    packed: Tensor,
+    scales: Tensor,
+    zero_points: Tensor | None = None,
+    groups: Tensor | None = None,
+    *,
+    bits: int,
+    features: int,
+) -> Fact:
+    return Fact(scales.dtype, None if packed.dims is None else (packed.dims[0], features))
