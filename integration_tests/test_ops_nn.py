@@ -8,7 +8,6 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
-from codegen_torch.errors import UnsupportedError
 from interpret import interpret
 from one_node import Array, Row, check, lower_proto, model_of, symbols_of, table
 
@@ -295,18 +294,6 @@ def _expressions(lowered: Any) -> list[Any]:
     from dataflow_ir import nodes
 
     return nodes(list(lowered.outputs.values()))
-
-
-@pytest.mark.parametrize(
-    ("row", "reason"),
-    [
-        (Row("Dropout", 6, (IMAGE,)), "training mode"),
-    ],
-    ids=lambda value: "" if isinstance(value, Row) else value,
-)
-def test_what_torch_does_not_do_is_refused(row: Row, reason: str) -> None:
-    with pytest.raises(UnsupportedError, match=reason):
-        lower_proto(model_of(row, symbolic=False))
 
 
 @pytest.mark.parametrize(

@@ -74,11 +74,10 @@ def fact_of_type(stated: Type | None) -> Fact:
 
 
 def _in_map(fact: Fact) -> Fact:
-    """ONNX's maps hold tensors of rank 0, Python's dicts hold numbers."""
+    """ONNX's maps hold tensors of rank 0, Python's dicts hold numbers, whose type still tells what becomes of them."""
     if fact.host or fact.dims:
         return fact
-    number = DType.FLOAT64 if fact.dtype.is_float else DType.INT64 if fact.dtype.is_int else fact.dtype
-    return Fact(number, (), host=True)
+    return Fact(fact.dtype, (), host=True)
 
 
 def _dtype(stated: TensorType) -> DType:

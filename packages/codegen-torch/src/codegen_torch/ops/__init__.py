@@ -22,6 +22,7 @@ from codegen_torch.ops import (
     padding,
     pool,
     quantization,
+    random,
     reduction,
     reshape,
     resize,
@@ -30,6 +31,7 @@ from codegen_torch.ops import (
     sequence,
     tensor,
     text,
+    training,
 )
 
 __all__ = [
@@ -54,6 +56,7 @@ __all__ = [
     "padding",
     "pool",
     "quantization",
+    "random",
     "reduction",
     "reshape",
     "resize",
@@ -62,4 +65,5 @@ __all__ = [
     "sequence",
     "tensor",
     "text",
+    "training",
 ]
