@@ -10,7 +10,7 @@ from onnx_proto.errors import FormatError, LimitError, quoted
 from onnx_proto.lazy import complete, defer
 from onnx_proto.model import Graph, TensorAnnotation, ValueInfo
 from onnx_proto.read_node import NodeReader
-from onnx_proto.read_parts import Parts, one, pairs
+from onnx_proto.read_parts import MESSAGES_PER_GRAPH, Parts, one, pairs
 from onnx_proto.read_tensor import TensorReader
 from onnx_proto.read_types import read_type
 from onnx_proto.skim import MAX_GRAPH_DEPTH
@@ -40,6 +40,7 @@ class GraphReader:
             OnnxError: Something contradicts itself, or is of a kind this package does not know.
         """
         parts = self._parts
+        parts.count(MESSAGES_PER_GRAPH)
         graph = Graph(
             name=proto.name,
             inputs=parts.each("input", pb.ValueInfoProto, proto.input, value_info),

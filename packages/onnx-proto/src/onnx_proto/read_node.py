@@ -10,7 +10,7 @@ from google.protobuf.message import DecodeError
 from onnx_proto._generated import onnxgen_onnx_pb2 as pb
 from onnx_proto.errors import FormatError, OnnxError, UnsupportedTypeError, quoted
 from onnx_proto.model import Attribute, AttributeType, AttributeValue, Graph, Node
-from onnx_proto.read_devices import node_device_configuration
+from onnx_proto.read_devices import read_device_configurations
 from onnx_proto.read_parts import Parts, located
 from onnx_proto.read_tensor import TensorReader
 from onnx_proto.read_types import read_type
@@ -155,11 +155,7 @@ class NodeReader:
             self.attributes("attribute", attributes) if attributes else {},
             doc_string,
             self._parts.mapping("metadata_props", metadata) if metadata else {},
-            self._parts.each(
-                "device_configurations", pb.NodeDeviceConfigurationProto, devices, node_device_configuration
-            )
-            if devices
-            else (),
+            read_device_configurations(self._parts, devices) if devices else (),
         )
 
     def attributes(self, field: str, serialized: Sequence[bytes]) -> dict[str, Attribute]:

@@ -14,12 +14,15 @@ _Message = TypeVar("_Message", bound=Message)
 _Object = TypeVar("_Object")
 
 FREE_MESSAGES: Final = 1 << 16
-BYTES_PER_MESSAGE: Final = 8
+BYTES_PER_MESSAGE: Final = 12
 """A model may consist of `FREE_MESSAGES` messages, and one more for each of so many bytes of its file.
 
-A real one has some thirty bytes for each. An object takes a few hundred bytes of memory, and its message as few as two
-of the file: without a limit, a small file could fill any memory.
+Real ones have thirty bytes for each, or more. An object takes a few hundred bytes of memory, and its message as few as
+two of the file: without a limit, a small file could fill any memory.
 """
+
+MESSAGES_PER_GRAPH: Final = 8
+"""A graph counts as so many: of all objects, it takes most."""
 
 # What `skim` calls the messages that it knows.
 _KINDS: Final[dict[type[Message], str]] = {

@@ -221,19 +221,19 @@ class _Skimmer:
             window_end = min(position + _WINDOW, self._source.size)
             self._window = bytes(self._source.read(position, window_end))
             self._window_start, offset = position, 0
+        window = self._window
         try:
-            number, value, after = field_at(self._window, offset)
+            number, value, after = field_at(window, offset)
         except FormatError as error:
             raise FormatError(f"byte {position}, in a {kind}: {error.problem}") from None
         except IndexError:
             raise FormatError(f"byte {position}, in a {kind}: what holds it ends in the middle of a field") from None
-        start = self._window_start
-        after += start
+        after += self._window_start
         if after > end:
             raise FormatError(
                 f"byte {position}, in a {kind}: field {number} reaches to byte {after}, what holds it ends at {end}"
             )
-        return number, start + value if value else None, after
+        return number, self._window_start + value if value else None, after
 
 
 def _reference_field(reference: bytes) -> bytes:

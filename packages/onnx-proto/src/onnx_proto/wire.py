@@ -27,12 +27,7 @@ def fields(message: bytes) -> Iterator[tuple[int, bytes]]:
     position, end = 0, len(message)
     try:
         while position < end:
-            tag, length = message[position], message[position + 1]
-            if tag & 0x87 == LENGTH_DELIMITED and length < 0x80:  # mostly, each is one byte
-                number, value = tag >> 3, position + 2
-                position = value + length
-            else:
-                number, value, position = field_at(message, position)
+            number, value, position = field_at(message, position)
             if position > end:
                 break
             if value:
@@ -50,6 +45,9 @@ def field_at(data: bytes, offset: int) -> tuple[int, int, int]:
         IndexError: The data end before.
         FormatError: A number is too long, or the wire type is none that ONNX uses.
     """
+    tag, length = data[offset], data[offset + 1]
+    if tag & 0x87 == LENGTH_DELIMITED and length < 0x80:  # mostly, each is one byte
+        return tag >> 3, offset + 2, offset + 2 + length
     tag, offset = _varint(data, offset)
     match tag & 7:
         case 2:
