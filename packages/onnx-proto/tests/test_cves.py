@@ -1,6 +1,7 @@
 """The published vulnerabilities of ONNX external data, class by class: none of them reads or writes a foreign file."""
 
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import numpy as np
 import pytest
 
 import onnx_proto
-from onnx_proto import ExternalDataError, Tensor
+from onnx_proto import ExternalDataError, Tensor, beneath
 from onnx_proto._generated import onnxgen_onnx_pb2 as pb
 from onnx_proto.build import graph, model, tensor
 
@@ -100,6 +101,12 @@ def test_cve_2026_34447_link(folder: Path, target: str) -> None:
         weight(folder, "data").numpy()
 
 
+ONE_CALL_OR_A_WALK = [
+    pytest.param(True, id="openat2", marks=pytest.mark.skipif(sys.platform != "linux", reason="a call of Linux")),
+    pytest.param(False, id="walk"),
+]
+
+
 def swap_file(folder: Path) -> None:
     (folder / "sub" / "data").unlink()
     (folder / "sub" / "data").symlink_to(folder.parent / "outside" / "secret")
@@ -111,10 +118,13 @@ def swap_parent(folder: Path) -> None:
     (folder / "sub").symlink_to(folder.parent / "outside")
 
 
+@pytest.mark.parametrize("system_call", ONE_CALL_OR_A_WALK)
 @pytest.mark.parametrize("swap", [swap_file, swap_parent])
 def test_link_that_appears_between_check_and_open(
-    folder: Path, monkeypatch: pytest.MonkeyPatch, swap: Callable[[Path], None]
+    folder: Path, monkeypatch: pytest.MonkeyPatch, swap: Callable[[Path], None], system_call: bool
 ) -> None:
+    if not system_call:
+        monkeypatch.setattr(beneath, "_openat2", lambda: None)
     (folder / "sub").mkdir()
     (folder / "sub" / "data").write_bytes(bytes(1000))
     loaded = weight(folder, "sub/data")

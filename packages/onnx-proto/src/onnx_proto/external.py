@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path, PurePosixPath
 
+from onnx_proto.beneath import open_beneath
 from onnx_proto.errors import ExternalDataError, quoted
 from onnx_proto.payload import Identity, identity
 
@@ -127,7 +128,7 @@ class ExternalFile:
             raise ExternalDataError(f"lies in {quoted(self.data.location)}, but the model was loaded without a folder")
         path = self.folders.base / self.data.location
         try:
-            descriptor = _open_beneath(self.folders, path)
+            descriptor = _open(self.folders, path)
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symlinks
             reason = error.strerror if isinstance(error, OSError) else "a loop of symbolic links"
             raise ExternalDataError(f"cannot open the file: {reason}", file=str(path)) from error
@@ -160,28 +161,14 @@ class ExternalFile:
             )
 
 
-def _open_beneath(folders: Folders, path: Path) -> int:
+def _open(folders: Folders, path: Path) -> int:
     """Opens the real file behind `path`, if it lies beneath an allowed folder.
 
-    The real path has no symlinks left; it is then walked from the allowed folder one step at a time, refusing symlinks,
-    so that swapping a folder for a link after the check gains nothing.
+    The real path has no links left, and none is followed when it is opened, so that putting one there after the check
+    gains nothing.
     """
     real = path.resolve(strict=True)
     root = next((folder for folder in folders.allowed if real.is_relative_to(folder)), None)
     if root is None:
         raise ExternalDataError("the file lies outside the model's folder (by a symbolic link)", file=str(path))
-    *parents, name = real.relative_to(root).parts or (".",)
-    nonblocking = getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
-    nofollow = getattr(os, "O_NOFOLLOW", 0)
-    if os.open not in os.supports_dir_fd:  # Windows has no walk by folder handles
-        return os.open(real, os.O_RDONLY | nonblocking)
-
-    folder = os.open(root, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        for parent in parents:
-            inner = os.open(parent, os.O_RDONLY | os.O_DIRECTORY | nofollow, dir_fd=folder)
-            os.close(folder)
-            folder = inner
-        return os.open(name, os.O_RDONLY | nonblocking | nofollow, dir_fd=folder)
-    finally:
-        os.close(folder)
+    return open_beneath(root, *(real.relative_to(root).parts or (".",)))
