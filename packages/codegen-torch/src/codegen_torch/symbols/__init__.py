@@ -28,6 +28,7 @@ from codegen_torch.symbols import (
     selection,
     sequence,
     shape,
+    signal,
     strings,
     trees,
 )
@@ -63,6 +64,7 @@ _ = (
     selection,
     sequence,
     shape,
+    signal,
     strings,
     trees,
 )  # imported for what they register
