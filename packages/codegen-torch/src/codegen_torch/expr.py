@@ -9,6 +9,7 @@ parameters; everything else is an attribute. A host expression that stands where
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,7 @@ class Origin:
     scope: Scope = ()
     name: str = ""
     nodes: tuple[int, ...] = ()
+    block: int = 0
 
 
 _origin = [Origin()]
@@ -69,6 +71,18 @@ def originating(origin: Origin) -> Iterator[None]:
         yield
     finally:
         _origin.pop()
+
+
+def current_origin() -> Origin:
+    """Where expressions that are built now come from."""
+    return _origin[-1]
+
+
+@contextlib.contextmanager
+def in_block(number: int) -> Iterator[None]:
+    """Expressions built inside are in the block of code with this number."""
+    with originating(dataclasses.replace(current_origin(), block=number)):
+        yield
 
 
 class Expr(Node):

@@ -13,6 +13,7 @@ import onnx_proto
 from dataflow_ir import syntax
 
 import codegen_torch
+from codegen_torch.blocks import capture_tensors, everywhere
 from codegen_torch.clean import clean
 from codegen_torch.clean.functions import inline_functions
 from codegen_torch.dtypes import DType
@@ -135,13 +136,13 @@ def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> 
     cleaned = clean(inlined)
     report("lower", 2, stages)
     lowered = lower(cleaned, path.name, positions)
-    outputs = trace("lower", share(lowered.outputs))
+    outputs = trace("lower", everywhere(share, lowered.outputs))
     report("simplify", 3, stages)
-    outputs = trace("simplify", simplify(outputs))
+    outputs = trace("simplify", everywhere(simplify, outputs))
     report("layers", 4, stages)
-    outputs = trace("layers", share(recover_layers(outputs)))
+    outputs = trace("layers", everywhere(lambda graph: share(recover_layers(graph)), outputs))
     report("modules", 5, stages)
-    root = build_tree(lowered.inputs, outputs)
+    root = build_tree(lowered.inputs, capture_tensors(outputs))
     root.cls = ClassName.like(name, "Model") if name else _class_name(model, path)
     assign_members(root)
     sizes = find_sizes(root)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterator
 
 from onnx_proto import Graph, Model, Node
 
@@ -15,7 +16,7 @@ def eliminate_unused(model: Model) -> Model:
     for node in reversed(graph.nodes):
         if needed.intersection(node.outputs):
             nodes.append(node)
-            needed.update(_reads(node))
+            needed.update(reads(node))
     nodes.reverse()
     initializers = tuple(tensor for tensor in graph.initializers if tensor.name in needed)
     if len(nodes) == len(graph.nodes) and len(initializers) == len(graph.initializers):
@@ -26,17 +27,28 @@ def eliminate_unused(model: Model) -> Model:
     return dataclasses.replace(model, graph=kept)
 
 
-def _reads(node: Node) -> set[str]:
+def reads(node: Node) -> set[str]:
     """The names a node reads, also from inside its subgraphs."""
     names: set[str] = set()
+    for each in with_nested(node):
+        names.update(each.inputs)
+        for graph in subgraphs(each):
+            names.update(output.name for output in graph.outputs)
+    return names
+
+
+def with_nested(node: Node) -> Iterator[Node]:
+    """A node and all nodes of its subgraphs."""
     stack = [node]
     while stack:
         current = stack.pop()
-        names.update(current.inputs)
-        for attribute in current.attributes.values():
-            graphs = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
-            for graph in graphs:
-                if isinstance(graph, Graph):
-                    stack.extend(graph.nodes)
-                    names.update(output.name for output in graph.outputs)
-    return names
+        yield current
+        for graph in reversed(subgraphs(current)):
+            stack.extend(reversed(graph.nodes))
+
+
+def subgraphs(node: Node) -> list[Graph]:
+    """The graphs among a node's attributes."""
+    values = (attribute.value for attribute in node.attributes.values())
+    lists = (value if isinstance(value, tuple) else (value,) for value in values)
+    return [value for each in lists for value in each if isinstance(value, Graph)]

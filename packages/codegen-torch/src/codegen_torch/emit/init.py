@@ -60,7 +60,7 @@ def sequential_doc(definition: ClassDef, classes: Mapping[Region, ClassDef], ope
 
 def _tree(region: Region) -> Container:
     root = Container()
-    for unit in region.units:
+    for unit in region.all_units:
         path = region.members.get(unit)
         if path is None:
             continue
@@ -81,7 +81,7 @@ class _Builder:
         self.region = region
         self.classes = classes
         self.number = number
-        self.positions = {unit: position for position, unit in enumerate(region.units)}
+        self.positions = {unit: position for position, unit in enumerate(region.all_units)}
 
     def entry(self, entry: Container | Expr | Region) -> Doc:
         if isinstance(entry, Container):

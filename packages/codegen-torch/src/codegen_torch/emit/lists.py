@@ -67,8 +67,13 @@ def _joined(printer: Printer) -> Source:
     )
 
 
+def _reversed(printer: Printer) -> Source:
+    return printer.subscript("::-1")
+
+
 def _is_there(printer: Printer) -> Source:
-    return Source(f"{printer.atom(printer.expr.inputs[0])} is not None", 6, printer.depth())
+    test = "is" if printer.expr.op == "maybe.is_missing" else "is not"
+    return Source(f"{printer.atom(printer.expr.inputs[0])} {test} None", 6, printer.depth())
 
 
 def _itself(printer: Printer) -> Source:
@@ -81,10 +86,12 @@ LISTS: dict[str, Callable[[Printer], Source]] = {
     "list.item": _at,
     "list.len": _length,
     "list.of": _list,
+    "list.reversed": _reversed,
     "list.split": _as_list,
     "list.stack": _joined,
     "list.unbind": _as_list,
     "list.without": _without,
+    "maybe.is_missing": _is_there,
     "maybe.is_there": _is_there,
     "maybe.value": _itself,
 }

@@ -7,7 +7,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.body import ForwardWriter, Line
+from codegen_torch.emit.body import Line
+from codegen_torch.emit.forward import ForwardWriter
 from codegen_torch.emit.helpers import arranged_imports, helper_sources
 from codegen_torch.emit.init import init_lines, sequential_doc
 from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
@@ -186,7 +187,7 @@ def _weight_path(region: Region, dtype: DType | None) -> str | None:
     stack: list[tuple[str, Region]] = [("", region)]
     while stack:
         prefix, current = stack.pop()
-        for unit in current.units:
+        for unit in current.all_units:
             if unit not in current.members:
                 continue
             path = f"{prefix}{current.members[unit]}"
@@ -202,7 +203,7 @@ def _weight_path(region: Region, dtype: DType | None) -> str | None:
 
 
 def _expressions(root: Region) -> list[Expr]:
-    return [unit for region in root.walk() for unit in region.units if isinstance(unit, Expr)]
+    return [unit for region in root.walk() for unit in region.all_units if isinstance(unit, Expr)]
 
 
 def _docstring(header: Header) -> list[Line]:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Container
+from codegen_torch.facts import Container, SequenceOf
 from codegen_torch.modules.region import data_operands, is_layer
 from codegen_torch.names import Identifier, numbered
 
@@ -19,6 +19,7 @@ MODULE_NAMES = frozenset(
     sum super torch tuple type vars zip""".split()
 )
 _SEARCH_DEPTH = 8
+_LONGEST_SPOKEN = 16
 _BY_OPERATION = {
     "runtime.dequantize_blocks": "weight",
     "F.scaled_dot_product_attention": "attn",
@@ -65,7 +66,7 @@ def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
         if isinstance(value.fact, tuple):
             return None
         if isinstance(value.fact, Container):
-            return None
+            return spoken(value.origin.name) or ("items" if isinstance(value.fact, SequenceOf) else None)
         if value.dtype is DType.BOOL or _is_additive_mask(value):
             return "mask"
         if value.fact.host:
@@ -101,6 +102,15 @@ def attention_roles(units: Iterable[Expr]) -> dict[Expr, str]:
                     break
                 value = value.inputs[0]
     return roles
+
+
+def spoken(name: str) -> str | None:
+    """A name of the file's as a variable's, if people would choose it: short words, nothing an exporter numbered."""
+    name = re.split(r"[./:]", name)[-1] if re.fullmatch(r"[A-Za-z][\w./:]*", name, flags=re.ASCII) else ""
+    is_word = re.fullmatch(r"[A-Za-z][a-z]*(_[a-z]+){0,2}_?\d?", name) and len(name) <= _LONGEST_SPOKEN
+    if not is_word or name.startswith(("val_", "getitem", "onnx")):
+        return None
+    return Identifier.like(re.sub(r"_(in|out)$", "", name))
 
 
 def is_generic(name: str) -> bool:

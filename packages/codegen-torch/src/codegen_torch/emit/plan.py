@@ -6,18 +6,18 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from codegen_torch.blocks import captured, has_blocks
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.expression import render
 from codegen_torch.emit.layout import WIDTH, Bracket
 from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, data_operands
-from codegen_torch.modules.sizes import Sizes
 from codegen_torch.names import Identifier
 
 MAX_DEPTH = 4
 """Calls nested deeper than this are hard to read."""
-_INDENT = 8
+_INDENT = 4
 _NAME = Source("hidden")
 
 
@@ -73,8 +73,9 @@ class Plan:
 class _Draft:
     """Surroundings that are good enough to measure a statement before variables are named."""
 
-    def __init__(self, region: Region, hints: Mapping[Expr, str | None]) -> None:
+    def __init__(self, region: Region, hints: Mapping[Expr, str | None], level: int) -> None:
         self.region = region
+        self.indent = _INDENT * level
         self.hints = hints
         self.longest_name = max(map(self.name, hints), key=len, default="")
         inputs = [Identifier.like(param.attrs["name"]) for param in region.params if param.op == "input"]
@@ -111,23 +112,31 @@ class _Draft:
         """How wide the source of a statement may be."""
         values = unit.results if isinstance(unit, Region) else [unit]
         targets = ", ".join(map(self.name, values)) if len(values) > 1 else self.longest_name  # it may be reused
-        return WIDTH - _INDENT - len(targets) - len(" = ")
+        return WIDTH - self.indent - len(targets) - len(" = ")
 
 
-def make_plan(region: Region, sizes: Sizes, hints: Mapping[Expr, str | None]) -> Plan:
+def make_plan(
+    region: Region,
+    hints: Mapping[Expr, str | None],
+    named: Iterable[Expr] = (),
+    *,
+    level: int = 2,
+    returns: bool = True,
+) -> Plan:
     """Decide what the statements of a region are.
 
     Args:
         region: The region.
-        sizes: The sizes it reads off its values, which then need names.
         hints: The names that values want.
+        named: The values that need names in any case.
+        level: How many levels the statements are indented.
+        returns: Whether the results are returned, in one line.
     """
     loops = find_loops(region)
     in_loops = {call for loop in loops.values() for call in loop.calls}
     counts = _use_counts(region)
-    named = set(region.params) | {value for value, _ in sizes.sources.values()}
-    named |= {value for value, count in counts.items() if count > 1}
-    draft = _Draft(region, hints)
+    named = {*region.params, *named} | {value for value, count in counts.items() if count > 1}
+    draft = _Draft(region, hints, level)
     sources: dict[Expr, Source] = {}
     statements: list[Statement] = []
     for unit in region.units:
@@ -140,12 +149,16 @@ def make_plan(region: Region, sizes: Sizes, hints: Mapping[Expr, str | None]) ->
             statements.extend(_call(unit, sources, named, draft))
         elif unit.op == "operator.getitem":  # of a tuple, whose statement assigns its parts
             named.add(unit)
+        elif has_blocks(unit):
+            named.update(value for value in captured(unit) if _can_be_named(value))
+            statements.append(Statement(unit, unit))
         elif unit.op in ("weight", "constant"):
             sources[unit] = Source(draft.member(unit))
             named.discard(unit)
         else:
             statements.extend(_expression(unit, sources, named, draft))
-    _name_long_results(region, sources, named)
+    if returns:
+        _name_long_results(region, sources, named)
     kept = [statement for statement in statements if _is_kept(statement, named)]
     _fill_tuples(region, kept)
     producers = _producers(region)
@@ -232,7 +245,9 @@ def _name_long_results(region: Region, sources: Mapping[Expr, Source], named: se
     """Several results are returned in one line; those that do not fit in it get names."""
     inside = [value for value in region.results if value in sources and value not in named and _can_be_named(value)]
     width = sum(sources[value].width + 2 for value in inside)
-    if len(region.results) > 1 and width > WIDTH - _INDENT - len("return ") - 8 * (len(region.results) - len(inside)):
+    if len(region.results) > 1 and width > WIDTH - 2 * _INDENT - len("return ") - 8 * (
+        len(region.results) - len(inside)
+    ):
         named.update(inside)
 
 

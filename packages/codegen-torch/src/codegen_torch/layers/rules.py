@@ -61,6 +61,7 @@ def _inherit(root: Expr, new: Expr, known: set[Expr], shares_scope: bool) -> Non
         root.origin.scope if scope is None else scope,
         root.origin.name,
         tuple(sorted({position for expr in covered for position in expr.origin.nodes})),
+        root.origin.block,
     )
     for expr in made:
         if expr.inputs:

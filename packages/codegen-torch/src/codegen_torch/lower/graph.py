@@ -2,25 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import dataclasses
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from onnx_proto import Graph, Model, Node, Tensor
 
 import codegen_torch.ops  # noqa: F401  # registers the operators
 from codegen_torch.clean.trained import trained_values
+from codegen_torch.clean.unused import reads, with_nested
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
-from codegen_torch.expr import Expr, Origin, UnknownRank, constant, graph_input, originating, weight
+from codegen_torch.expr import (
+    Expr,
+    Origin,
+    Step,
+    UnknownRank,
+    constant,
+    current_origin,
+    graph_input,
+    originating,
+    weight,
+)
 from codegen_torch.facts import Array
 from codegen_torch.lower.attributes import attribute_values
-from codegen_torch.lower.registry import Context, NotApplicable, definitions, ranges
+from codegen_torch.lower.registry import Context, NotApplicable, Obstructed, definitions, ranges
 from codegen_torch.lower.strings import code_strings, strings
 from codegen_torch.lower.types import Symbols, UnsupportedType, fact_of
 from codegen_torch.modules.scopes import scope_of
 from codegen_torch.symbols import FactError
 from codegen_torch.tensors import TensorRef
 
+MAX_NESTING = 20
+"""How deep subgraphs may be nested; Python takes no more loops in each other."""
+MAX_NODES = 3_000_000
+"""How many nodes may be lowered, as often as loops need it."""
 KNOWN_ELEMENTS = 1 << 16
 """Constants of at most this many elements are looked at during conversion; larger ones stay in the file."""
 
@@ -41,24 +58,115 @@ class Lowered:
 
 
 @dataclass(slots=True)
-class _Lowering:
+class _Model:
+    """What is one for all graphs of a model.
+
+    Attributes:
+        source: How errors call the model.
+        opsets: The versions of the domains.
+        trained: The names of weights.
+        obstacles: What cannot be converted.
+        blocks: The numbers of the blocks of code that are made.
+        nodes: How many nodes were lowered: bodies of loops are lowered several times.
+    """
+
     source: str
     opsets: Mapping[str, int]
     trained: frozenset[str]
-    used: frozenset[str]
-    values: dict[str, Expr] = field(default_factory=dict)
     obstacles: list[Obstacle] = field(default_factory=list)
-    broken: set[str] = field(default_factory=set)
-
-    def define(self, name: str, value: Expr) -> None:
-        """Give a name its value; ONNX graphs assign every name once."""
-        if name in self.values:
-            raise InvalidModelError(f"{self.source}: {name!r} is defined more than once")
-        self.values[name] = value
+    blocks: Iterator[int] = field(default_factory=lambda: itertools.count(1))
+    nodes: int = 0
 
     def refuse(self, kind: str, name: str, reason: str) -> None:
         """Note something that is no node and cannot be converted."""
         self.obstacles.append(Obstacle(kind, self.opsets.get("", 0), name, reason))
+
+
+@dataclass(slots=True)
+class _Scope:
+    """The names that the nodes of one graph see.
+
+    Attributes:
+        model: What is around.
+        used: The names that anything in the graph reads, its outputs included.
+        around: For a subgraph, the names that its node sees.
+        depth: How many subgraphs this is in.
+        block: The block of code that the graph becomes a part of.
+        values: The values of the graph's own names; None for what cannot be converted.
+    """
+
+    model: _Model
+    used: frozenset[str]
+    around: _Scope | None = None
+    depth: int = 0
+    block: int = 0
+    values: dict[str, Expr | None] = field(default_factory=dict)
+
+    def define(self, name: str, value: Expr | None) -> None:
+        """Give a name its value; ONNX graphs assign every name once."""
+        if name in self.values:
+            raise InvalidModelError(f"{self.model.source}: {name!r} is defined more than once")
+        self.values[name] = value
+
+    def lookup(self, name: str) -> Expr | None:
+        """The value of a name, None where it cannot be converted. Inner names hide outer ones.
+
+        Raises:
+            KeyError: There is none.
+        """
+        scope: _Scope | None = self
+        while scope is not None:
+            if name in scope.values:
+                return scope.values[name]
+            scope = scope.around
+        raise KeyError(name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Site:
+    """Where a node with subgraphs stands, for those who lower these."""
+
+    scope: _Scope
+    origin: Origin
+
+    @property
+    def depth(self) -> int:
+        """How many nodes with subgraphs are around."""
+        return self.scope.depth
+
+    def here(self, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
+        """The outputs of a subgraph that is written out in the place of its node."""
+        return self._lowered(graph, arguments, self.scope.block, self.origin.order)
+
+    def number(self) -> int:
+        """A number for a block of code."""
+        return next(self.scope.model.blocks)
+
+    def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
+        """The outputs of a subgraph that becomes the block with this number."""
+        return self._lowered(graph, arguments, number, None)
+
+    def _lowered(self, graph: Graph, arguments: Sequence[Expr], block: int, order: int | None) -> list[Expr]:
+        model = self.scope.model
+        if self.scope.depth >= MAX_NESTING:
+            raise NotApplicable(f"subgraphs are nested more than {MAX_NESTING} deep")
+        if model.nodes > MAX_NODES:
+            raise NotApplicable("loops are nested too deeply")
+        if len(arguments) != len(graph.inputs):
+            raise InvalidModelError(
+                f"{model.source}: subgraph {graph.name!r} takes {len(graph.inputs)} values, not {len(arguments)}"
+            )
+        scope = _Scope(model, _used(graph), self.scope, self.scope.depth + 1, block)
+        for value, argument in zip(graph.inputs, arguments, strict=True):
+            scope.define(value.name, argument)
+        _lower_initializers(scope, graph)
+        for index, node in enumerate(graph.nodes):
+            _lower_node(scope, node, index if order is None else order, self.origin.nodes[0], self.origin.scope)
+        results = [_output(scope, output.name) for output in graph.outputs]
+        found = [result for result in results if result is not None]
+        if len(found) < len(results):
+            raise Obstructed
+        return found
 
 
 def lower(model: Model, source: str, positions: Mapping[tuple[str, ...], int] | None = None) -> Lowered:
@@ -74,37 +182,43 @@ def lower(model: Model, source: str, positions: Mapping[tuple[str, ...], int] | 
         InvalidModelError: The model contradicts itself.
     """
     graph = model.graph
-    used = {name for node in graph.nodes for name in node.inputs} | {output.name for output in graph.outputs}
     opsets = {opset.domain: opset.version for opset in model.opset_imports}
-    state = _Lowering(source, opsets, trained_values(graph), frozenset(used))
-    inputs = _lower_inputs(state, graph)
-    for tensor in graph.initializers:
-        if DType.of_onnx(tensor.dtype) is None:
-            state.refuse("initializer", tensor.name, f"tensors of {tensor.dtype.name} are not supported")
-            state.broken.add(tensor.name)
-            continue
-        state.define(tensor.name, _lower_tensor(tensor, trained=tensor.name in state.trained))
+    scope = _Scope(_Model(source, opsets, trained_values(graph)), _used(graph))
+    inputs = _lower_inputs(scope, graph)
+    _lower_initializers(scope, graph)
     for order, node in enumerate(graph.nodes):
-        _lower_node(state, node, order, order if positions is None else positions[node.outputs])
-    if state.obstacles:
-        raise UnsupportedError(source, state.obstacles)
-    return Lowered(inputs, _outputs(state, graph), len(graph.nodes))
+        _lower_node(scope, node, order, order if positions is None else positions[node.outputs])
+    if scope.model.obstacles:
+        raise UnsupportedError(source, scope.model.obstacles)
+    return Lowered(inputs, _outputs(scope, graph), len(graph.nodes))
 
 
-def _outputs(state: _Lowering, graph: Graph) -> dict[str, Expr]:
+def _used(graph: Graph) -> frozenset[str]:
+    """What the nodes of a graph and of its subgraphs read, and its outputs."""
+    return frozenset({output.name for output in graph.outputs}.union(*map(reads, graph.nodes)))
+
+
+def _outputs(scope: _Scope, graph: Graph) -> dict[str, Expr]:
     if not graph.outputs:
-        raise InvalidModelError(f"{state.source}: the graph has no outputs")
+        raise InvalidModelError(f"{scope.model.source}: the graph has no outputs")
     outputs: dict[str, Expr] = {}
     for output in graph.outputs:
-        if output.name not in state.values:
-            raise InvalidModelError(f"{state.source}: output {output.name!r} is computed by no node")
         if output.name in outputs:
-            raise InvalidModelError(f"{state.source}: output {output.name!r} is listed more than once")
-        outputs[output.name] = state.values[output.name]
+            raise InvalidModelError(f"{scope.model.source}: output {output.name!r} is listed more than once")
+        value = _output(scope, output.name)
+        assert value is not None
+        outputs[output.name] = value
     return outputs
 
 
-def _lower_inputs(state: _Lowering, graph: Graph) -> list[Expr]:
+def _output(scope: _Scope, name: str) -> Expr | None:
+    try:
+        return scope.lookup(name)
+    except KeyError:
+        raise InvalidModelError(f"{scope.model.source}: output {name!r} is computed by no node") from None
+
+
+def _lower_inputs(scope: _Scope, graph: Graph) -> list[Expr]:
     initialized = {tensor.name for tensor in graph.initializers}
     symbols = Symbols(graph)
     inputs: list[Expr] = []
@@ -114,17 +228,26 @@ def _lower_inputs(state: _Lowering, graph: Graph) -> list[Expr]:
         try:
             expr = graph_input(value.name, fact_of(value, symbols))
         except UnsupportedType as error:
-            state.refuse("graph input", value.name, str(error))
-            state.broken.add(value.name)
+            scope.model.refuse("graph input", value.name, str(error))
+            scope.define(value.name, None)
             continue
-        state.define(value.name, expr)
+        scope.define(value.name, expr)
         inputs.append(expr)
     return inputs
 
 
-def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
+def _lower_initializers(scope: _Scope, graph: Graph) -> None:
+    for tensor in graph.initializers:
+        if DType.of_onnx(tensor.dtype) is None:
+            scope.model.refuse("initializer", tensor.name, f"tensors of {tensor.dtype.name} are not supported")
+            scope.define(tensor.name, None)
+            continue
+        scope.define(tensor.name, _lower_tensor(tensor, scope.block, trained=tensor.name in scope.model.trained))
+
+
+def _lower_tensor(tensor: Tensor, block: int, *, trained: bool) -> Expr:
     ref = TensorRef.of_onnx(tensor)
-    with originating(Origin(name=tensor.name)):
+    with originating(Origin(name=tensor.name, block=block)):
         if ref.dtype is DType.STRING:
             return strings(tensor.numpy(), tensor.name)
         if trained:
@@ -135,42 +258,49 @@ def _lower_tensor(tensor: Tensor, *, trained: bool) -> Expr:
         return constant(ref, value)
 
 
-def _lower_node(state: _Lowering, node: Node, order: int, position: int) -> None:
+def _lower_node(scope: _Scope, node: Node, order: int, position: int, around: tuple[Step, ...] = ()) -> None:
     name = node.name or (node.outputs[0] if node.outputs else f"node {position}")
-    if any(value in state.broken for value in node.inputs):
-        state.broken.update(node.outputs)
-        _check_defined(state, node)
-        return
+    scope.model.nodes += 1
     inputs: list[Expr | None] = []
     for value in node.inputs:
-        if value and value not in state.values:
-            raise InvalidModelError(f"{state.source}: node {name!r} reads {value!r}, which nothing computes before it")
-        inputs.append(state.values[value] if value else None)
-    origin = Origin(order, scope_of(node), node.outputs[0] if node.outputs else "", (position,))
-    with originating(origin):
-        results = _apply(state, node, name, inputs)
+        try:
+            inputs.append(scope.lookup(value) if value else None)
+        except KeyError:
+            raise InvalidModelError(
+                f"{scope.model.source}: node {name!r} reads {value!r}, which nothing computes before it"
+            ) from None
+    results: tuple[Expr, ...] | None = None
+    origin = Origin(order, scope_of(node) or around, node.outputs[0] if node.outputs else "", (position,), scope.block)
+    if any(value and found is None for value, found in zip(node.inputs, inputs, strict=True)):
+        _check_defined(scope, node)
+    else:
+        with originating(origin):
+            results = _apply(scope, node, name, inputs)
     if results is None:
-        state.broken.update(node.outputs)
+        for output in filter(None, node.outputs):
+            scope.define(output, None)
         return
     for output, result in zip(node.outputs, results, strict=False):
         if output:
-            state.define(output, result)
-            if result.op not in ("input", "weight", "constant") and result.origin is origin:
-                result.meta["origin"] = Origin(order, origin.scope, output, (position,))
+            scope.define(output, result)
+            if result is not None and result.op not in ("input", "weight", "constant") and result.origin is origin:
+                result.meta["origin"] = dataclasses.replace(origin, name=output)
 
 
-def _apply(state: _Lowering, node: Node, name: str, inputs: list[Expr | None]) -> tuple[Expr, ...] | None:
+def _apply(scope: _Scope, node: Node, name: str, inputs: list[Expr | None]) -> tuple[Expr, ...] | None:
     """The values of a node's outputs, or None after noting why there are none."""
+    model = scope.model
     op = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
-    version = state.opsets.get(node.domain)
+    version = model.opsets.get(node.domain)
     if version is None:
-        raise InvalidModelError(f"{state.source}: node {name!r} is of domain {node.domain!r}, which is not imported")
+        raise InvalidModelError(f"{model.source}: node {name!r} is of domain {node.domain!r}, which is not imported")
     candidates = definitions(node.domain, node.op_type, version)
     if not candidates:
-        state.obstacles.append(_undefined(node, version))
+        model.obstacles.append(_undefined(node, version))
         return None
-    used = tuple(bool(output) and output in state.used for output in node.outputs)
-    context = Context(used, version, trained=node.outputs[0] in state.trained)
+    used = tuple(bool(output) and output in scope.used for output in node.outputs)
+    trained = bool(node.outputs) and node.outputs[0] in model.trained
+    context = Context(used, version, trained, _Site(scope, current_origin()))
     reasons: list[str] = []
     coded = code_strings(node, version, inputs)
     for definition in candidates:
@@ -180,7 +310,9 @@ def _apply(state: _Lowering, node: Node, name: str, inputs: list[Expr | None]) -
             reasons.append(str(error))
             continue
         except FactError as error:
-            raise InvalidModelError(f"{state.source}: node {name!r} ({op}) is {error}") from error
+            raise InvalidModelError(f"{model.source}: node {name!r} ({op}) is {error}") from error
+        except Obstructed:
+            return None
         results = result if isinstance(result, tuple) else (result,)
         results = coded.decode(results) if coded else results
         wanted = [index for index, used in enumerate(context.outputs) if used]
@@ -188,15 +320,16 @@ def _apply(state: _Lowering, node: Node, name: str, inputs: list[Expr | None]) -
             reasons.append("an output that is used is not supported")
             continue
         return results
-    state.obstacles.append(Obstacle(op, version, name, "; ".join(dict.fromkeys(reasons))))
+    model.obstacles.append(Obstacle(op, version, name, "; ".join(dict.fromkeys(reasons))))
     return None
 
 
-def _check_defined(state: _Lowering, node: Node) -> None:
-    """Note an unknown operator even behind one that could not be converted, so that all are told at once."""
-    version = state.opsets.get(node.domain)
-    if version is not None and not definitions(node.domain, node.op_type, version):
-        state.obstacles.append(_undefined(node, version))
+def _check_defined(scope: _Scope, node: Node) -> None:
+    """Note unknown operators even behind one that could not be converted, so that all are told at once."""
+    for each in with_nested(node):
+        version = scope.model.opsets.get(each.domain)
+        if version is not None and not definitions(each.domain, each.op_type, version):
+            scope.model.obstacles.append(_undefined(each, version))
 
 
 def _undefined(node: Node, version: int) -> Obstacle:

@@ -20,9 +20,9 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeAlias, TypeVar
+from typing import Annotated, Any, Protocol, TypeAlias, TypeVar
 
-from onnx_proto import SparseTensor, Tensor, Type
+from onnx_proto import Graph, SparseTensor, Tensor, Type
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
@@ -54,6 +54,7 @@ _TYPES: dict[str, Any] = {
     "str": str,
     "Tensor": Tensor,
     "SparseTensor": SparseTensor,
+    "Graph": Graph,
     "Type": Type,
 }
 
@@ -70,6 +71,35 @@ class NotApplicable(Exception):
     """A definition does not apply to a node; the message says why."""
 
 
+class Subgraphs(Protocol):
+    """How a definition has the subgraphs of its node lowered, which see the names that the node sees."""
+
+    @property
+    def depth(self) -> int:
+        """How many nodes with subgraphs are around."""
+
+    def here(self, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
+        """The outputs of a subgraph that is written out in the place of its node.
+
+        Raises:
+            Obstructed: Something in the subgraph cannot be converted.
+        """
+
+    def number(self) -> int:
+        """A number for a block of code."""
+
+    def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
+        """The outputs of a subgraph that becomes the block with this number.
+
+        Raises:
+            Obstructed: Something in the subgraph cannot be converted.
+        """
+
+
+class Obstructed(Exception):
+    """A subgraph cannot be converted; the reasons are noted."""
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a definition may ask about the node it stands for, through a keyword parameter of this type.
@@ -78,11 +108,13 @@ class Context:
         outputs: For each output of the node, whether anybody uses it.
         opset: The version of the operator's domain.
         trained: Whether the first output is a weight that the graph makes itself (by ConstantOfShape).
+        subgraphs: Lowers the node's subgraphs.
     """
 
     outputs: tuple[bool, ...]
     opset: int
     trained: bool = False
+    subgraphs: Subgraphs | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
+
+from dataflow_ir import Lambda
 
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.constructors import constructor
@@ -12,7 +14,7 @@ from codegen_torch.emit.expression import render
 from codegen_torch.emit.literals import buffer_source
 from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
-from codegen_torch.modules.region import Region, data_operands, is_layer, tensor_of
+from codegen_torch.modules.region import Region, blocks, data_operands, is_layer, tensor_of
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.names import ClassName, Identifier, numbered
 
@@ -143,7 +145,7 @@ def _base_name(region: Region) -> ClassName:
 def _parameter_name(region: Region, site: Site, taken: set[str]) -> Identifier:
     position = site[0]
     label = next(str(part) for part in reversed(site) if isinstance(part, str))
-    unit = region.units[position] if isinstance(position, int) else None
+    unit = region.all_units[position] if isinstance(position, int) else None
     name = Identifier.like(label, "size")
     if name in taken and unit is not None and unit in region.members:
         name = Identifier.like(f"{region.members[unit].replace('.', '_')}_{name}")
@@ -160,7 +162,8 @@ def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> 
         tuple(map(_kind, region.params)),
         sizes.signature(region),
     ]
-    for position, unit in enumerate(region.units):
+    returned: list[Sequence[Expr]] = [region.results]
+    for position, unit in enumerate(region.all_units):
         parts.append(region.members.get(unit))
         if isinstance(unit, Region):
             definition = classes[unit]
@@ -178,16 +181,32 @@ def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> 
         elif is_layer(unit):
             parts.append(tuple(names[operand] for operand in data_operands(unit)))
             parts.extend((a.name, _split(a.value, (position, a.name), numbers)) for a in constructor(unit))
+        elif found := blocks(unit):
+            parts.extend(_control(unit, names))
+            for index, block in enumerate(found):
+                names.update({param: (position, index, number) for number, param in enumerate(block.params)})
+                parts.append(tuple(map(_kind, block.params)))
+                returned.append(block.results)
         else:
             parts.extend(_operation(unit, position, names, numbers))
-    # What is no unit is a literal: None.
-    parts.append(tuple(names.get(result, result.op) for result in region.results))
+    # What is no unit is a literal: a number, None.
+    parts.extend(
+        tuple(names[r] if r in names else repr(r.attrs.get("value", r.op)) for r in results) for results in returned
+    )
     return tuple(parts), numbers
 
 
 def _kind(value: Expr) -> Hashable:
     """What a value is to Python; parts of a tuple speak for themselves."""
     return None if isinstance(value.fact, tuple) else (value.fact.annotation, value.dtype)
+
+
+def _control(expr: Expr, names: Mapping[Expr, Hashable]) -> Iterator[Hashable]:
+    """The structure of a branch or loop, apart from its blocks."""
+    for operand in expr.inputs:
+        is_literal = operand is not None and operand.op == "literal"
+        yield repr(operand.attrs["value"]) if is_literal else operand and names[operand]
+    yield from (item for item in expr.attrs.items() if not isinstance(item[1], Lambda))
 
 
 def _operation(

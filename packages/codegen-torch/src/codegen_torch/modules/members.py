@@ -43,7 +43,7 @@ def assign_members(root: Region) -> None:
     for region in root.walk():
         for child in region.children:
             region.members[child] = relative(region, child.path)
-        for unit in list(region.units):
+        for unit in region.all_units:
             if isinstance(unit, Region):
                 continue
             if is_layer(unit):
@@ -73,7 +73,7 @@ def _name_uses(root: Region) -> dict[str, int]:
     """How many layers and operations use each named tensor: exporters merge equal tensors, then names lie."""
     uses: dict[str, int] = {}
     for region in root.walk():
-        for unit in region.units:
+        for unit in region.all_units:
             if isinstance(unit, Region):
                 continue
             leaves = layer_weights(unit).values() if is_layer(unit) else [unit] if "ref" in unit.attrs else []
@@ -269,7 +269,7 @@ def _make_unique(region: Region) -> None:
     taken: set[str] = set()
     heads: set[str] = set()  # containers
     numbers: dict[str, int] = {}
-    for unit in region.units:
+    for unit in region.all_units:
         wanted = region.members.get(unit)
         if wanted is None:
             continue

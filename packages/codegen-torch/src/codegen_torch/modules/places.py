@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataflow_ir import users
 
 from codegen_torch.expr import Expr, Scope
-from codegen_torch.modules.region import data_operands, is_layer
+from codegen_torch.modules.region import data_operands, has_layers
 
 Place = tuple[str, ...]
 """The paths of the modules around an expression, outermost first."""
@@ -74,7 +74,7 @@ def _learned_depths(order: list[Expr], places: Mapping[Expr, Place]) -> dict[Exp
     depths: dict[Expr, int] = {}
     for expr in order:
         place = places[expr]
-        depth = len(place) if is_layer(expr) else 0
+        depth = len(place) if has_layers(expr) else 0
         for operand in data_operands(expr):
             if operand.op == "weight":
                 depth = len(place)

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Any
+
+from dataflow_ir import Lambda, topo
 
 from codegen_torch.expr import Expr
 from codegen_torch.symbols import SYMBOLS
@@ -44,6 +47,18 @@ class Region:
         return [unit for unit in self.units if isinstance(unit, Region)]
 
     @property
+    def all_units(self) -> list[Expr | Region]:
+        """The units with those in their blocks, which come after the expression they belong to."""
+        found: list[Expr | Region] = []
+        stack = self.units[::-1]
+        while stack:
+            unit = stack.pop()
+            found.append(unit)
+            if isinstance(unit, Expr):
+                stack.extend(inner for block in reversed(blocks(unit)) for inner in reversed(block.units))
+        return found
+
+    @property
     def is_operation(self) -> bool:
         """Whether this is a single operation without weights: an activation, a pooling."""
         return len(self.units) == 1 and not self.members and not self.children
@@ -63,9 +78,35 @@ class Region:
         return f"Region({self.path or 'root'}: {len(self.units)} units)"
 
 
+def blocks(expr: Expr) -> tuple[Region, ...]:
+    """The blocks of a control expression as regions, always the same ones; of any other none.
+
+    Their parameters are what they capture and then what they are given. Their layers are members of the module.
+    """
+    codes = [code for code in expr.attrs.values() if isinstance(code, Lambda)]
+    if not codes:
+        return ()
+    if "blocks" not in expr.meta:
+        expr.meta["blocks"] = tuple(map(_block, codes))
+    return expr.meta["blocks"]  # type: ignore[no-any-return]
+
+
+def _block(code: Lambda) -> Region:
+    results: list[Expr] = list(code.body)
+    order: list[Any] = topo(results, key=lambda expr: expr.origin.order)
+    units = [expr for expr in order if expr.op not in LEAVES]
+    return Region("", units=units, params=[*code.captured, *code.params], results=results)  # type: ignore[list-item]
+
+
 def is_layer(expr: Expr) -> bool:
     """Whether this is the call of a ``torch.nn`` module with weights of its own."""
     return bool(expr.op.startswith("nn."))
+
+
+def has_layers(expr: Expr) -> bool:
+    """Whether this is a layer, or has one in its blocks."""
+    inside = Region("", units=[expr]).all_units if blocks(expr) else [expr]
+    return any(isinstance(unit, Expr) and is_layer(unit) for unit in inside)
 
 
 def layer_weights(expr: Expr) -> dict[str, Expr]:

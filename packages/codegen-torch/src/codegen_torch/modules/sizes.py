@@ -8,7 +8,7 @@ from typing import Any
 
 from codegen_torch.dims import Dim
 from codegen_torch.expr import Expr
-from codegen_torch.modules.region import Region
+from codegen_torch.modules.region import Region, blocks
 
 
 @dataclass(eq=False, slots=True)
@@ -68,8 +68,10 @@ def _offer(value: Expr, available: dict[str, tuple[Expr, int]]) -> None:
 
 
 def needed_symbols(expr: Expr) -> set[str]:
-    """The symbols in an expression's attributes and literal operands."""
+    """The symbols in an expression's attributes and literal operands, and in its blocks."""
     found: set[str] = set()
+    for block in blocks(expr):
+        found.update(*(needed_symbols(unit) for unit in block.units if isinstance(unit, Expr)))
     for value in (
         *expr.attrs.values(),
         *(o.attrs["value"] for o in expr.inputs if o is not None and o.op == "literal"),

@@ -47,7 +47,7 @@ def collect_state(root: Region) -> State:
         prefix, region = stack.pop()
         children: list[tuple[str, Region]] = []
         users = _users_of_leaves(region)
-        for unit in region.units:
+        for unit in region.all_units:
             if unit not in region.members:
                 continue
             path = f"{prefix}{region.members[unit]}"

@@ -13,7 +13,7 @@ from dataflow_ir import Node, sccs, topo
 
 from codegen_torch.expr import Expr
 from codegen_torch.modules.places import Place, common, places_of
-from codegen_torch.modules.region import LEAVES, Region, data_operands, is_layer
+from codegen_torch.modules.region import LEAVES, Region, data_operands, has_layers
 from codegen_torch.modules.repeat import scopes_of
 
 Vertex = Expr | Place
@@ -57,7 +57,7 @@ class _Flat:
         self.weighty = {
             places[expr][:depth]
             for expr in order
-            if expr in places and is_layer(expr)
+            if expr in places and has_layers(expr)
             for depth in range(len(places[expr]) + 1)
         }
         self.edges = [

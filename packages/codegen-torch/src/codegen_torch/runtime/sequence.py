@@ -1,6 +1,9 @@
 """Lists of tensors."""
 # mypy: disable-error-code="no-untyped-call"
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 
 
@@ -15,3 +18,8 @@ def erase(values: list[Tensor], position: int) -> list[Tensor]:
     kept = list(values)
     del kept[position]
     return kept
+
+
+def stack(values: list[Tensor], shape: Sequence[int], dim: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Stack tensors; of none, make an empty tensor of the given shape."""
+    return torch.stack(values, dim) if values else torch.empty(shape, dtype=dtype, device=device)

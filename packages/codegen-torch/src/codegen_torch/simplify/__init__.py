@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataflow_ir import cse
+from collections.abc import Hashable
+
+from dataflow_ir import postwalk
 
 from codegen_torch.expr import Expr
 from codegen_torch.simplify.identities import drop_identities
@@ -24,8 +26,12 @@ def simplify(outputs: Outputs) -> Outputs:
 
 
 def share(outputs: Outputs) -> Outputs:
-    """Common subexpression elimination. What has an effect is never shared."""
-    return cse(outputs, has_effect=has_effect)
+    """Common subexpression elimination. What has an effect is never shared.
+
+    Blocks stay different even where their code is equal: what is known of their parameters may differ.
+    """
+    known: dict[Hashable, Expr] = {}
+    return postwalk(lambda expr: None if has_effect(expr) else known.setdefault(expr.key, expr), outputs)
 
 
 def has_effect(expr: Expr) -> bool:

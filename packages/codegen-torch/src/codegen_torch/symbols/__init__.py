@@ -5,6 +5,7 @@ from codegen_torch.symbols import (
     casts,
     classify,
     contrib,
+    control,
     creation,
     detection,
     elementwise,
@@ -28,7 +29,6 @@ from codegen_torch.symbols import (
     selection,
     sequence,
     shape,
-    signal,
     strings,
     trees,
 )
@@ -41,6 +41,7 @@ _ = (
     casts,
     classify,
     contrib,
+    control,
     creation,
     detection,
     elementwise,
@@ -64,7 +65,6 @@ _ = (
     selection,
     sequence,
     shape,
-    signal,
     strings,
     trees,
 )  # imported for what they register

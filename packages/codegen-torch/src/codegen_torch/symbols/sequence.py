@@ -149,9 +149,32 @@ def stack(xs: List, *, dim: int = 0) -> Fact:
     return Fact(element.dtype, (*element.dims[:axis], count, *element.dims[axis:]))
 
 
+@symbol("list.reversed")
+def reversed_(xs: List) -> Fact:
+    """``xs[::-1]``."""
+    return xs
+
+
+@symbol("runtime.stack", creates=True)
+def stack_or_empty(xs: List, shape: tuple[Size, ...], dim: int, *, dtype: DType) -> Fact:
+    element, length = element_of(xs), _length(xs)
+    if element.dims is None:
+        return element
+    axis = normal(dim, len(element.dims) + 1)
+    count = Dim.fresh() if length is None else length
+    # Of no element, not even the unknown sizes are what they are of others.
+    return Fact(element.dtype, (*element.dims[:axis], count, *element.dims[axis:]))
+
+
 @symbol("maybe.is_there")
 def is_there(x: Value) -> Fact:
     """``x is not None``, a bool."""
+    return Fact(DType.BOOL, (), host=True)
+
+
+@symbol("maybe.is_missing")
+def is_missing(x: Value) -> Fact:
+    """``x is None``, a bool."""
     return Fact(DType.BOOL, (), host=True)
 
 
