@@ -47,6 +47,9 @@ DIGITS = ROOT / "packages" / "cli" / "examples" / "digits.onnx"
 # What whole models are exported from and compared with.
 MODELS = ("onnx", "onnxruntime", "onnxscript", "transformers")
 
+# What dataflow-ir is compared with, beside torch and onnx-ir.
+GRAPH_LIBRARIES = ("sympy", "tinygrad", "xdsl")
+
 every_package = nox.parametrize("package", list(PROJECTS), ids=list(PROJECTS))
 
 
@@ -148,7 +151,7 @@ def bench(session: nox.Session) -> None:
     name, *arguments = session.posargs or [""]
     if name not in names:
         session.error(f"name a benchmark after --; there are: {', '.join(names)}")
-    environment = torch_env(session, *MODELS, "tinygrad")
+    environment = torch_env(session, *MODELS, *GRAPH_LIBRARIES)
     session.run(environment / "python", BENCHMARKS / f"{name}.py", *arguments, external=True)
 
 
@@ -233,7 +236,7 @@ def run_tests(session: nox.Session, package: str, *arguments: str) -> None:
 
 def run_models(session: nox.Session, *arguments: str) -> None:
     """Runs tests that need torch and whole models."""
-    environment = torch_env(session, "hypothesis", "pytest", "ruff", *MODELS)
+    environment = torch_env(session, "hypothesis", "pytest", "ruff", *MODELS, *GRAPH_LIBRARIES)
     session.run(environment / "python", "-m", "pytest", *arguments, external=True)
 
 

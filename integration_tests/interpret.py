@@ -132,7 +132,7 @@ def _function(name: str) -> Callable[..., Any]:
             if found is not None:
                 return found  # type: ignore[no-any-return]
     places = {"torch": torch, "F": F, "operator": operator, "Tensor": Tensor}
-    return getattr(places[namespace], function)  # type: ignore[no-any-return]
+    return operator.attrgetter(function)(places[namespace])  # type: ignore[no-any-return]
 
 
 def _slice(x: Tensor, dim: int, start: int = 0, stop: int | None = None, step: int = 1) -> Tensor:

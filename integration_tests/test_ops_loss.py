@@ -71,6 +71,12 @@ def normalized(x: Array, p: int, axis: int) -> Array:
     return (x / np.where(norm == 0, 1, norm)).astype(x.dtype)
 
 
+def layer_norm(x: Array) -> tuple[Array, Array, Array]:
+    mean = x.mean(-1, keepdims=True)
+    inverse = 1 / np.sqrt(x.var(-1, keepdims=True) + 1e-5)
+    return (x - mean) * inverse, mean, inverse
+
+
 NORMS = [
     *(
         Row("BatchNormalization", opset, (x, *CHANNELS), {"training_mode": 1}, (1, 2, 3, 4), outputs=3)
@@ -126,6 +132,15 @@ NORMS = [
     ),
     Row("LpNormalization", 22, (np.zeros((2, 3), np.float16),)),
     Row("LpNormalization", 1, (floats(2, 3).astype(np.float64) * 1e-40,)),
+    Row(
+        "LayerNormalization",
+        17,
+        (floats(2, 8).astype(np.float16), np.ones(8, np.float16)),
+        {},
+        (1,),
+        lambda x, w: tuple(v.astype(t) for v, t in zip(layer_norm(x.astype(np.float32)), "eff", strict=True)),
+        outputs=3,
+    ),
     *(Row("MeanVarianceNormalization", opset, (IMAGE,)) for opset in (9, 13)),
     Row("MeanVarianceNormalization", 13, (floats(3, 4),), {"axes": [-1]}),
     Row(

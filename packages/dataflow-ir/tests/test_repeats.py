@@ -164,6 +164,53 @@ def test_outputs_of_layers_are_outputs_of_the_repeat() -> None:
     assert [instance.outputs[0] for instance in layer.instances] == caches
 
 
+def test_hidden_states_in_any_order_of_the_outputs() -> None:
+    net, x, states = Net(), inp("x"), []
+    mask, rotary = networks.causal_mask(x), networks.rotary_tables(net, x)
+    for _ in range(6):
+        x = net.gpt_layer(x, mask, rotary)
+        states.append(x)
+    for g in (states, states[::-1], {"logits": net.linear(x), "states": states}):
+        assert len(df.repeats(g, param=is_weight)[0].instances) == 6
+
+
+def test_layers_that_share_their_parameters() -> None:
+    x, weight, bias = inp("x"), inp("w0"), inp("w1")
+    for _ in range(5):
+        y = node("gelu", node("add", node("matmul", node("norm", x), weight), bias))
+        x = node("add", x, node("tanh", node("matmul", y, weight)))
+    (layer,) = df.repeats(x, param=is_weight)
+    assert len(layer.instances) == 5
+    assert [hole.kind for hole in layer.holes] == ["carry", "shared", "shared"]
+
+
+def test_stacks_within_a_stack() -> None:
+    net = Net()
+    x = inp("x")
+    for _ in range(4):
+        x = stack(net, x, 3, net.encoder_layer)
+        x = node("add", x, net.mlp(net.norm(x)))
+    outer, *inner = df.repeats(x, param=is_weight)
+    assert len(outer.instances) == 4
+    assert counts(inner, 40) == [3, 3, 3, 3]
+    for block, layers in zip(outer.instances, inner, strict=False):
+        assert {v for layer in layers.instances for v in layer.nodes} < set(block.nodes)
+
+
+def test_a_decoder_that_looks_at_an_encoder() -> None:
+    net = Net()
+    memory = stack(net, inp("source"), 5, net.encoder_layer)
+    x = inp("target")
+    for _ in range(6):
+        keys, values = net.heads(memory), net.heads(memory)
+        scores = node("softmax", node("matmul", net.heads(net.norm(x)), node("transpose", keys)))
+        x = node("add", x, net.linear(node("matmul", scores, values)))
+        x = node("add", x, net.mlp(net.norm(x)))
+    decoder, encoder = [repeat for repeat in df.repeats(x, param=is_weight) if len(repeat.instances) > 2]
+    assert (len(decoder.instances), kinds(decoder)) == (6, ["carry", "shared"])
+    assert (len(encoder.instances), kinds(encoder)) == (5, ["carry"])
+
+
 def test_equal_constants_belong_to_the_body_and_others_are_holes() -> None:
     x = inp("x")
     for at in range(4):

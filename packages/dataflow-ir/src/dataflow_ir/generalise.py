@@ -39,8 +39,13 @@ class General:
     def gain(self) -> int:
         """How many nodes are saved by writing the body once, less what passing values costs."""
         windows = self.series.windows
-        passed = sum(kind != "param" for kind in self.kinds) + len(self.outputs) - 1
+        passed = len(self.kinds) - sum(self.parameters) + len(self.outputs) - 1
         return (len(windows) - 1) * len(windows[0]) - len(windows) * passed
+
+    @property
+    def parameters(self) -> list[bool]:
+        """Tell of each hole whether it takes parameters alone, be it always the same one."""
+        return [all(self.line.kind(i) == PARAM for i in values) for values in self.values]
 
     @property
     def structure(self) -> Hashable:

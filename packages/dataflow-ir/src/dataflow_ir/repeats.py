@@ -218,12 +218,11 @@ def _all(line: Line, options: Options, params: set[Node]) -> Iterator[Repeat]:
 def _inside(body: Body, found: Found, params: set[Node]) -> _Job:
     """Return the row of a body, without copies yet."""
     general = found.general
-    kinds = dict(zip(body.code.params, general.kinds, strict=True))
-    params.update([param for param, kind in kinds.items() if kind == "param"])
-    constants = [i for v in body.nodes for i in v.inputs if i is not None and i not in kinds]
-    inside = set(body.nodes)
-    order = [*kinds, *dict.fromkeys([v for v in constants if v not in inside]), *body.nodes]
-    line = Line(order, leaves(body.code.body), set(), general.line.reading)
+    code = body.code
+    params.update([param for param, is_one in zip(code.params, general.parameters, strict=True) if is_one])
+    inside = {None, *code.params, *body.nodes}
+    constants = dict.fromkeys([i for v in body.nodes for i in v.inputs if i not in inside])
+    line = Line([*code.params, *constants, *body.nodes], leaves(code.body), set(), general.line.reading)
     units = []
     for unit in found.units:
         token = line.tokens[unit.nodes[0]] if len(unit.nodes) == 1 else unit.token

@@ -31,9 +31,18 @@ def _cancelled(expr: Expr) -> Expr | None:
 def _viewed(expr: Expr) -> Expr | None:
     """What a view is of, if it has the same shape; the view before this one does not matter."""
     source = expr.inputs[0]
-    while source.op in _VIEWS and source.dims != expr.dims:
+    while (source.op in _VIEWS or _keeps_elements_in_order(source)) and source.dims != expr.dims:
         source = source.inputs[0]
     return source if expr.dims is not None and source.dims == expr.dims else None
+
+
+def _keeps_elements_in_order(expr: Expr) -> bool:
+    """Whether this is a permutation that only moves axes of length 1."""
+    order = _order(expr)
+    if order is None:
+        return False
+    long = [axis for axis in order if expr.inputs[0].dims[axis] != 1]
+    return long == sorted(long)
 
 
 def _order(expr: Expr) -> tuple[int, ...] | None:

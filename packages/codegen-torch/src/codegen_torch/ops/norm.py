@@ -49,27 +49,33 @@ def layer_normalization(
     context: Context,
 ) -> tuple[Expr, ...]:
     axes, shape = _normalized_axes(x, axis)
-    mean = x.mean(axes, keepdim=True) if any(context.outputs[1:]) else None
-    deviation = None
-    if mean is not None:
-        deviation = torch.rsqrt(_square(x - mean).mean(axes, keepdim=True) + epsilon)
+    mean, deviation = _statistics(x, axes, epsilon, stash_type)
     if shape is None:
-        centred = x - x.mean(axes, keepdim=True)
-        y = centred * torch.rsqrt(_square(centred).mean(axes, keepdim=True) + epsilon) * scale
+        y = (_wide(x, stash_type) - mean) * deviation
+        y = (y if y.dtype is x.dtype else y.to(x.dtype)) * scale
         y = y if b is None else y + b
     elif scale.dims == shape and (b is None or b.dims == shape):
         y = F.layer_norm(x, scale, b, normalized_shape=shape, eps=epsilon)
     else:  # scale and bias need only broadcast
         y = F.layer_norm(x, normalized_shape=shape, eps=epsilon) * scale
         y = y if b is None else y + b
-    return y, mean, deviation  # type: ignore[return-value]
+    return y, mean, deviation
+
+
+def _statistics(x: Expr, axes: int | tuple[int, ...], epsilon: float, stash_type: int) -> tuple[Expr, Expr]:
+    """The mean, and what normalization multiplies by, in the type that they are computed in: 1 is float32."""
+    x = _wide(x, stash_type)
+    mean = x.mean(axes, keepdim=True)
+    return mean, torch.rsqrt(_square(x - mean).mean(axes, keepdim=True) + epsilon)
 
 
 @op("RMSNormalization", since=23)
 def rms_normalization(x: Expr, scale: Expr, *, axis: int = -1, epsilon: float = 1e-5, stash_type: int = 1) -> Expr:
     axes, shape = _normalized_axes(x, axis)
     if shape is None:
-        return x * torch.rsqrt(_square(x).mean(axes, keepdim=True) + epsilon) * scale  # type: ignore[no-any-return]
+        wide = _wide(x, stash_type)
+        y = wide * torch.rsqrt(_square(wide).mean(axes, keepdim=True) + epsilon)
+        return (y if y.dtype is x.dtype else y.to(x.dtype)) * scale  # type: ignore[no-any-return]
     if scale.dims == shape:
         return F.rms_norm(x, scale, normalized_shape=shape, eps=epsilon)  # type: ignore[no-any-return]
     return F.rms_norm(x, normalized_shape=shape, eps=epsilon) * scale  # type: ignore[no-any-return]
@@ -83,6 +89,11 @@ def _normalized_axes(x: Expr, axis: int) -> tuple[int | tuple[int, ...], tuple[i
     axes = tuple(range(axis % rank - rank, 0))
     sizes = tuple(size for size in x.shape[axis % rank :] if isinstance(size, int))
     return axes[0] if len(axes) == 1 else axes, sizes if len(sizes) == len(axes) else None
+
+
+def _wide(x: Expr, stash_type: int) -> Expr:
+    """A tensor in the type that it is normalized in: float32 for 1."""
+    return x.to(DType.FLOAT32) if stash_type == 1 and x.dtype.itemsize == 2 else x
 
 
 def _square(x: Expr) -> Expr:

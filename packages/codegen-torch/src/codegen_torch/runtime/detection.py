@@ -61,7 +61,7 @@ def roi_samples(
     sample = torch.arange(most, device=start.device, dtype=start.dtype)
     width = (extent / bins)[:, None, None]
     place = torch.arange(bins, device=start.device, dtype=start.dtype)[:, None] * width + start[:, None, None]
-    place = (place + (sample + 0.5) * width / count[:, None, None]).flatten(1)
+    place = (place + (sample + 0.5) * width / count.clamp(min=1.0)[:, None, None]).flatten(1)
     exists = (sample < count[:, None, None]).expand(-1, bins, -1).flatten(1)
     inside = exists & (place >= -1) & (place <= length)
     place = torch.where(inside, place, 0.0).clamp(0, length - 1)

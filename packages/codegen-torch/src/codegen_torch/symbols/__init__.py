@@ -29,6 +29,7 @@ from codegen_torch.symbols import (
     selection,
     sequence,
     shape,
+    signal,
     strings,
     trees,
 )
@@ -65,6 +66,7 @@ _ = (
     selection,
     sequence,
     shape,
+    signal,
     strings,
     trees,
 )  # imported for what they register
