@@ -44,6 +44,8 @@ PACKAGE_OF = {project["project"]["name"]: package for package, project in PROJEC
 BENCHMARKS = ROOT / "integration_tests" / "bench"
 DIGITS = ROOT / "packages" / "cli" / "examples" / "digits.onnx"
 
+LARGEST_WHEEL = 150_000  # bytes of dataflow-ir, which is to be light enough for anyone
+
 # What whole models are exported from and compared with.
 MODELS = ("onnx", "onnxruntime", "onnxscript", "transformers")
 
@@ -183,6 +185,9 @@ def build(session: nox.Session, package: str) -> None:
             environment / "python", "-m", "build", "--outdir", folder, ROOT / "packages" / package, external=True
         )
         session.run(environment / "twine", "check", "--strict", *Path(folder).iterdir(), external=True)
+        too_large = [path.name for path in Path(folder).glob("*.whl") if path.stat().st_size > LARGEST_WHEEL]
+    if too_large and package == "dataflow-ir":
+        session.error(f"{too_large[0]} has more than {LARGEST_WHEEL:,} bytes")
 
 
 # Environments

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from dataflow_ir import FrozenDict, Node, Opaque, const, fix, inp, node, out, thread, typed
+from dataflow_ir import FrozenDict, Interner, Node, Opaque, const, fix, inp, node, out, thread, typed
 
 
 class Color(enum.StrEnum):
@@ -143,3 +143,13 @@ def test_deepcopy_keeps_sharing_between_roots() -> None:
     x = inp("x")
     a, b, again = copy.deepcopy([node("f", x), node("g", x), x])
     assert a[0] is b[0] is again is not x
+
+
+def test_interner() -> None:
+    cons = Interner(has_effect=lambda v: v.op == "random")
+    x = inp("x")
+    assert cons.node("neg", x) is cons.node("neg", x)
+    assert cons.node("f", axis=1) is not cons.node("f", axis=1.0)
+    assert cons.node("random") is not cons.node("random")
+    assert cons.node("neg", x) in cons
+    assert node("neg", x) not in cons

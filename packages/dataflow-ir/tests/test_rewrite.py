@@ -90,6 +90,7 @@ def test_rewriting_keeps_the_values_of_a_machine_with_delays(random: Any, size: 
     rules = arithmetic()
     result = rewrite(g, rules)
     assert simulate(result, 6) == expected
+    assert simulate(df.cse(g), 6) == expected
     assert not any(isinstance(v, df.Forward) for v in df.nodes(result))
     assert not +rules.count(result)
     assert rewrite(result, rules) is result

@@ -177,3 +177,13 @@ def test_a_cycle_has_no_order_and_the_error_shows_it() -> None:
     assert all(b in a.inputs for a, b in itertools.pairwise([*path, path[0]]))
     with pytest.raises(CycleError, match="88 more"):
         df.topo(parse("a = " + "f(" * 99 + "a" + ")" * 99 + "\na"))
+
+
+def test_topological_orders_of_cycles() -> None:
+    g = parse("a = add(x, delay(a))\nneg(a)")
+    with pytest.raises(df.CycleError):
+        df.topo(g)
+    assert [v.op for v in df.topo(g, cycles="break")] == ["input", "delay", "add", "neg"]
+    assert [len(group) for group in df.topo(g, cycles="scc")] == [1, 2, 1]
+    with pytest.raises(ValueError, match="without a key"):
+        df.topo(g, id, cycles="break")

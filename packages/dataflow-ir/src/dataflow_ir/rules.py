@@ -18,6 +18,7 @@ from dataflow_ir.pattern import (
     Constant,
     Exactly,
     Literal,
+    Operation,
     Pattern,
     Rest,
     Together,
@@ -119,7 +120,7 @@ class Rule:
 
 
 def _is_function(result: Any) -> bool:
-    return not isinstance(result, (Pattern, Node)) and callable(result) and type(result).__name__ != "Operation"
+    return callable(result) and not isinstance(result, (Pattern, Node, Operation))
 
 
 def _fill(template: Pattern, writer: Writer, build: str) -> str:
