@@ -36,7 +36,7 @@ def dft(
     if not isinstance(axis, int) or parts not in (1, 2) or (parts != takes and (onesided or inverse)):
         return runtime.dft(x, dft_length, axis, inverse=bool(inverse), onesided=bool(onesided))  # type: ignore[no-any-return]
     dim = axis if axis >= 0 else axis + 1
-    signal = x.squeeze(-1) if parts == 1 else torch.view_as_complex(x)
+    signal = x.squeeze(-1) if parts == 1 else torch.view_as_complex(x.contiguous())
     if inverse and onesided:
         return call("torch.fft.irfft", signal, dft_length, dim).unsqueeze(-1)  # type: ignore[no-any-return]
     name = "ifft" if inverse else "rfft" if onesided else "fft"
@@ -57,7 +57,7 @@ def stft(
         return runtime.stft(x, frame_step, window, frame_length, onesided=bool(onesided))  # type: ignore[no-any-return]
     if frame_length is None:
         frame_length = x.shape[1] if window is None else window.shape[0]
-    signal = x.squeeze(-1) if parts == 1 else torch.view_as_complex(x)
+    signal = x.squeeze(-1) if parts == 1 else torch.view_as_complex(x.contiguous())
     frames = signal.unfold(1, frame_length, frame_step)
     if window is not None:
         frames = frames * window

@@ -31,6 +31,7 @@ from codegen_torch.symbols import (
     shape,
     signal,
     strings,
+    suppression,
     trees,
 )
 from codegen_torch.symbols.base import FactError, Kind, Parameter, Symbol, symbol
@@ -68,5 +69,6 @@ _ = (
     shape,
     signal,
     strings,
+    suppression,
     trees,
 )  # imported for what they register
