@@ -27,7 +27,7 @@ _CAST = """\
         if key in tensors:
             tensor.data = tensor.data.to(tensors[key].dtype)
 """
-_TAKEN_CLASSES = frozenset({"F", "Model", "Path", "Tensor", "Any", "None", "True", "False"})
+_TAKEN_CLASSES = frozenset({"F", "Model", "Path", "Tensor", "Any", "Image", "None", "True", "False"})
 
 
 @dataclass(slots=True)

@@ -10,6 +10,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, constant
 from codegen_torch.lower.registry import NotApplicable, Strings, op
 from codegen_torch.lower.strings import strings
+from codegen_torch.regex import PatternError, python_pattern
 from codegen_torch.symbols.base import FactError
 from codegen_torch.symbols.namespaces import runtime, torch
 from codegen_torch.tensors import TensorRef
@@ -44,6 +45,15 @@ def string_normalizer(
     return runtime.normalize_strings(  # type: ignore[no-any-return]
         x, stopwords, case=case_change_action, case_sensitive=bool(is_case_sensitive)
     )
+
+
+@op("RegexFullMatch", since=20)
+def regex_full_match(x: Strings, *, pattern: str = "") -> Expr:
+    """Whether RE2 takes the whole string; the pattern is written anew for Python's ``re``."""
+    try:
+        return runtime.full_match(x, python_pattern(pattern))  # type: ignore[no-any-return]
+    except PatternError as error:
+        raise NotApplicable(f"the pattern {pattern!r} {error}") from None
 
 
 @op("TfIdfVectorizer", since=9)

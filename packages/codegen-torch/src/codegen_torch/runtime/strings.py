@@ -1,5 +1,6 @@
 """Tensors of strings, which are numpy object arrays: torch has none."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -91,3 +92,10 @@ def parse_integers(text: np.ndarray, *, dtype: torch.dtype, device: Any = None) 
     low, high = 1 << 63, 1 << 64
     wrapped = [(value + low) % high - low for value in values]
     return torch.tensor(wrapped, dtype=torch.int64, device=device).reshape(text.shape).to(dtype)
+
+
+def full_match(x: np.ndarray, pattern: str, *, device: Any = None) -> Tensor:
+    """Tell which strings a pattern matches as a whole."""
+    compiled = re.compile(pattern)
+    found = [compiled.fullmatch(item) is not None for item in x.flat]
+    return torch.tensor(found, dtype=torch.bool, device=device).reshape(x.shape)

@@ -97,3 +97,8 @@ def affine_grid(theta: Tensor, size: tuple[Size, ...], *, align_corners: bool) -
         return Fact(theta.dtype, None)
     sizes = [size_of(length) for length in size]
     return Fact(theta.dtype, (sizes[0], *sizes[2:], len(sizes) - 2))
+
+
+@symbol("runtime.decode_image")
+def decode_image(stream: Tensor, pixel_format: str = "RGB") -> Fact:
+    return Fact(DType.UINT8, (Dim.fresh(), Dim.fresh(), 1 if pixel_format == "Grayscale" else 3))

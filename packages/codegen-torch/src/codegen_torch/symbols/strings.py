@@ -69,3 +69,8 @@ def normalize_strings(
     x: Tensor, stopwords: tuple[str, ...] = (), *, case: str = "NONE", case_sensitive: bool = False
 ) -> Fact:
     return _strings(None if x.dims is None else (*x.dims[:-1], Dim.fresh()))
+
+
+@symbol("runtime.full_match", creates=True)
+def full_match(x: Tensor, pattern: str) -> Fact:
+    return Fact(DType.BOOL, x.dims)
