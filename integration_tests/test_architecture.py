@@ -29,6 +29,7 @@ MAY_IMPORT_IN = {
     ("codegen-torch", "kernels"): {"codegen_torch", "dataflow_ir", "numpy", "onnx_proto", "torch", "triton"},
 }
 DISTRIBUTION_OF = {
+    "PIL": "pillow",
     "codegen_torch": "codegen-torch",
     "dataflow_ir": "dataflow-ir",
     "google": "protobuf",
