@@ -67,6 +67,7 @@ MAX = (
             "MaxPool", 12, (np.zeros((1, 1, 4, 4), np.float32),), {"kernel_shape": [2, 2], "strides": [2, 2]}, outputs=2
         ),
         Row("MaxPool", 12, (IMAGE.astype(np.float64),), {"kernel_shape": [2, 2]}),
+        Row("MaxPool", 12, (VOLUME,), {"kernel_shape": [2, 2, 3], "dilations": [1, 1, 2], "pads": [0, 0, 2, 0, 0, 2]}),
     ]
 )
 AVERAGE = [
@@ -75,7 +76,12 @@ AVERAGE = [
     for padding in PADDINGS
     for counted in ({}, {"count_include_pad": 1})
 ] + [
-    Row("AveragePool", opset, (IMAGE,), {"kernel_shape": [3, 3], "ceil_mode": 1, "count_include_pad": counted, **more})
+    Row(
+        "AveragePool",
+        opset,
+        (IMAGE,),
+        {"kernel_shape": [3, 3], "ceil_mode": 1, "count_include_pad": counted, **more},
+    )
     for opset in (10, 19, 22)
     for counted in (0, 1)
     for more in (
@@ -99,11 +105,12 @@ LP = [
     Row("GlobalLpPool", 2, (LINE,), {"p": 1}),
 ]
 CONV = [
-    Row("Conv", opset, (IMAGE, floats(4, 3, 3, 2), floats(4)), padding, baked)
+    Row("Conv", opset, (IMAGE, floats(4, 3, 3, 2), floats(4)), {"kernel_shape": [3, 2], **padding}, baked)
     for opset in (1, 11, 22)
     for padding in PADDINGS
     for baked in ((1, 2), ())
 ] + [
+    Row("Conv", 11, (IMAGE, floats(6, 3, 1, 1)), {"strides": [2, 2], "auto_pad": "SAME_UPPER"}, (1,)),
     Row("Conv", 11, (IMAGE, floats(6, 1, 3, 2)), {"group": 3, "strides": [2, 2], "auto_pad": "SAME_UPPER"}, (1,)),
 ]
 TRANSPOSED = [
@@ -234,6 +241,14 @@ def test_a_maximum_of_nan_is_nan() -> None:
         (Row("MaxPool", 12, (IMAGE,), {"kernel_shape": [2, 2], "strides": [0, 1]}), "positive"),
         (Row("LpPool", 2, (IMAGE,), {"kernel_shape": [2, 2], "p": 0}), "order"),
         (Row("ConvTranspose", 1, (LINE, floats(3, 2, 3)), {"strides": [2], "output_shape": [22]}, (1,)), "which side"),
+        (
+            Row("ConvTranspose", 11, (LINE, floats(3, 2, 1)), {"strides": [3], "auto_pad": "SAME_UPPER"}, (1,)),
+            "differ on a",
+        ),
+        (
+            Row("Conv", 11, (floats(1, 3, 10), floats(3, 3, 1)), {"strides": [5], "auto_pad": "SAME_UPPER"}, (1,)),
+            "shorter",
+        ),
         (Row("ConvTranspose", 11, (HYPER, floats(2, 1, 1, 1, 1, 1)), {}, (1,)), "4 dimensions"),
     ],
     ids=lambda value: "" if isinstance(value, Row) else value,

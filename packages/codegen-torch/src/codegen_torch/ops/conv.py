@@ -31,8 +31,8 @@ def conv(
 ) -> Expr:
     kernel = _kernel(w, kernel_shape)
     move = window(kernel or (1,) * _dimensions(x, w), strides, dilations, pads)
-    exact = None if kernel is None and is_automatic(auto_pad) else automatic(x, move, auto_pad)
-    if exact is None:
+    exact = automatic(x, move, auto_pad)
+    if exact is None or (kernel is None and is_automatic(auto_pad)):
         x, exact = padded_same(x, _spans(w, kernel, move), move.stride, auto_pad), _unpadded(move)
     elif not exact.is_symmetric:
         x, exact = padded(x, exact.before, exact.after), _unpadded(move)
@@ -79,14 +79,31 @@ def conv_transpose(
     if not same and not output_shape:
         return _cropped(x, w, b, move, extra, group)
     wanted: Sizes = output_shape[-count:] or tuple(n * step for n, step in zip(x.shape[2:], move.stride, strict=True))
-    whole = [
-        (size - 1) * step + span + more
-        for size, step, span, more in zip(x.shape[2:], move.stride, _spans(w, kernel, move), extra, strict=True)
+    totals = [
+        (size - 1) * step + span + more - length
+        for size, step, span, more, length in zip(
+            x.shape[2:], move.stride, _spans(w, kernel, move), extra, wanted, strict=True
+        )
     ]
-    totals = [have - want for have, want in zip(whole, wanted, strict=True)]
-    if context.opset < 11 and not same and not all(isinstance(t, int) and t % 2 == 0 for t in totals):
+    known = tuple(total for total in totals if isinstance(total, int))
+    if same and min(known, default=0) < 0:
+        raise NotApplicable("versions of ONNX differ on auto_pad where the kernel is shorter than its step")
+    if context.opset < 11 and not same and not (len(known) == count and all(total % 2 == 0 for total in known)):
         raise NotApplicable("before opset 11 it is not clear on which side an odd padding for output_shape goes")
-    return _cut(x, w, b, move, extra, totals, auto_pad == "SAME_UPPER", group)
+    upper = auto_pad == "SAME_UPPER"
+    if len(known) == count:
+        return _cropped(x, w, b, *_halved(move, extra, known, upper), group)
+    y = runtime.cut_to(_transposed(x, w, None, move, _zeros(move), extra, group), tuple(wanted), upper=upper)
+    return y if b is None else y + b.reshape(-1, *(1,) * count)  # type: ignore[no-any-return]
+
+
+def _halved(move: Window, extra: Numbers, totals: Numbers, upper: bool) -> tuple[Window, Numbers]:
+    """Of what the whole of the output has too much, half is cut off on each side; what it lacks is put behind."""
+    extra = tuple(more + max(-total, 0) for more, total in zip(extra, totals, strict=True))
+    less = tuple(max(total, 0) // 2 for total in totals)
+    more = tuple(max(total, 0) - half for total, half in zip(totals, less, strict=True))
+    before, after = (less, more) if upper else (more, less)
+    return replace(move, before=before, after=after), extra
 
 
 def _cropped(x: Expr, w: Expr, b: Expr | None, move: Window, extra: Numbers, group: int) -> Expr:
@@ -99,24 +116,6 @@ def _cropped(x: Expr, w: Expr, b: Expr | None, move: Window, extra: Numbers, gro
         if first != last:
             y = index.slice(y, axis, first - common, common - last or None)
     return y
-
-
-def _cut(
-    x: Expr, w: Expr, b: Expr | None, move: Window, extra: Numbers, totals: list[Int], upper: bool, group: int
-) -> Expr:
-    """What the whole of the output has too much is cut off, half of it on each side; what it lacks is the bias."""
-    known = [total for total in totals if isinstance(total, int) and total >= 0]
-    if len(known) == len(totals):
-        less = tuple(total // 2 for total in known)
-        more = tuple(total - half for total, half in zip(known, less, strict=True))
-        before, after = (less, more) if upper else (more, less)
-        return _cropped(x, w, b, replace(move, before=before, after=after), extra, group)
-    sides: list[Int] = []
-    for total in reversed(totals):
-        half = total // 2
-        sides += [-half, half - total] if upper else [half - total, -half]
-    y = F.pad(_transposed(x, w, None, move, _zeros(move), extra, group), tuple(sides))
-    return y if b is None else y + b.reshape(-1, *(1,) * len(totals))  # type: ignore[no-any-return]
 
 
 def _transposed(x: Expr, w: Expr, b: Expr | None, move: Window, padding: Numbers, extra: Numbers, group: int) -> Expr:

@@ -158,7 +158,7 @@ def max_pool(
     if pool.dimensions > MOST_DIMENSIONS:
         return pool.windows(pool.pad(x, _lowest(x))).amax(pool.inside)  # type: ignore[no-any-return]
     dilation = brief(move.dilation)
-    if pool.fits(move.spans):
+    if pool.fits(move.kernel if pool.dimensions == MOST_DIMENSIONS else move.spans):
         return _torch_pool("max", x, pool, move.before, dilation=dilation, ceil_mode=pool.ceil)
     return _torch_pool("max", pool.pad(x, _lowest(x)), pool, (), dilation=dilation)
 

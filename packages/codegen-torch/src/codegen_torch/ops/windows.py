@@ -78,19 +78,21 @@ def is_automatic(auto_pad: str) -> bool:
 
 
 def automatic(x: Expr, move: Window, auto_pad: str) -> Window | None:
-    """The window with the padding that ``auto_pad`` asks for; None where that is only known when the model runs."""
+    """The window with the padding that ``auto_pad`` asks for; None where that is only known when the model runs.
+
+    Raises:
+        NotApplicable: More than one of the last elements may be in no window: some versions of ONNX then leave out
+            the first ones as well, some refuse it.
+    """
     if not is_automatic(auto_pad):
         return move if auto_pad != "VALID" else replace(move, before=_zeros(move), after=_zeros(move))
-    totals = [
-        _same_padding(None if x.dims is None else x.dims[axis], span, stride)
-        for axis, (span, stride) in enumerate(zip(move.spans, move.stride, strict=True), start=2)
-    ]
+    sizes = (None,) * len(move.kernel) if x.dims is None else x.dims[2:]
+    totals = [_same_padding(*each) for each in zip(sizes, move.spans, move.stride, strict=True)]
     known = [total for total in totals if total is not None]
     if len(known) < len(totals):
         return None
-    less = tuple(total // 2 for total in known)
-    more = tuple(total - half for total, half in zip(known, less, strict=True))
-    before, after = (less, more) if auto_pad == "SAME_UPPER" else (more, less)
+    before = tuple(max(total + (auto_pad == "SAME_LOWER"), 0) // 2 for total in known)
+    after = tuple(total - first for total, first in zip(known, before, strict=True))
     return replace(move, before=before, after=after)
 
 
@@ -102,10 +104,10 @@ def _same_padding(size: Size | None, span: int, stride: int) -> int | None:
     """How many elements it takes for ``ceil(size / stride)`` steps to fit (ONNX, "auto_pad")."""
     if stride == 1:
         return span - 1
-    if not isinstance(size, int):
-        return 0 if span == 1 else None
-    steps = -(-size // stride)
-    return max((steps - 1) * stride + span - size, 0)
+    total = (-(-size // stride) - 1) * stride + span - size if isinstance(size, int) else None
+    if span + 1 < stride and (total is None or total < -1):
+        raise NotApplicable("versions of ONNX differ on auto_pad where the kernel is shorter than its step")
+    return total
 
 
 def padded_same(x: Expr, spans: Sequence[Int], stride: Numbers, auto_pad: str, value: float = 0.0) -> Expr:

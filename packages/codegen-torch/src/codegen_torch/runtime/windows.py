@@ -15,13 +15,15 @@ def windows(x: Tensor, kernel: Sequence[int], stride: Sequence[int], dilation: S
     return x
 
 
-def pad_same(x: Tensor, span: Sequence[int], stride: Sequence[int], lower: bool = False, value: float = 0.0) -> Tensor:
+def pad_same(
+    x: Tensor, span: Sequence[int], stride: Sequence[int], *, lower: bool = False, value: float = 0.0
+) -> Tensor:
     """Pad so that windows of a span make ceil(size / stride) steps; an odd element goes behind, or before."""
     pads: list[int] = []
     for size, width, step in zip(reversed(x.shape[2:]), reversed(span), reversed(stride), strict=True):
-        total = max((-(-size // step) - 1) * step + width - size, 0)
-        less, more = total // 2, total - total // 2
-        pads += [more, less] if lower else [less, more]
+        total = (-(-size // step) - 1) * step + width - size
+        before = max(total + lower, 0) // 2
+        pads += [before, total - before]
     return F.pad(x, pads, value=value)
 
 
@@ -37,6 +39,19 @@ def complete_windows(
         start -= step if start >= size - last else 0
         pads += [0, start + width - size]
     return F.pad(x, pads, value=value)
+
+
+def cut_to(x: Tensor, sizes: Sequence[int], *, upper: bool = False) -> Tensor:
+    """Cut the spatial dimensions down to sizes: half on each side, an odd element before, or behind if ``upper``.
+
+    What there is too little goes behind, as zeros.
+    """
+    pads: list[int] = []
+    for size, wanted in zip(reversed(x.shape[2:]), reversed(sizes), strict=True):
+        rest = max(size - wanted, 0)
+        before = rest // 2 if upper else rest - rest // 2
+        pads += [-before, wanted - size + before]
+    return F.pad(x, pads)
 
 
 def flat_indices(x: Tensor, column_major: bool = False) -> Tensor:

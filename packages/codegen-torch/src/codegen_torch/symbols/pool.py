@@ -92,9 +92,7 @@ def pad_same(
         return Fact(x.dtype, None)
     dims: list[Size] = list(x.dims[:2])
     for size, width, step in zip(x.dims[2:], map(size_of, span), stride, strict=True):
-        # Where the window is not shorter than its step, it ends with the padding.
-        whole = isinstance(width, int) and width >= step
-        dims.append(-(-size // step) * step - step + width if whole else Dim.fresh())
+        dims.append(-(-size // step) * step - step + width)
     return Fact(x.dtype, tuple(dims))
 
 
@@ -103,6 +101,11 @@ def complete_windows(
     x: Tensor, after: tuple[int, ...], span: tuple[int, ...], stride: tuple[int, ...], value: float
 ) -> Fact:
     return Fact(x.dtype, None if x.dims is None else (*x.dims[:2], *(Dim.fresh() for _ in x.dims[2:])))
+
+
+@symbol("runtime.cut_to")
+def cut_to(x: Tensor, sizes: tuple[Size, ...], *, upper: bool = False) -> Fact:
+    return Fact(x.dtype, None if x.dims is None else (*x.dims[:2], *map(size_of, sizes)))
 
 
 @symbol("runtime.flat_indices")
