@@ -6,9 +6,9 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import pytest
 import torch
+from by_runtime import check_by_runtime
 from codegen_torch.errors import UnsupportedError
 from interpret import interpret
 from one_node import Row, check, lower_proto, model_of, symbols_of, table
@@ -162,16 +162,6 @@ def test_against_the_reference(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic, rtol=1e-4, atol=1e-5)
 
 
-def by_runtime(row: Row) -> list[np.ndarray]:
-    """What ONNX Runtime computes."""
-    model = model_of(row, symbolic=False)
-    model.ir_version = 8
-    for output in model.graph.output:
-        output.type.tensor_type.elem_type = 1
-    fed = {f"x{i}": a for i, a in enumerate(row.inputs) if a is not None and i not in row.baked}
-    return onnxruntime.InferenceSession(model.SerializeToString()).run(None, fed)
-
-
 def upsample(op: str, opset: int, x: np.ndarray, scales: tuple[float, ...], mode: str, *, baked: bool = True) -> Row:
     if opset < 9:
         return Row(op, opset, (x,), {"scales": scales, "mode": mode})
@@ -202,12 +192,7 @@ OLD = [
 @pytest.mark.parametrize("row", OLD, ids=str)
 def test_against_the_runtime(row: Row) -> None:
     """Upsample and Resize of opset 10 are more than the reference knows."""
-    lowered = lower_proto(model_of(row, symbolic=False))
-    fed = {f"x{i}": torch.from_numpy(a) for i, a in enumerate(row.inputs) if a is not None and i not in row.baked}
-    found = interpret(lowered.outputs, fed)["y0"]
-    (wanted,) = by_runtime(row)
-    assert tuple(found.shape) == wanted.shape
-    np.testing.assert_allclose(found.numpy(), wanted, rtol=1e-5, atol=1e-5)
+    check_by_runtime(row, symbolic=False)
 
 
 def test_the_oldest_upsample() -> None:
