@@ -164,6 +164,16 @@ def test_rewriting_keeps_up_with_depth(depth: int) -> None:
 
 
 @pytest.mark.parametrize("depth", DEPTHS)
+@pytest.mark.parametrize("wraps", [True, False])
+def test_substitutes_may_be_built_on_each_other(depth: int, wraps: bool) -> None:
+    old = [Node("f", (inp("x"),)) for _ in range(depth)]
+    new, total = {}, inp("y")
+    for at, v in enumerate(old):
+        total = new[v] = Node("add", (total, v if wraps else old[at - 1]))
+    assert len(df.nodes(df.subst(new, Node("all", (*old,))))) == (3 * depth + 2 if wraps else depth + 4)
+
+
+@pytest.mark.parametrize("depth", DEPTHS)
 def test_rules_may_unroll_as_deep(depth: int) -> None:
     rules = df.Rules()
     count = P.count(V.x, C.n)

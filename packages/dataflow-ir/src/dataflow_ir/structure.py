@@ -11,7 +11,7 @@ from dataflow_ir.functions import Lambda, lambdas, relink, substitute_lambdas
 from dataflow_ir.nest import leaves, map_nest, shape
 from dataflow_ir.node import Forward, Node
 from dataflow_ir.ops import BUILTIN
-from dataflow_ir.order import iscyclic
+from dataflow_ir.order import iscyclic, sccs
 from dataflow_ir.partition import Label, classes
 from dataflow_ir.values import typed
 from dataflow_ir.walk import Walk, nodes, postwalk, prewalk
@@ -224,11 +224,30 @@ def _wrapped(changes: Mapping[Node, Node], there: set[Node]) -> dict[Node, list[
         for i in dict.fromkeys(v.inputs):
             if i in changes:
                 using.setdefault(i, []).append(v)
-    result = {}
-    for old, users in using.items():
-        made = set(_made([changes[old]], there))
-        result[old] = [v for v in users if v in made]
-    return result
+    place = {v: at for at, group in enumerate(sccs([changes[old] for old in using])) for v in group}
+    return {old: _built_on(users, changes[old], place, there) for old, users in using.items()}
+
+
+def _built_on(wanted: list[Node], root: Node, place: Mapping[Node, int], there: set[Node]) -> list[Node]:
+    """Return those of the wanted nodes that the root is built on by way of new nodes alone.
+
+    The search goes no further down than to the lowest of them, and ends when it has found them all.
+    """
+    left = {v for v in wanted if place.get(v, len(place)) <= place[root]}
+    lowest = min([place[v] for v in left], default=0)
+    found: list[Node] = []
+    seen: set[Node | None] = {None}
+    stack: list[Any] = [root]
+    while stack and left:
+        v = stack.pop()
+        if v in seen or v in there or place[v] < lowest:
+            continue
+        seen.add(v)
+        if v in left:
+            left.remove(v)
+            found.append(v)
+        stack += v.inputs
+    return found
 
 
 def _made(roots: Any, there: set[Node]) -> list[Node]:
