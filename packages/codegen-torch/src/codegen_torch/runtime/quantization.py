@@ -48,3 +48,23 @@ def dequantize_blocks(
         return (numbers - zeros[:, groups]) * scales[:, groups]
     weight = (numbers.to(scales.dtype) - zeros[..., None]) * scales[..., None]
     return weight.flatten(1)[:, :features]
+
+
+def dequantize_experts(packed: Tensor, scales: Tensor, zero_points: Tensor | None = None, *, bits: int) -> Tensor:
+    """Weights of [experts, outputs, inputs].
+
+    Args:
+        packed: Numbers of so many bits, [experts, outputs, bytes].
+        scales: [experts, outputs], or one for each block of the inputs, [experts, outputs, blocks].
+        zero_points: Packed as the weights, of the shape of the scales; by default the middle of the numbers.
+        bits: The width of a number.
+    """
+    numbers = unpack_bits(packed, bits=bits).to(scales.dtype)
+    zeros = torch.full_like(scales, 2 ** (bits - 1))
+    if zero_points is not None:
+        zeros = unpack_bits(zero_points, bits=bits)[..., : scales.shape[-1]].to(scales.dtype)
+    if scales.dim() == 2:
+        return (numbers - zeros[..., None]) * scales[..., None]
+    blocks = numbers.reshape(*scales.shape, -1)
+    weight: Tensor = (blocks - zeros[..., None]) * scales[..., None]
+    return weight.flatten(2)

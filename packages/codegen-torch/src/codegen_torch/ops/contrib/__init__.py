@@ -4,6 +4,16 @@ What they mean is what ONNX Runtime's CPU kernels compute; where it has none, wh
 (docs/ContribOperators.md).
 """
 
-from codegen_torch.ops.contrib import activation, attention, grouped, norm, packed, product, quantization, tensor
+from codegen_torch.ops.contrib import (
+    activation,
+    attention,
+    experts,
+    grouped,
+    norm,
+    packed,
+    product,
+    quantization,
+    tensor,
+)
 
-__all__ = ["activation", "attention", "grouped", "norm", "packed", "product", "quantization", "tensor"]
+__all__ = ["activation", "attention", "experts", "grouped", "norm", "packed", "product", "quantization", "tensor"]
