@@ -208,6 +208,20 @@ def test_offset_beyond_the_end_takes_no_memory(folder: Path) -> None:
         weight.numpy()
 
 
+@pytest.mark.parametrize("dims", [[1 << 40], [1 << 62, 1 << 62], [1 << 62, 1 << 62, 1 << 62, 3]])
+@pytest.mark.parametrize("offset", ["0", "64"])
+def test_shape_beyond_the_end_takes_no_memory(folder: Path, dims: list[int], offset: str) -> None:
+    weight = pb.TensorProto(name="w", dims=dims, data_type=pb.TensorProto.FLOAT, data_location="EXTERNAL")
+    for key, given in (("location", "weights.bin"), ("offset", offset)):
+        weight.external_data.add(key=key, value=given)
+    proto = pb.ModelProto(ir_version=8, graph=pb.GraphProto(initializer=[weight]))
+    (loaded,) = onnx_proto.loads(proto.SerializeToString(), folder).graph.initializers
+
+    for read in (loaded.numpy, lambda: list(loaded.chunks())):
+        with pytest.raises(ExternalDataError, match="the tensor's shape needs"):
+            read()
+
+
 def test_link_inside_the_folder_is_followed(folder: Path) -> None:
     (folder / "data").symlink_to("sub/../weights.bin")
 

@@ -283,6 +283,18 @@ def test_more_dimensions_than_numpy_has() -> None:
         loaded.graph.initializers[0].numpy()
 
 
+@pytest.mark.parametrize("dims", [[0, 1 << 62], [0, 1 << 62, 1 << 62], [(1 << 63) - 1, 0]])
+@pytest.mark.parametrize("dtype", [T.FLOAT, T.STRING])
+def test_nothing_in_a_huge_shape(dims: list[int], dtype: int) -> None:
+    proto = valid()
+    typed(dtype, dims)(proto)
+    (loaded, *_) = onnx_proto.loads(proto.SerializeToString()).graph.initializers
+
+    assert (loaded.size, loaded.nbytes) == (0, 0)
+    with pytest.raises(LimitError, match="numpy cannot hold"):
+        loaded.numpy()
+
+
 def test_names_in_errors_are_one_bounded_line() -> None:
     proto = valid()
     proto.graph.node[0].name = "evil\n\x1b[31m" + "x" * 1000

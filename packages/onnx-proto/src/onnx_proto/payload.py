@@ -67,9 +67,9 @@ class InFile(NamedTuple):
     nbytes: int
 
     def read(self) -> Buffer:
-        """Reads the stretch."""
-        data = bytearray(self.nbytes)
+        """Reads the stretch; memory is taken when the file is known to be as long as that."""
         with self.file.open() as opened:
+            data = bytearray(self.nbytes)
             read_into(opened, self.offset, memoryview(data))
         return memoryview(data).toreadonly()
 
