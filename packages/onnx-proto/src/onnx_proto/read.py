@@ -15,7 +15,7 @@ from onnx_proto.external import Folders
 from onnx_proto.lazy import defer
 from onnx_proto.model import Function, Model, OperatorSet, TrainingInfo
 from onnx_proto.read_devices import device_configuration
-from onnx_proto.read_graph import GraphReader, value_info
+from onnx_proto.read_graph import GraphReader, Later, Maker, value_info
 from onnx_proto.read_node import domain_name
 from onnx_proto.read_parts import Parts, malformed, one
 from onnx_proto.read_tensor import TensorReader
@@ -101,12 +101,11 @@ class _ModelReader:
         self._graphs = GraphReader(tensors, parts)
 
     def model(self, proto: pb.ShallowModelProto) -> Model:
-        each = self._parts.each
-        within_graph = partial(_surroundings, self._path, "graph")
+        each, later = self._parts.each, self._later()
         model = Model(
             ir_version=proto.ir_version,
             opset_imports=each("opset_import", pb.OperatorSetIdProto, proto.opset_import, _operator_set),
-            graph=one("graph", proto.graph, partial(self._graphs.outline, surroundings=within_graph)),
+            graph=one("graph", proto.graph, partial(self._graphs.outline, later=self._later("graph"))),
             producer_name=proto.producer_name,
             producer_version=proto.producer_version,
             domain=proto.domain,
@@ -118,20 +117,27 @@ class _ModelReader:
             ),
             path=self._path,
         )
+        functions, training_infos = tuple(proto.functions), tuple(proto.training_info)
         defer(
             model,
-            functions=partial(self._functions, tuple(proto.functions)),
-            training_infos=partial(self._training_infos, tuple(proto.training_info)),
+            functions=later(lambda: each("functions", pb.ShallowFunctionProto, functions, self._function)),
+            training_infos=later(
+                lambda: each("training_info", pb.ShallowTrainingInfoProto, training_infos, self._training_info)
+            ),
         )
         return model
 
-    def _functions(self, serialized: tuple[bytes, ...]) -> tuple[Function, ...]:
-        with _surroundings(self._path):
-            return self._parts.each("functions", pb.ShallowFunctionProto, serialized, self._function)
+    def _later(self, *place: str) -> Later:
+        """For what is made after `load` is done: errors name the file and the place, as if it were not."""
 
-    def _training_infos(self, serialized: tuple[bytes, ...]) -> tuple[TrainingInfo, ...]:
-        with _surroundings(self._path):
-            return self._parts.each("training_info", pb.ShallowTrainingInfoProto, serialized, self._training_info)
+        def later(make: Maker) -> Maker:
+            def made() -> object:
+                with _surroundings(self._path, *place):
+                    return self._parts.attempt(make)
+
+            return made
+
+        return later
 
     def _function(self, proto: pb.ShallowFunctionProto) -> Function:
         parts, nodes = self._parts, self._graphs.nodes

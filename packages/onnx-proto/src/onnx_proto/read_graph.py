@@ -1,9 +1,8 @@
 """From ``GraphProto`` to `Graph`."""
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 from functools import cached_property
-from typing import TypeAlias, TypeVar
+from typing import TypeAlias
 
 from onnx_proto._generated import onnxgen_onnx_pb2 as pb
 from onnx_proto.errors import FormatError, LimitError, quoted
@@ -16,10 +15,8 @@ from onnx_proto.read_types import read_type
 from onnx_proto.skim import MAX_GRAPH_DEPTH
 from onnx_proto.tensor import SparseTensor, Tensor
 
-_List = TypeVar("_List")
-
-Surroundings: TypeAlias = Callable[[], AbstractContextManager[None]]
-"""What to do before and after a list is made."""
+Maker: TypeAlias = Callable[[], object]
+Later: TypeAlias = Callable[[Maker], Maker]
 
 
 class GraphReader:
@@ -31,10 +28,14 @@ class GraphReader:
         self._depth = depth
         self.nodes = NodeReader(tensors, parts, self._inner_graph)
 
-    def outline(self, proto: pb.ShallowGraphProto, surroundings: Surroundings = nullcontext) -> Graph:
-        """Reads a graph, of whose long lists each is made when it is first asked for, within those surroundings.
+    def outline(self, proto: pb.ShallowGraphProto, later: Later) -> Graph:
+        """Reads a graph, of whose long lists each is made when it is first asked for.
 
         Initializers are read at once, though not their elements.
+
+        Args:
+            proto: The message.
+            later: Given how to make a list, how to make it at any time.
 
         Raises:
             OnnxError: Something contradicts itself, or is of a kind this package does not know.
@@ -59,13 +60,10 @@ class GraphReader:
         annotations = tuple(proto.quantization_annotation)
         defer(
             graph,
-            nodes=_within(surroundings, lambda: self.nodes.nodes(nodes)),
-            value_infos=_within(
-                surroundings, lambda: parts.each("value_info", pb.ValueInfoProto, value_infos, value_info)
-            ),
-            quantization_annotations=_within(
-                surroundings,
-                lambda: parts.each("quantization_annotation", pb.TensorAnnotation, annotations, _annotation),
+            nodes=later(lambda: self.nodes.nodes(nodes)),
+            value_infos=later(lambda: parts.each("value_info", pb.ValueInfoProto, value_infos, value_info)),
+            quantization_annotations=later(
+                lambda: parts.each("quantization_annotation", pb.TensorAnnotation, annotations, _annotation)
             ),
         )
         return graph
@@ -76,7 +74,7 @@ class GraphReader:
         Raises:
             OnnxError: As in `outline`.
         """
-        graph = self.outline(proto)
+        graph = self.outline(proto, later=lambda make: make)
         complete(graph)
         return graph
 
@@ -88,14 +86,6 @@ class GraphReader:
     @cached_property
     def _inner(self) -> "GraphReader":
         return GraphReader(self._tensors, self._parts, self._depth + 1)
-
-
-def _within(surroundings: Surroundings, make: Callable[[], _List]) -> Callable[[], _List]:
-    def made() -> _List:
-        with surroundings():
-            return make()
-
-    return made
 
 
 def value_info(proto: pb.ValueInfoProto) -> ValueInfo:

@@ -71,6 +71,15 @@ class Parts:
         """A dictionary; of entries with the same key the last one counts."""
         return dict(self.each(field, pb.StringStringEntryProto, serialized, _pair)) if serialized else {}
 
+    def attempt(self, make: Callable[[], _Object]) -> _Object:
+        """Makes something that will be made anew if it fails: then what was counted for it counts no more."""
+        left = self._left
+        try:
+            return make()
+        except OnnxError:
+            self._left = left
+            raise
+
     def count(self, messages: int) -> None:
         """Counts messages before objects are made of them.
 
