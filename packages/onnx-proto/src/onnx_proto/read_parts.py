@@ -21,7 +21,7 @@ Real ones have thirty bytes for each, or more. An object takes a few hundred byt
 two of the file: without a limit, a small file could fill any memory.
 """
 
-MESSAGES_PER_GRAPH: Final = 8
+MESSAGES_PER_GRAPH: Final = 4
 """A graph counts as so many: of all objects, it takes most."""
 
 # What `skim` calls the messages that it knows.
