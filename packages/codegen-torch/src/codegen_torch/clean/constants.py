@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import dataclasses
 
-from onnx_proto import Model, Node, Tensor
+from onnx_proto import Graph, Model, Node, Tensor
+
+from codegen_torch.clean.subgraphs import in_graphs
 
 
 def constants_to_initializers(model: Model) -> Model:
     """Move the tensors of Constant nodes to the initializers. Other forms of Constant are left to lowering."""
-    tensors = {id(node): tensor for node in model.graph.nodes if (tensor := _tensor(node)) is not None}
+    return in_graphs(_moved, model)
+
+
+def _moved(graph: Graph) -> Graph:
+    tensors = {id(node): tensor for node in graph.nodes if (tensor := _tensor(node)) is not None}
     if not tensors:
-        return model
-    graph = dataclasses.replace(
-        model.graph,
-        nodes=tuple(node for node in model.graph.nodes if id(node) not in tensors),
-        initializers=(*model.graph.initializers, *tensors.values()),
+        return graph
+    return dataclasses.replace(
+        graph,
+        nodes=tuple(node for node in graph.nodes if id(node) not in tensors),
+        initializers=(*graph.initializers, *tensors.values()),
     )
-    return dataclasses.replace(model, graph=graph)
 
 
 def _tensor(node: Node) -> Tensor | None:

@@ -7,6 +7,8 @@ import re
 
 from onnx_proto import DataType, Graph, Node, Tensor
 
+from codegen_torch.clean.subgraphs import subgraphs, with_nested
+
 _FLOATS = frozenset({DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16})
 
 # The inputs of an operator, called by its domain where that is not ONNX's own, that hold what training changes.
@@ -61,23 +63,26 @@ _BUFFERS = re.compile(r"(.*\.)?(inv_freq|position_ids|running_mean|running_var|m
 
 
 def trained_values(graph: Graph) -> frozenset[str]:
-    """The names of initializers, and of ConstantOfShape results, that are trained.
+    """The names of initializers, and of ConstantOfShape results, that are trained; subgraphs count as well.
 
     Trained is a float tensor that flows, perhaps rearranged, into the weight's place of an operator; and one of
     several elements in arithmetic, unless its name tells that an exporter computed it or a module only kept it.
     """
-    weights = _flow_backwards(graph, _WEIGHT_INPUTS)
-    arithmetic = _flow_backwards(graph, dict.fromkeys(_ARITHMETIC, ()))
+    nodes = [each for node in graph.nodes for each in with_nested(node)]
+    inner = (tensor for node in nodes for subgraph in subgraphs(node) for tensor in subgraph.initializers)
+    initializers = [*graph.initializers, *inner]
+    weights = _flow_backwards(nodes, _WEIGHT_INPUTS)
+    arithmetic = _flow_backwards(nodes, dict.fromkeys(_ARITHMETIC, ()))
     found: set[str] = set()
-    for tensor in graph.initializers:
+    for tensor in initializers:
         if tensor.dtype not in _FLOATS or _BUFFERS.fullmatch(tensor.name):
             continue
         if tensor.name in weights or (
             tensor.name in arithmetic and math.prod(tensor.shape) > 1 and not _GENERATED.fullmatch(tensor.name)
         ):
             found.add(tensor.name)
-    places, known = weights | arithmetic, {tensor.name for tensor in graph.initializers}
-    for node in graph.nodes:
+    places, known = weights | arithmetic, {tensor.name for tensor in initializers}
+    for node in nodes:
         if node.op_type == "ConstantOfShape" and not node.domain and _is_float_fill(node):
             found.update(places.intersection(node.outputs) if known.issuperset(node.inputs) else ())
     return frozenset(found)
@@ -88,10 +93,10 @@ def _is_float_fill(node: Node) -> bool:
     return value is None or (isinstance(value.value, Tensor) and value.value.dtype in _FLOATS)
 
 
-def _flow_backwards(graph: Graph, places: dict[str, tuple[int, ...]]) -> set[str]:
+def _flow_backwards(nodes: list[Node], places: dict[str, tuple[int, ...]]) -> set[str]:
     """The values that flow into one of the places, through movement only; no positions mean every input."""
     reached: set[str] = set()
-    for node in reversed(graph.nodes):
+    for node in reversed(nodes):
         name = f"{node.domain}.{node.op_type}" if node.domain else node.op_type
         if name in places:
             positions = places[name] or range(len(node.inputs))

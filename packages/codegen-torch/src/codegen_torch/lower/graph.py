@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from onnx_proto import Graph, Model, Node, Tensor
 
 import codegen_torch.ops  # noqa: F401  # registers the operators
+from codegen_torch.clean.subgraphs import reads, with_nested
 from codegen_torch.clean.trained import trained_values
-from codegen_torch.clean.unused import reads, with_nested
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
 from codegen_torch.expr import (
