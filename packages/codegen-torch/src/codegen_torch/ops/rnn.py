@@ -17,19 +17,20 @@ from codegen_torch.tensors import TensorRef
 # of a GRU as update, reset, hidden, and torch as reset, update, hidden.
 _GATES = {"LSTM": (0, 2, 3, 1), "GRU": (1, 0, 2), "RNN": (0,)}
 
-# The default alpha and beta of the activations that have them; ONNX Runtime's where ONNX names none.
-_PARAMETERS: dict[str, tuple[float, ...]] = {
-    "affine": (1.0, 0.0),
+# The default alpha and beta of the activations that have them: those of ONNX's operators of these names. None where
+# ONNX has no such operator, or ONNX Runtime another default.
+_PARAMETERS: dict[str, tuple[float | None, ...]] = {
+    "affine": (None, None),
     "elu": (1.0,),
     "hardsigmoid": (0.2, 0.5),
     "leakyrelu": (0.01,),
     "relu": (),
-    "scaledtanh": (1.0, 1.0),
+    "scaledtanh": (None, None),
     "sigmoid": (),
     "softplus": (),
     "softsign": (),
     "tanh": (),
-    "thresholdedrelu": (1.0,),
+    "thresholdedrelu": (None,),
 }
 Floats = tuple[float, ...]
 Names = tuple[str, ...]
@@ -115,8 +116,12 @@ def _with_parameters(names: Names, alphas: Iterator[float], betas: Iterator[floa
     for name in names:
         if name not in _PARAMETERS:
             raise NotApplicable(f"the activation {name!r} is not known")
-        defaults = _PARAMETERS[name]
-        yield name, tuple(next(given, default) for given, default in zip((alphas, betas), defaults, strict=False))
+        defaults = zip((alphas, betas), _PARAMETERS[name], strict=False)
+        parameters = [next(given, default) for given, default in defaults]
+        known = tuple(parameter for parameter in parameters if parameter is not None)
+        if len(known) < len(parameters):
+            raise NotApplicable(f"versions of ONNX differ on the default alpha and beta of the activation {name!r}")
+        yield name, known
 
 
 @op("LSTM", since=1)

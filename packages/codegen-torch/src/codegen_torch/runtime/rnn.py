@@ -122,7 +122,7 @@ def recur(
 ) -> tuple[Tensor, ...]:
     """Run a cell over the steps in each direction: the output, and the last states.
 
-    Behind a sample's last step the output is zero and the state stays.
+    Behind a sample's last step the output is zero and the state stays; without any step it is zero (ONNX Runtime).
     """
     zeros = x.new_zeros(r.shape[0], x.shape[1], r.shape[2])
     outputs: list[Tensor] = []
@@ -140,7 +140,7 @@ def recur(
                 new = tuple(torch.where(inside, ahead, now) for ahead, now in zip(new, state, strict=True))
             state = new
         outputs.append(torch.stack(list(found.values())))
-        last.append(state)
+        last.append(state if lengths is None else tuple(value * (lengths > 0)[:, None] for value in state))
     return torch.stack(outputs, 1), *(torch.stack(parts) for parts in zip(*last, strict=True))
 
 
