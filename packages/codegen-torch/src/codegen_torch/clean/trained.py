@@ -16,6 +16,7 @@ _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "BatchNormalization": (1, 2),
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
+    "Einsum": (0, 1, 2, 3),
     "GRU": (1, 2, 3),
     "Gather": (0,),
     "Gemm": (1, 2),
