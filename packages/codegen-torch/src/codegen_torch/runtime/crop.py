@@ -1,11 +1,13 @@
 """Crops of images, resized to a common size."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 
 def crop_and_resize(
-    x: Tensor, rois: Tensor, batch_indices: Tensor, crop_size: Tensor, *, mode: str, outside: float
+    x: Tensor, rois: Tensor, batch_indices: Tensor, crop_size: Sequence[int], *, mode: str, outside: float
 ) -> Tensor:
     """Resize regions, corners aligned (ONNX Runtime, "CropAndResize").
 
@@ -17,7 +19,7 @@ def crop_and_resize(
         mode: ``bilinear`` or ``nearest``.
         outside: The elements beyond the image.
     """
-    height, width = crop_size.tolist()
+    height, width = crop_size
     ys = crop_positions(rois[:, 0], rois[:, 2], x.shape[2], height)
     xs = crop_positions(rois[:, 1], rois[:, 3], x.shape[3], width)
     inside = ((ys >= 0) & (ys <= x.shape[2] - 1))[:, :, None] & ((xs >= 0) & (xs <= x.shape[3] - 1))[:, None]

@@ -7,7 +7,7 @@ from typing import TypeAlias
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, Size
-from codegen_torch.symbols.base import size_of, symbol
+from codegen_torch.symbols.base import size_of, sizes_of, symbol
 
 Tensor: TypeAlias = Fact
 
@@ -19,13 +19,12 @@ def inverse(x: Tensor) -> Fact:
 
 @symbol("runtime.crop_and_resize")
 def crop_and_resize(
-    x: Tensor, rois: Tensor, batch_indices: Tensor, crop_size: Tensor, *, mode: str, outside: float
+    x: Tensor, rois: Tensor, batch_indices: Tensor, crop_size: tuple[Size, ...], *, mode: str, outside: float
 ) -> Fact:
     if x.dims is None or rois.dims is None:
         return Fact(x.dtype, None)
-    known = crop_size.value if crop_size.is_constant else None
-    sizes = (Dim.fresh(), Dim.fresh()) if known is None else known.tolist()
-    return Fact(x.dtype, (rois.dims[0], x.dims[1], *sizes))
+    sizes = sizes_of(crop_size)
+    return Fact(x.dtype, (rois.dims[0], x.dims[1], *(sizes or (Dim.fresh(), Dim.fresh()))))
 
 
 @symbol("runtime.unpadded_keys")

@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import Context, NotApplicable
+from codegen_torch.lower.registry import Context, NotApplicable, host_elements
 from codegen_torch.ops.contrib.domain import microsoft
 from codegen_torch.ops.generator import range_
 from codegen_torch.ops.image import grid_sample_of_images
 from codegen_torch.ops.indexing import gather_nd, gather_nd_at_run_time, trilu
 from codegen_torch.ops.pool import max_pool
 from codegen_torch.ops.windows import Numbers
-from codegen_torch.symbols.namespaces import runtime, torch
+from codegen_torch.symbols.namespaces import host, runtime, torch
 
 microsoft("GridSample")(grid_sample_of_images)
 microsoft("GatherND")(gather_nd)
@@ -45,7 +45,8 @@ def crop_and_resize(
 ) -> Expr:
     if mode not in ("bilinear", "nearest"):
         raise NotApplicable(f"mode {mode!r} is not known")
-    return runtime.crop_and_resize(x, rois, batch_indices, crop_size, mode=mode, outside=extrapolation_value)  # type: ignore[no-any-return]
+    size = host_elements(crop_size) or host.tolist(crop_size)
+    return runtime.crop_and_resize(x, rois, batch_indices, size, mode=mode, outside=extrapolation_value)  # type: ignore[no-any-return]
 
 
 @microsoft("NhwcMaxPool")
