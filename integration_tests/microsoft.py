@@ -76,6 +76,8 @@ def by_onnx_runtime(node: Node) -> list[Array]:
     model = model_of(dataclasses.replace(node, baked=node.baked))
     for output in model.graph.output:
         output.ClearField("type")
+        if output.name == "qk":  # whose type ONNX Runtime does not infer
+            output.type.tensor_type.elem_type = TensorProto.FLOAT
     options = onnxruntime.SessionOptions()
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.intra_op_num_threads = 1

@@ -95,6 +95,8 @@ MULTI_HEAD = [
         ((Q, SAME, SAME, BIAS, None, None, states(3), states(3)), {"unidirectional": 1}, ALL),
         ((Q, SAME, SAME, None, padding(STEPS + 3), None, states(3), states(3)), {}, ALL),
         ((Q, states(5), states(5)), {}, ("y",)),
+        ((Q, K, V, None, padding(STEPS + 2)), {}, (*ALL, "qk")),
+        ((Q, SAME, SAME, BIAS, None, floats(1, HEADS, STEPS, STEPS)), {"scale": 0.3}, (*ALL, "qk")),
     )
     for baked in ((), *(((3,),) if inputs[3:] and inputs[3] is not None else ()))
 ]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import operator
 from collections.abc import Sequence
 
 import numpy as np
@@ -17,6 +19,7 @@ from codegen_torch.symbols.namespaces import F, index, runtime, torch
 
 _MASKED = -10000.0
 """What ONNX Runtime adds to the scores of padding."""
+_BEFORE_SOFTMAX = 2
 _STEPS = 2
 """The dimension of [batch, heads, steps, size] along which keys and values are remembered."""
 
@@ -40,11 +43,15 @@ def multi_head_attention(
     unidirectional: int = 0,
     context: Context,
 ) -> tuple[Expr | None, ...]:
-    """Of [batch, steps, heads * size]; keys and values also of [batch, heads, steps, size], or packed."""
+    """Of [batch, steps, heads * size]; keys and values also of [batch, heads, steps, size], or packed.
+
+    The last output is the scores that the softmax is taken of.
+    """
     if past_sequence_length is not None or cache_indirection is not None:
         raise NotApplicable("a buffer that past and present keys share")
-    if any(context.outputs[3:]):
-        raise NotApplicable("the weights as an output")
+    exposed = any(context.outputs[3:])
+    if exposed and unidirectional:
+        raise NotApplicable("the scores of hidden keys as an output")
     q, k, v = _unpacked(query, key, value, num_heads)
     if bias is not None:
         q, k, v = _biased(q, k, v, bias, num_heads, by_head=_is_by_head(key))
@@ -53,7 +60,10 @@ def multi_head_attention(
         k, v = k.transpose(1, 2), v.transpose(1, 2)
     k, v = _remembered(past_key, k), _remembered(past_value, v)
     terms = (attention_bias, _padding(key_padding_mask, q, k, mask_filter_value))
-    return _attended(q, k, v, terms, scale, causal=bool(unidirectional)), k, v
+    if not exposed:
+        return _attended(q, k, v, terms, scale, causal=bool(unidirectional)), k, v
+    y, scores = runtime.attention(q, k, v, _total(terms, q.dtype), scale=scale, stage=_BEFORE_SOFTMAX)
+    return y.transpose(1, 2).flatten(2), k, v, scores
 
 
 def _is_by_head(x: Expr | None) -> bool:
@@ -126,16 +136,17 @@ def _attended(
     q: Expr, k: Expr, v: Expr, terms: Sequence[Expr | None], scale: float | None, *, causal: bool = False
 ) -> Expr:
     """Attention as [batch, steps, heads * size], with terms added to the scores, perhaps to earlier keys alone."""
-    mask: Expr | None = None
-    for term in terms:
-        if term is not None:
-            own = term if term.dtype is q.dtype else term.to(q.dtype)
-            mask = own if mask is None else mask + own
+    mask = _total(terms, q.dtype)
     square = causal and mask is None and same(size_of(q.shape[_STEPS]), size_of(k.shape[_STEPS])) is True
     if causal and not square:
         mask = _causal(q, k) if mask is None else torch.where(_causal(q, k), mask, -np.inf)
     y = F.scaled_dot_product_attention(q, k, v, mask, is_causal=square, scale=scale)
     return y.transpose(1, 2).flatten(2)  # type: ignore[no-any-return]
+
+
+def _total(terms: Sequence[Expr | None], dtype: DType) -> Expr | None:
+    given = [term if term.dtype is dtype else term.to(dtype) for term in terms if term is not None]
+    return functools.reduce(operator.add, given) if given else None
 
 
 @microsoft("Attention")
