@@ -6,7 +6,7 @@ who needs which value, nothing outside refers to what is inside, and nothing tha
 a rule that says so. A stored tensor is no value that is computed anywhere: it is used where it is needed, and captured
 only in the end (:func:`capture_tensors`).
 
-Two kinds of expressions have blocks. Both return a tuple, also of one value.
+Three kinds of expressions have blocks. All return a tuple, also of one value.
 
 * ``control.if(cond, *captures, then=…, orelse=…)``: the branches take what they capture and return the values.
 * ``control.loop(count, cond, *initial, *scanned, *captures, body=…)``: the body takes the number of the iteration (an
@@ -14,6 +14,8 @@ Two kinds of expressions have blocks. Both return a tuple, also of one value.
   ``conditional``, the new carried values, and an element for every collected list. The loop ends after ``count``
   iterations, at the end of the lists or when ``cond`` is false, whichever there are; it returns the carried values and
   the collected lists.
+* ``control.gradient(*xs, *captures, body=…)``: the body takes values for ``xs`` and returns one. What comes back are
+  the derivatives of the sum of its elements by each of the ``xs``.
 """
 
 from __future__ import annotations
@@ -144,6 +146,11 @@ def loop(
     return project(Expr("control.loop", (count, cond, *initial, *scanned, *body.captures), attrs, fact=facts), facts)
 
 
+def gradient(xs: Sequence[Expr], body: Block, facts: tuple[Facts, ...]) -> tuple[Expr, ...]:
+    """The derivatives of what a block returns by each of its parameters, at given values."""
+    return project(Expr("control.gradient", (*xs, *body.captures), {"body": body.code}, fact=facts), facts)
+
+
 @dataclass(frozen=True, slots=True)
 class LoopParts:
     """A loop's operands, and its body's parameters and results, by what they are for."""
@@ -185,7 +192,7 @@ def loop_parts(expr: Expr) -> LoopParts:
 
 def has_blocks(expr: Expr) -> bool:
     """Whether this is a control expression."""
-    return expr.op in ("control.if", "control.loop")
+    return expr.op in ("control.if", "control.loop", "control.gradient")
 
 
 def blocks_of(expr: Expr) -> dict[str, Block]:

@@ -6,13 +6,15 @@ import dataclasses
 
 from onnx_proto import Graph, Model, Node
 
+from codegen_torch.clean.gradients import is_gradient
+
 
 def eliminate_identities(model: Model) -> Model:
     """Rename the users of Identity nodes. One that makes a graph output stays, to keep the output's name."""
     graph = model.graph
     outputs = {value.name for value in graph.outputs}
-    if any(_has_subgraph(node) for node in graph.nodes):
-        return model  # names are read inside of subgraphs, too
+    if any(_has_subgraph(node) or is_gradient(node) for node in graph.nodes):
+        return model  # names are read inside of subgraphs and in attributes, too
     renamed: dict[str, str] = {}
     nodes: list[Node] = []
     for node in graph.nodes:

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 
 from onnx_proto import Attribute, Graph, Model, Node
 
+from codegen_torch.clean.gradients import differentiated
+
 _DEEPEST = 40
 """Deeper ones stay as they are: lowering refuses them anyway."""
 
 
 def reads(node: Node) -> set[str]:
-    """The names a node reads, also from inside its subgraphs."""
+    """The names a node reads, also from inside its subgraphs, and those between which it differentiates."""
     names: set[str] = set()
     for each in with_nested(node):
-        names.update(each.inputs)
+        names.update(each.inputs, differentiated(each))
         for graph in subgraphs(each):
             names.update(output.name for output in graph.outputs)
     return names

@@ -7,6 +7,7 @@ import re
 
 from onnx_proto import DataType, Graph, Node, Tensor
 
+from codegen_torch.clean.gradients import differentiated
 from codegen_torch.clean.subgraphs import subgraphs, with_nested
 
 _FLOATS = frozenset({DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType.BFLOAT16})
@@ -66,19 +67,21 @@ _BUFFERS = re.compile(r"(.*\.)?(inv_freq|position_ids|running_mean|running_var|m
 def trained_values(graph: Graph) -> frozenset[str]:
     """The names of initializers, and of ConstantOfShape results, that are trained; subgraphs count as well.
 
-    Trained is a float tensor that flows, perhaps rearranged, into the weight's place of an operator; and one of
-    several elements in arithmetic, unless its name tells that an exporter computed it or a module only kept it.
+    Trained is a float tensor that flows, perhaps rearranged, into the weight's place of an operator; one of several
+    elements in arithmetic, unless its name tells that an exporter computed it or a module only kept it; and what the
+    graph itself differentiates by.
     """
     nodes = [each for node in graph.nodes for each in with_nested(node)]
     inner = (tensor for node in nodes for subgraph in subgraphs(node) for tensor in subgraph.initializers)
     initializers = [*graph.initializers, *inner]
+    by = {name for node in nodes for name in differentiated(node)}
     weights = _flow_backwards(nodes, _WEIGHT_INPUTS)
     arithmetic = _flow_backwards(nodes, dict.fromkeys(_ARITHMETIC, ()))
     found: set[str] = set()
     for tensor in initializers:
-        if tensor.dtype not in _FLOATS or _BUFFERS.fullmatch(tensor.name):
+        if tensor.dtype not in _FLOATS or (_BUFFERS.fullmatch(tensor.name) and tensor.name not in by):
             continue
-        if tensor.name in weights or (
+        if tensor.name in weights | by or (
             tensor.name in arithmetic and math.prod(tensor.shape) > 1 and not _GENERATED.fullmatch(tensor.name)
         ):
             found.add(tensor.name)

@@ -37,7 +37,7 @@ class StatementWriter(BodyWriter):
         for index, statement in enumerate(self.plan.statements):
             unit = statement.unit
             if isinstance(unit, Expr) and has_blocks(unit):
-                write = self._branches if unit.op == "control.if" else self._loop
+                write = {"control.if": self._branches, "control.loop": self._loop}.get(unit.op, self._gradient)
                 lines += write(statement, unit, index, last_uses)
             else:
                 lines += self._assignment(statement, unit, index, last_uses)
@@ -134,6 +134,33 @@ class StatementWriter(BodyWriter):
     def _outer(self, unit: Expr, sources: Mapping[Expr, Source]) -> list[Source]:
         """The source of what the blocks capture, in the order of the expression's last operands."""
         return [self.operand(value, sources) for value in captured(unit)]
+
+    # Derivatives.
+
+    def _gradient(self, statement: Statement, unit: Expr, index: int, last_uses: Mapping[Expr, float]) -> list[Line]:
+        """The function that is differentiated, ``torch.func.vjp`` of it, and the derivatives."""
+        sources = self.sources(statement.inlined)
+        outer = self._outer(unit, sources)
+        code = blocks(unit)[0]
+        at = [self.operand(value, sources).doc for value in unit.inputs[: len(unit.inputs) - len(outer)]]
+        self.release(index, last_uses)
+        made, margin = [*statement.inlined, unit], "    " * self.level
+        taken = {*self.live, *self.freed, *self.reserved, *self.method.tensors, *(source.text for source in outer)}
+        names: list[str] = []
+        for wanted in ("function", "result", "pullback"):
+            names.append(unique(wanted, taken))
+            taken.add(names[-1])
+        function, result, pullback = names
+        writer = BlockWriter(self, code, dict(zip(code.params, outer, strict=False)), dict(self.live), names)
+        params = [unique(spoken(param.attrs["name"]), taken) for param in code.params[len(outer) :]]
+        body = writer.write_function(dict(zip(code.params[len(outer) :], params, strict=True)))
+        head = Bracket(f"def {function}(", tuple(f"{name}: Tensor" for name in params), ") -> Tensor:")
+        call = Bracket("torch.func.vjp(", (function, *at), ")")
+        targets = self.targets(statement)
+        targets = f"({targets},)" if len(statement.targets) == 1 else targets
+        lines = self.lines(["", *lay_out(head, self.level)], made) + body
+        texts = ["", *lay_out(call, self.level, f"{result}, {pullback} = ")]
+        return lines + self.lines([*texts, f"{margin}{targets} = {pullback}(torch.ones_like({result}))"], made)
 
     # Loops.
 
@@ -318,6 +345,18 @@ class BlockWriter(StatementWriter):
         """The lines of a branch, which give names their values."""
         self._make_plan([value for _, value in finals], finals)
         return self.statements() + self._assign(finals, self.sources(self.plan.inlined))
+
+    def write_function(self, params: Mapping[Expr, str]) -> list[Line]:
+        """The lines of a nested function. A name that it captures is not assigned again: that would be its own."""
+        self.endless.update(self.names)
+        for param, name in params.items():
+            self.bind(param, name)
+        (result,) = self.region.results
+        self._make_plan([result], [])
+        lines = self.statements()
+        sources = self.sources(self.plan.inlined)
+        doc = self.operand(result, sources).doc
+        return lines + self.lines(lay_out(doc, self.level, "return "), self.plan.inlined)
 
     def write_loop(self, parts: LoopParts, variables: LoopVariables, *, counts: bool, asks: bool) -> list[Line]:
         """The lines of a loop's body.

@@ -121,6 +121,11 @@ class _Scope:
             scope = scope.around
         raise KeyError(name)
 
+    def count(self, value: Expr) -> int:
+        """How many names stand for a value."""
+        around = 0 if self.around is None else self.around.count(value)
+        return around + sum(known is value for known in self.values.values())
+
 
 @dataclass(frozen=True, slots=True)
 class _Site:
@@ -141,6 +146,18 @@ class _Site:
     def number(self) -> int:
         """A number for a block of code."""
         return next(self.scope.model.blocks)
+
+    def named(self, name: str) -> Expr:
+        """The value that a name stands for, which no other name stands for."""
+        try:
+            value = self.scope.lookup(name)
+        except KeyError:
+            raise NotApplicable(f"{name!r} is no value of the graph") from None
+        if value is None:
+            raise Obstructed
+        if self.scope.count(value) > 1:
+            raise NotApplicable(f"{name!r} and another name stand for one value")
+        return value
 
     def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
         """The outputs of a subgraph that becomes the block with this number."""

@@ -88,6 +88,14 @@ class Subgraphs(Protocol):
     def number(self) -> int:
         """A number for a block of code."""
 
+    def named(self, name: str) -> Expr:
+        """The value that a name stands for, which no other name stands for.
+
+        Raises:
+            NotApplicable: There is none, or it has another name, too.
+            Obstructed: It cannot be converted.
+        """
+
     def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
         """The outputs of a subgraph that becomes the block with this number.
 

@@ -1,12 +1,17 @@
-"""Steps of optimizers: ai.onnx.preview.training."""
+"""Derivatives and steps of optimizers: ai.onnx.preview.training."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import dataclasses
+from collections.abc import Callable, Mapping
 from typing import Any
 
+from dataflow_ir import nodes
+
+from codegen_torch.blocks import close, gradient, parameter
 from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import NotApplicable, op
+from codegen_torch.facts import Fact
+from codegen_torch.lower.registry import Context, NotApplicable, op
 from codegen_torch.symbols.namespaces import runtime
 
 DOMAIN = "ai.onnx.preview.training"
@@ -74,3 +79,38 @@ def momentum(
         )
 
     return _stepped(step, tensors, 3)
+
+
+@op("Gradient", since=1, domain=DOMAIN)
+def gradient_(
+    *inputs: Expr, xs: tuple[str, ...], y: str, zs: tuple[str, ...] = (), context: Context
+) -> tuple[Expr, ...]:
+    """The derivatives of the sum of ``y`` by each of ``xs``, where these and ``zs`` have the values of the inputs.
+
+    What the graph computes between them becomes a function.
+    """
+    site = context.subgraphs
+    assert site is not None
+    if len(inputs) != len(xs) + len(zs):
+        raise NotApplicable(f"{len(inputs)} inputs for {len(xs)} and {len(zs)} names")
+    if any(not value.dtype.is_float for value in inputs[: len(xs)]):
+        raise NotApplicable("a derivative by what is no floating-point number")
+    number = site.number()
+    params = [parameter(name, value.fact) for name, value in zip(xs, inputs, strict=False)]
+    values = [site.named(name) for name in (*xs, *zs)]
+    result = _replaced(site.named(y), dict(zip(values, (*params, *inputs[len(xs) :]), strict=True)), number)
+    facts = tuple(Fact(value.dtype, value.dims) for value in inputs[: len(xs)])
+    return gradient(inputs[: len(xs)], close(number, params, [result]), facts)
+
+
+def _replaced(result: Expr, by: Mapping[Expr, Expr], number: int) -> Expr:
+    """A result computed from other values, in the block with this number."""
+    made: dict[Expr, Expr] = dict(by)
+    order: list[Any] = nodes([result])
+    for expr in order:
+        inputs = tuple(None if value is None else made.get(value, value) for value in expr.inputs)
+        if expr in made or inputs == expr.inputs:
+            continue
+        made[expr] = expr.rebuild(inputs)
+        made[expr].meta["origin"] = dataclasses.replace(expr.origin, block=number)
+    return made.get(result, result)

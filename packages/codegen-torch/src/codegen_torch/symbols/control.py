@@ -1,4 +1,4 @@
-"""Branches and loops, which :mod:`codegen_torch.blocks` builds."""
+"""Branches, loops and derivatives, which :mod:`codegen_torch.blocks` builds."""
 
 from __future__ import annotations
 
@@ -26,3 +26,8 @@ def loop(
     conditional: bool,
 ) -> Facts:
     raise NotImplementedError("built by codegen_torch.blocks.loop")
+
+
+@symbol("control.gradient")
+def gradient(values: Values, *, body: Any) -> Facts:
+    raise NotImplementedError("built by codegen_torch.blocks.gradient")
