@@ -164,6 +164,6 @@ def test_rows_of_numbers_are_passed_over_wherever_they_are_cut(shift: int) -> No
     numbers = (b"\x40\x01" + b"\x40\x80\x7f" + b"\x3d\x00\x00\x80\x3f") * 3000
     data = node(field(5, field(1, bytes(shift)), numbers, field(5, b"\x10\x01", field(9, payload)), numbers))
 
-    (lifted,) = skim(MemorySource(data)).lifted
+    (lifted,) = skim(MemorySource(data)).references.lifted
 
     assert (lifted.field, lifted.offset, lifted.length) == (9, data.index(payload), len(payload))

@@ -66,11 +66,11 @@ def _read(source: MemorySource | FileSource, folders: Folders | None, path: Path
     try:
         proto = pb.ShallowModelProto.FromString(light.data)
     except DecodeError as error:
-        raise malformed(error, pb.ShallowModelProto, light.data) from error
+        raise malformed(error, pb.ShallowModelProto, light.data, source) from error
     if not proto.HasField("graph") or proto.ir_version < 1:
         missing = "an ir_version" if proto.HasField("graph") else "a graph"
         raise FormatError(f"not an ONNX model: it has no field for {missing}")
-    return _ModelReader(TensorReader(source, light, folders), Parts(source.size), path).model(proto)
+    return _ModelReader(TensorReader(source, light.references, folders), Parts(source.size), path).model(proto)
 
 
 @contextmanager

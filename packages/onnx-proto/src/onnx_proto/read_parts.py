@@ -7,7 +7,7 @@ from google.protobuf.message import DecodeError, Message
 
 from onnx_proto._generated import onnxgen_onnx_pb2 as pb
 from onnx_proto.errors import FormatError, LimitError, OnnxError, quoted
-from onnx_proto.skim import skim
+from onnx_proto.skim import Source, skim
 from onnx_proto.source import MemorySource
 
 _Message = TypeVar("_Message", bound=Message)
@@ -107,12 +107,19 @@ def located(error: OnnxError | DecodeError, kind: type[Message], serialized: byt
     return (error if isinstance(error, OnnxError) else malformed(error, kind, serialized)).within(step)
 
 
-def malformed(error: DecodeError, kind: type[Message], serialized: bytes) -> OnnxError:
-    """What is wrong with a message that protobuf refuses, which does not say it."""
+def malformed(error: DecodeError, kind: type[Message], serialized: bytes, source: Source | None = None) -> OnnxError:
+    """What is wrong with a message that protobuf refuses, which does not say it.
+
+    Args:
+        error: What protobuf says.
+        kind: The message's class.
+        serialized: Its bytes.
+        source: Where they come from, to count bytes as they lie there.
+    """
     name = kind.DESCRIPTOR.name.removeprefix("Shallow")
     try:
         if len(serialized) <= _LONGEST_SEARCH:
-            skim(MemorySource(serialized), threshold=0, kind=_KINDS.get(kind, name))
+            skim(source or MemorySource(serialized), threshold=0, kind=_KINDS.get(kind, name))
     except OnnxError as found:
         return found
     return FormatError(f"not a serialized {name} ({error})")

@@ -12,7 +12,7 @@ from onnx_proto.external import ExternalFile, Folders, parse_entries
 from onnx_proto.packing import pack, packed_size
 from onnx_proto.payload import InFile, InMemory, Payload
 from onnx_proto.read_parts import one, pairs
-from onnx_proto.skim import REFERENCE_FIELD, Light
+from onnx_proto.skim import REFERENCE_FIELD, References
 from onnx_proto.source import FileSource, MemorySource
 from onnx_proto.tensor import SparseTensor, Strings, Tensor
 
@@ -73,9 +73,9 @@ def checked_shape(dims: tuple[int, ...]) -> tuple[int, ...]:
 class TensorReader:
     """Reads the tensors of one model."""
 
-    def __init__(self, source: MemorySource | FileSource, light: Light, folders: Folders | None) -> None:
+    def __init__(self, source: MemorySource | FileSource, references: References, folders: Folders | None) -> None:
         self._source = source
-        self._light = light
+        self._references = references
         self._folders = folders
 
     def tensor(self, proto: pb.TensorProto) -> Tensor:
@@ -150,7 +150,7 @@ class TensorReader:
     def _payload(self, number: int, value: Any, dtype: DataType, count: int) -> Payload | Strings:
         payload: Payload
         if number == REFERENCE_FIELD:
-            lifted = self._light.resolve(value)
+            lifted = self._references.resolve(value)
             if lifted is None:
                 raise FormatError(f"field {REFERENCE_FIELD} is not ONNX's")
             number, payload = lifted.field, self._source.payload(lifted.offset, lifted.length)

@@ -100,14 +100,13 @@ class Lifted(NamedTuple):
     length: int
 
 
-class Light(NamedTuple):
-    """A model without its large payloads.
+class References(NamedTuple):
+    """What the references in a light model stand for.
 
     A reference is `secret` followed by the index into `lifted` as eight little-endian bytes. The secret is drawn anew
     for each file, so that a file cannot carry references of its own.
     """
 
-    data: bytes
     lifted: list[Lifted]
     secret: bytes
 
@@ -115,6 +114,13 @@ class Light(NamedTuple):
         """What a reference stands for; None if the file made it up."""
         secret, index = reference[:16], reference[16:]
         return self.lifted[int.from_bytes(index, "little")] if secret == self.secret else None
+
+
+class Light(NamedTuple):
+    """A model without its large payloads."""
+
+    data: bytes
+    references: References
 
 
 def skim(source: Source, threshold: int = THRESHOLD, kind: str = "model") -> Light:
@@ -131,7 +137,7 @@ def skim(source: Source, threshold: int = THRESHOLD, kind: str = "model") -> Lig
     """
     skimmer = _Skimmer(source, threshold)
     data = skimmer.message(kind, 0, source.size, graphs=0, messages=0)
-    return Light(data, skimmer.lifted, skimmer.secret)
+    return Light(data, References(skimmer.lifted, skimmer.secret))
 
 
 class _Skimmer:
