@@ -66,7 +66,7 @@ AttributeValue: TypeAlias = (
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Attribute:
-    """A named, constant property of a node.
+    """A named, constant property of a node. In a loaded model, one object may be the attribute of many nodes.
 
     Attributes:
         name: Its name.
