@@ -8,9 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from dataflow_ir import P, V, alt, once
 
+from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.layers.movement import permuted
-from codegen_torch.layers.patterns import as_written, near, number
+from codegen_torch.layers.patterns import as_written, last_axes, near, number
 from codegen_torch.layers.rules import Family, tensor_operands
 from codegen_torch.symbols.namespaces import F, torch
 
@@ -20,6 +21,23 @@ _MOST_TERMS = 8
 _SOFTMAX = once(P.F.softmax(V._, dim=V.dim).named("softmax"))
 # ``where(isnan(p), 0, p)`` makes wholly masked rows zero, as torch does.
 _GUARDED = once(P.torch.where(P.torch.isnan(_SOFTMAX), near(0), V.softmax))
+# So does asking the mask, as ONNX's own words for Attention do.
+_LARGEST = P.Tensor.amax(V.bias, keepdim=True).named("largest")
+_ASKED = once(P.torch.where(P.torch.eq(_LARGEST, near(-math.inf)), near(0), _SOFTMAX))
+
+
+@RULES(P.operator.matmul(_ASKED, V.value))
+def asked_attention(softmax: Expr, dim: int, bias: Expr, largest: Expr, value: Expr) -> Expr | None:
+    """The product where(max(mask) == -inf, 0, softmax(q kᵀ * scale + mask)) v is F.scaled_dot_product_attention."""
+    scores = _scores(softmax.inputs[0])
+    if scores is None or len(scores.terms) != 1 or scores.terms[0] is not bias or last_axes(largest) != 1:
+        return None
+    fused: Expr | None = attention(softmax, dim, "guarded", value)
+    if fused is None or fused.dtype is not DType.FLOAT16:
+        return fused
+    # As the operator Attention is converted: torch sums half floats of a CPU in another order than is good for them.
+    inputs = (None if each is None else each.to(DType.FLOAT32) for each in fused.inputs)
+    return F.scaled_dot_product_attention(*inputs, **fused.attrs).to(DType.FLOAT16)  # type: ignore[no-any-return]
 
 
 @RULES(P.operator.matmul(alt(plain=_SOFTMAX, guarded=_GUARDED), V.value))
