@@ -9,19 +9,25 @@ import numpy as np
 import pytest
 from codegen_torch.errors import UnsupportedError
 from manifest import expected
+from onnx.backend.test.case.node.bernoulli import bernoulli_reference_implementation
 from running import outputs_of, run
 from suite import Variant, cases, varied
 
 EXPECTED = expected()
 
-# Recorded with float16 rounded after every step; the fused attention rounds once, and is nearer to the true numbers.
+# What nobody can say: drawn once from numpy's global generator, in a state that the file does not tell.
+UNKNOWABLE = [name for name in cases() if re.fullmatch(r"test_bernoulli(_double|_seed)?(_expanded)?", name)]
+
+# Recorded with float16 rounded after every step; torch's softmax rounds once, and is nearer to the true numbers. Where
+# sizes are known to fit, the whole attention is recovered, and rounds once as well.
 ROUNDED_ONCE = "test_attention_4d_causal_fp16_expanded"
 
 CASES = {
     f"{case.name} {variant.value}": chosen
     for case in cases().values()
+    if case.name not in UNKNOWABLE
     for variant in Variant
-    if case.name != ROUNDED_ONCE and (chosen := varied(case, variant)) is not None
+    if (case.name, variant) != (ROUNDED_ONCE, Variant.SYMBOLIC) and (chosen := varied(case, variant)) is not None
 }
 
 
@@ -37,7 +43,7 @@ def test_case(name: str, tmp_path: Path) -> None:
 
 
 def test_attention_that_rounds_once_is_nearer_to_the_truth(tmp_path: Path) -> None:
-    case = cases()[ROUNDED_ONCE]
+    case = varied(cases()[ROUNDED_ONCE], Variant.SYMBOLIC)
     with pytest.raises(AssertionError):
         run(case, tmp_path / "compared")
     ((found,),) = outputs_of(case, tmp_path / "found")
@@ -51,6 +57,21 @@ def causal_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
     scores[..., np.triu(np.ones(scores.shape[-2:], dtype=bool), 1)] = -np.inf
     weights = np.exp(scores - scores.max(-1, keepdims=True))
     return weights / weights.sum(-1, keepdims=True) @ v
+
+
+@pytest.mark.parametrize("name", UNKNOWABLE)
+def test_draws_that_nobody_can_know(name: str, tmp_path: Path) -> None:
+    """The recorded draws do not follow from the inputs: the suite's own recipe gives others for the same inputs."""
+    ((inputs, (recorded,)),) = cases()[name].data
+    again = [bernoulli_reference_implementation(inputs[0], recorded.dtype) for _ in range(20)]
+    assert any((draw != recorded).any() for draw in again)
+    ((found,),) = outputs_of(cases()[name], tmp_path)
+    assert (found.shape, found.dtype) == (recorded.shape, recorded.dtype)
+    assert set(found.flat) <= {0, 1}
+
+
+def test_no_more_cannot_be_known_than_six_cases() -> None:
+    assert len(UNKNOWABLE) == 6
 
 
 def test_every_expected_refusal_is_a_case() -> None:

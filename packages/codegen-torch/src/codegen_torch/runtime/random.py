@@ -48,6 +48,14 @@ def dropout_with_mask(
     """Drop elements and scale the others up; also give which are kept."""
     if not training or ratio == 0:
         return x, torch.ones_like(x, dtype=torch.bool)
-    source = None if seed is None else generator(seed, x.device)
-    mask = torch.rand(x.shape, generator=source, device=x.device) >= ratio
+    drawn = torch.rand(x.shape, device=x.device) if seed is None else twister_uniform(x.shape, seed).to(x.device)
+    mask = drawn >= ratio
     return torch.where(mask, x / (1 - ratio), 0.0), mask
+
+
+def twister_uniform(size: Sequence[int], seed: int) -> Tensor:
+    """Draw between 0 and 1 as ONNX's reference does: by numpy's RandomState, 53 bits of a Mersenne Twister each."""
+    source = torch.Generator().manual_seed(seed & 0xFFFFFFFF)
+    bits = torch.empty(tuple(size), dtype=torch.int64, device="cpu").random_(-(2**63), None, generator=source)
+    high, low = bits >> 37 & 2**27 - 1, bits >> 6 & 2**26 - 1
+    return (high * 2**26 + low).double() / 2**53
