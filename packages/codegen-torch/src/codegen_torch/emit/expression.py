@@ -88,10 +88,6 @@ class Printer:
         if isinstance(value, Dim):
             text = value.text(self.around.size)
             return Source(text, ATOM if text.isidentifier() else 12)
-        if value in (FLOAT32_MIN, -FLOAT32_MIN) and self.expr.dtype is DType.FLOAT32:
-            # The least number of the type at hand, as masks use it: it must follow the model's type.
-            end = "min" if value == FLOAT32_MIN else "max"
-            return Source(f"torch.finfo({self.around.dtype(self.expr.dtype)}).{end}")
         text = self.value(value, site)
         return Source(text, 15 if text.startswith("-") else ATOM)
 
@@ -110,6 +106,10 @@ class Printer:
             return string_source(value)
         if isinstance(value, bool) or value is None:
             return repr(value)
+        if value in (FLOAT32_MIN, -FLOAT32_MIN) and self.expr.dtype is DType.FLOAT32:
+            # The end of the type at hand, as masks and bounds use it: it must follow the model's type.
+            end = "min" if value == FLOAT32_MIN else "max"
+            return f"torch.finfo({self.around.dtype(self.expr.dtype)}).{end}"
         return self.around.number(self.expr, site, value)
 
     def attribute(self, name: str) -> str:

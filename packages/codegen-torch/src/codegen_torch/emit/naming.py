@@ -24,8 +24,11 @@ _BY_OPERATION = {
     "runtime.dequantize_blocks": "weight",
     "F.scaled_dot_product_attention": "attn",
     "F.softmax": "weights",
+    "runtime.source_places": "places",
     "torch.arange": "positions",
     "torch.cos": "cos",
+    "torch.fft.fft": "spectrum",
+    "torch.fft.rfft": "spectrum",
     "torch.sin": "sin",
 }
 _MEANINGFUL = {

@@ -15,6 +15,7 @@ from codegen_torch.lower.registry import Context, Ints, NotApplicable, op
 from codegen_torch.lower.strings import strings
 from codegen_torch.minifloats import decoded
 from codegen_torch.ops.cast import dtype_of
+from codegen_torch.ops.unsigned import WIDE
 from codegen_torch.symbols.base import FOLD_LIMIT, SYMBOLIC_LIMIT
 from codegen_torch.symbols.namespaces import host, runtime, torch
 from codegen_torch.tensors import TensorRef
@@ -138,5 +139,8 @@ def range_in_float32(start: Expr, limit: Expr, delta: Expr, *, stash_type: int =
 @op("EyeLike", since=9)
 def eye_like(x: Expr, *, dtype: int | None = None, k: int = 0) -> Expr:
     rows, columns = x.shape
-    ones = torch.ones(rows, columns, dtype=x.dtype if dtype is None else dtype_of(dtype))
+    kind = x.dtype if dtype is None else dtype_of(dtype)
+    if k == 0 and (kind.is_float or kind.is_int) and kind not in WIDE:
+        return torch.eye(rows, columns, dtype=kind)  # type: ignore[no-any-return]
+    ones = torch.ones(rows, columns, dtype=kind)
     return ones.triu(k).tril(k)  # type: ignore[no-any-return]

@@ -71,6 +71,7 @@ def _mod(x: Expr, y: Expr, *, fmod: int) -> Expr:
     return torch.fmod(x, y) if fmod else x % y
 
 
+FLOAT16_MAX = 65504.0
 FLOAT32_MAX = 3.4028234663852886e38
 
 
@@ -186,7 +187,8 @@ def clip_to_attributes(x: Expr, *, min: float | None = None, max: float | None =
 @op("Clip", since=6, until=10)
 def clip_to_float32(x: Expr, *, min: float = -FLOAT32_MAX, max: float = FLOAT32_MAX) -> Expr:
     """The bounds are float32 whatever the type is, and they are there even where none is given."""
-    return torch.clamp(x, min=min, max=max)  # type: ignore[no-any-return]
+    low, high = (None if x.dtype is DType.FLOAT16 and abs(bound) > FLOAT16_MAX else bound for bound in (min, max))
+    return x if low is None and high is None else torch.clamp(x, min=low, max=high)
 
 
 @op("Clip", since=11)

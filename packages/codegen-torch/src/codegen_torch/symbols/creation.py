@@ -44,6 +44,11 @@ def new_ones(x: Tensor, *size: Size) -> Fact:
     return _filled(size, 1, x.dtype)
 
 
+@symbol("torch.eye", creates=True)
+def eye(n: Size, m: Size, *, dtype: DType) -> Fact:
+    return Fact(dtype, (size_of(n), size_of(m)))
+
+
 @symbol("torch.arange", creates=True)
 def arange(start: Size, stop: Size, step: Size = 1, *, dtype: DType) -> Fact:
     """Integer ranges only: a float range's length depends on rounding."""
