@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from onnx_proto import DataType
+from onnx_proto import DataType, Graph
 
 from codegen_torch.dims import same
 from codegen_torch.dtypes import DType
@@ -143,6 +143,36 @@ def _precision(softmax_precision: int) -> DType:
 def _is_usual(softmax_precision: int, q: Expr) -> bool:
     """Whether torch computes the softmax in this type: in the operands', but half floats in float32."""
     return not softmax_precision or _precision(softmax_precision) in (q.dtype, DType.FLOAT32)
+
+
+@op("FlexAttention", since=1, domain="ai.onnx.preview")
+def flex_attention(
+    q: Expr,
+    k: Expr,
+    v: Expr,
+    *,
+    prob_mod: Graph | None = None,
+    scale: float | None = None,
+    score_mod: Graph | None = None,
+    softmax_precision: int = 0,
+    context: Context,
+) -> Expr:
+    """The softmax is computed in float32, of doubles in float64, if nothing else is asked for."""
+    usual = DType.FLOAT64 if q.dtype is DType.FLOAT64 else DType.FLOAT32
+    precision = _precision(softmax_precision) if softmax_precision else usual
+    if precision is usual and score_mod is None and prob_mod is None:
+        return _by_torch(q, k, v, None, False, scale)
+    scores = runtime.attention_scores(q, k, scale=scale, dtype=precision)
+    weights = F.softmax(_modified(scores, score_mod, context), dim=-1)
+    return runtime.attended(_modified(weights, prob_mod, context), v)  # type: ignore[no-any-return]
+
+
+def _modified(x: Expr, graph: Graph | None, context: Context) -> Expr:
+    """What a subgraph makes of scores or weights."""
+    if graph is None or context.subgraphs is None:
+        return x
+    (y,) = context.subgraphs.here(graph, (x,))
+    return y
 
 
 @op("RotaryEmbedding", since=23)

@@ -31,10 +31,7 @@ def attention(
         stage: Which scores are returned.
         dtype: The type that the softmax is computed in.
     """
-    groups = q.shape[1] // k.shape[1]
-    k, v = k.repeat_interleave(groups, 1), v.repeat_interleave(groups, 1)
-    root = math.sqrt(1 / math.sqrt(q.shape[-1]) if scale is None else scale)
-    scores = (q * root) @ (k * root).transpose(-2, -1)
+    scores = attention_scores(q, k, scale=scale, dtype=q.dtype)
     capped = softcap * torch.tanh(scores / softcap) if softcap else scores
     masked, hidden = capped, None
     if mask is not None:
@@ -43,7 +40,19 @@ def attention(
     weights = F.softmax(masked, -1, dtype=dtype).to(q.dtype)
     if hidden is not None:  # a query that sees nothing attends to nothing
         weights = weights.masked_fill(hidden.all(-1, keepdim=True), 0.0)
-    return weights @ v, (scores, capped, masked, weights)[stage]
+    return attended(weights, v), (scores, capped, masked, weights)[stage]
+
+
+def attention_scores(q: Tensor, k: Tensor, *, scale: float | None = None, dtype: torch.dtype) -> Tensor:
+    """The products of queries and keys, whose heads may be shared, times a scale, by default 1 / √size."""
+    k = k.repeat_interleave(q.shape[1] // k.shape[1], 1)
+    root = math.sqrt(1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    return ((q * root) @ (k * root).transpose(-2, -1)).to(dtype)
+
+
+def attended(weights: Tensor, v: Tensor) -> Tensor:
+    """The sums of values, whose heads may be shared, by their weights."""
+    return (weights @ v.repeat_interleave(weights.shape[1] // v.shape[1], 1).to(weights.dtype)).to(v.dtype)
 
 
 def visible_keys(lengths: Tensor, queries: int, keys: int, left: int | None = None, right: int | None = None) -> Tensor:

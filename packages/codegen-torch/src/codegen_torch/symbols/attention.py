@@ -31,6 +31,20 @@ def attention(
     return Fact(q.dtype, (*q.dims[:3], size)), Fact(q.dtype, (*q.dims[:3], keys))
 
 
+@symbol("runtime.attention_scores")
+def attention_scores(q: Tensor, k: Tensor, *, scale: float | None = None, dtype: DType) -> Fact:
+    if q.dims is None:
+        return Fact(dtype, None)
+    return Fact(dtype, (*q.dims[:3], Dim.fresh() if k.dims is None else k.dims[2]))
+
+
+@symbol("runtime.attended")
+def attended(weights: Tensor, v: Tensor) -> Fact:
+    if weights.dims is None:
+        return Fact(v.dtype, None)
+    return Fact(v.dtype, (*weights.dims[:3], Dim.fresh() if v.dims is None else v.dims[3]))
+
+
 @symbol("runtime.visible_keys")
 def visible_keys(lengths: Tensor, queries: Size, keys: Size, left: int | None = None, right: int | None = None) -> Fact:
     batch = Dim.fresh() if lengths.dims is None else lengths.dims[0]
