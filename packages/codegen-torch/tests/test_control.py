@@ -9,7 +9,7 @@ import numpy as np
 import onnx_proto
 import pytest
 from onnx_proto.build import graph, model, node, tensor, value
-from samples import body, converted
+from samples import at, body, converted
 
 from codegen_torch.errors import InvalidModelError, UnsupportedError
 from codegen_torch.lower.graph import MAX_NESTING, lower
@@ -261,3 +261,109 @@ def test_a_loop_that_never_ends_is_refused() -> None:
     inner = subgraph("h2 = Mul h half", "cond h2", {**ITERATION, "h": None})
     with pytest.raises(UnsupportedError, match="the loop never ends"):
         lower(net("y = Loop - - x", "y", HALF, Loop__body=inner), "net.onnx")
+
+
+def test_what_only_one_branch_needs_is_computed_there(tmp_path: Path) -> None:
+    """What both need, or what is random, is computed before."""
+    source = net(
+        "a = Tanh x; b = Exp a; both = Sigmoid x; r = RandomNormalLike x; y = If d",
+        "y",
+        inputs={"d": ("bool", [])},
+        If__then_branch=subgraph("t = Add b both; u = Add t r", "u"),
+        If__else_branch=subgraph("v = Neg both", "v"),
+    )
+    assert (
+        written(tmp_path, source)
+        == """\
+class Net(nn.Module):
+    output_names = ("y",)
+
+    def forward(self, x: Tensor, d: Tensor) -> Tensor:
+        out = torch.sigmoid(x)
+        y = torch.randn_like(x)
+        if d:
+            x = torch.exp(torch.tanh(x)) + out + y
+        else:
+            x = -out
+        return x
+"""
+    )
+
+
+def test_nothing_sinks_into_a_loop(tmp_path: Path) -> None:
+    branches: dict[str, Any] = {"If__then_branch": subgraph("v = Add h a", "v"), "If__else_branch": subgraph("", "h")}
+    inner = subgraph("k = If d", "cond k", {**ITERATION, "h": None}, **branches)
+    source = net("a = Tanh x; y = Loop n - x", "y", THREE, inputs={"d": ("bool", [])}, Loop__body=inner)
+    assert (
+        written(tmp_path, source)
+        == """\
+class Net(nn.Module):
+    output_names = ("y",)
+
+    def forward(self, x: Tensor, d: Tensor) -> Tensor:
+        out = torch.tanh(x)
+        for _ in range(3):
+            if d:
+                x = x + out
+        return x
+"""
+    )
+
+
+def test_equal_modules_with_branches_are_one_class(tmp_path: Path) -> None:
+    def layer(number: int, source: str, alpha: float) -> list[onnx_proto.Node]:
+        product = f"t{number} = MatMul {source} layers.{number}.fc.weight"
+        then = subgraph(f"{product}; u{number} = LeakyRelu t{number}", f"u{number}", LeakyRelu__alpha=alpha)
+        where = at(f"layers.{number}", "Layer")
+        branches = {"then_branch": then, "else_branch": subgraph("", source)}
+        choice = node("If", ["d"], [f"y{number}"], metadata=where, attributes=branches)
+        return [choice, node("Tanh", [f"y{number}"], [f"z{number}"], metadata=where)]
+
+    infos = [value("x", "float32", ["batch", 4]), value("d", "bool", [])]
+    weights = [weight("layers.0.fc.weight", 4, 4), weight("layers.1.fc.weight", 4, 4)]
+    source = model(graph([*layer(0, "x", 0.25), *layer(1, "z0", 0.5)], infos, ["z1"], weights), opset_imports=17)
+    assert (
+        written(tmp_path, source)
+        == """\
+class Layer(nn.Module):
+    def __init__(self, negative_slope: float) -> None:
+        super().__init__()
+        self.negative_slope = negative_slope
+        self.fc = nn.Linear(4, 4, bias=False)
+
+    def forward(self, d: Tensor, x: Tensor) -> Tensor:
+        if d:
+            x = F.leaky_relu(self.fc(x), self.negative_slope)
+        return torch.tanh(x)
+
+
+class Net(nn.Module):
+    output_names = ("z1",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([Layer(0.25), Layer(0.5)])
+
+    def forward(self, x: Tensor, d: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(d, x)
+        return x
+"""
+    )
+
+
+def test_the_trace_shows_blocks(tmp_path: Path) -> None:
+    then = subgraph("u = Relu x", "u")
+    converted(tmp_path, net("y = If d", "y", If__then_branch=then, **ASKED), trace=tmp_path / "trace")
+    assert (
+        (tmp_path / "trace" / "2-simplify.txt").read_text("utf-8")
+        == """\
+def f(x_2, /):
+    return (F.relu(x_2),)
+
+def g(x_2, /):
+    return (x_2,)
+
+{'y': operator.getitem(control.branch(d, x, x, then=f, orelse=g), index=0)}
+"""
+    )

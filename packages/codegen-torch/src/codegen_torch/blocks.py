@@ -8,7 +8,7 @@ only in the end (:func:`capture_tensors`).
 
 Three kinds of expressions have blocks. All return a tuple, also of one value.
 
-* ``control.if(cond, *captures, then=…, orelse=…)``: the branches take what they capture and return the values.
+* ``control.branch(cond, *captures, then=…, orelse=…)``: the branches take what they capture and return the values.
 * ``control.loop(count, cond, *initial, *scanned, *captures, body=…)``: the body takes the number of the iteration (an
   int), the carried values and an element of every scanned list. It returns whether to go on, if the loop is
   ``conditional``, the new carried values, and an element for every collected list. The loop ends after ``count``
@@ -127,7 +127,7 @@ def _portable(fact: Facts) -> Fact:
 def if_(cond: Expr, then: Block, orelse: Block, facts: tuple[Facts, ...]) -> tuple[Expr, ...]:
     """The values of one branch or the other."""
     attrs = {"then": then.code, "orelse": orelse.code}
-    expr = Expr("control.if", (cond, *then.captures, *orelse.captures), attrs, fact=facts)
+    expr = Expr("control.branch", (cond, *then.captures, *orelse.captures), attrs, fact=facts)
     return project(expr, facts)
 
 
@@ -192,7 +192,7 @@ def loop_parts(expr: Expr) -> LoopParts:
 
 def has_blocks(expr: Expr) -> bool:
     """Whether this is a control expression."""
-    return expr.op in ("control.if", "control.loop", "control.gradient")
+    return expr.op in ("control.branch", "control.loop", "control.gradient")
 
 
 def blocks_of(expr: Expr) -> dict[str, Block]:

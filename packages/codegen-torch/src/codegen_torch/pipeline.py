@@ -33,6 +33,7 @@ from codegen_torch.names import ClassName
 from codegen_torch.package import atomic, check_free
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
+from codegen_torch.simplify.sink import sink
 from codegen_torch.weights import write_msgpack
 
 Progress = Callable[[str, int, int], None]
@@ -142,7 +143,7 @@ def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> 
     report("layers", 4, stages)
     outputs = trace("layers", everywhere(lambda graph: share(recover_layers(graph)), outputs))
     report("modules", 5, stages)
-    root = build_tree(lowered.inputs, capture_tensors(outputs))
+    root = build_tree(lowered.inputs, capture_tensors(sink(outputs)))
     root.cls = ClassName.like(name, "Model") if name else _class_name(model, path)
     assign_members(root)
     sizes = find_sizes(root)

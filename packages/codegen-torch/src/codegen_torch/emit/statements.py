@@ -37,7 +37,7 @@ class StatementWriter(BodyWriter):
         for index, statement in enumerate(self.plan.statements):
             unit = statement.unit
             if isinstance(unit, Expr) and has_blocks(unit):
-                write = {"control.if": self._branches, "control.loop": self._loop}.get(unit.op, self._gradient)
+                write = {"control.branch": self._branches, "control.loop": self._loop}.get(unit.op, self._gradient)
                 lines += write(statement, unit, index, last_uses)
             else:
                 lines += self._assignment(statement, unit, index, last_uses)

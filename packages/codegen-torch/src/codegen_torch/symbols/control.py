@@ -10,7 +10,7 @@ from codegen_torch.symbols.base import symbol
 Values: TypeAlias = list[Fact]
 
 
-@symbol("control.if")
+@symbol("control.branch")
 def if_(values: Values, *, then: Any, orelse: Any) -> Facts:
     raise NotImplementedError("built by codegen_torch.blocks.if_")
 
