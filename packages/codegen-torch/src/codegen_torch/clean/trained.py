@@ -40,16 +40,21 @@ _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "com.microsoft.FusedGemm": (1, 2),
     "com.microsoft.FusedMatMul": (0, 1),
     "com.microsoft.GemmFastGelu": (1, 2),
+    "com.microsoft.GroupNorm": (1, 2),
     "com.microsoft.GroupQueryAttention": (11, 14, 15),
     "com.microsoft.MatMulIntegerToFloat": (6,),
     "com.microsoft.MatMulNBits": (5,),
     "com.microsoft.MoE": (2, 3, 4, 5, 6, 7),
     "com.microsoft.MultiHeadAttention": (3,),
+    "com.microsoft.NhwcConv": (1, 2),
+    "com.microsoft.NhwcFusedConv": (1, 2),
     "com.microsoft.QAttention": (2,),
     "com.microsoft.QMoE": (4, 7, 10),
     "com.microsoft.SimplifiedLayerNormalization": (1,),
+    "com.microsoft.SkipGroupNorm": (1, 2, 4),
     "com.microsoft.SkipLayerNormalization": (2, 3, 4),
     "com.microsoft.SkipSimplifiedLayerNormalization": (2, 3),
+    "com.microsoft.TransposeMatMul": (0, 1),
 }
 # Here a tensor of several elements is a learned scale, shift or table as well.
 _ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Concat", "Expand"})

@@ -36,6 +36,11 @@ def bias_split_gelu(x: Expr, bias: Expr) -> Expr:
     return left * F.gelu(right)  # type: ignore[no-any-return]
 
 
+@microsoft("BiasAdd")
+def bias_add(x: Expr, bias: Expr, skip: Expr) -> Expr:
+    return x + bias + skip
+
+
 _PLAIN = {"Relu": activation.relu, "Sigmoid": activation.sigmoid, "Tanh": activation.tanh, "Gelu": gelu}
 _PLAIN |= {"Softsign": activation.softsign, "Softplus": activation.softplus}
 _OF_ALPHA = {"LeakyRelu": activation.leaky_relu, "Elu": activation.elu, "ThresholdedRelu": activation.thresholded_relu}

@@ -6,10 +6,12 @@ from dataclasses import replace
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import Context, op
+from codegen_torch.lower.registry import Context, NotApplicable, op
 from codegen_torch.ops.cast import cast_to
 from codegen_torch.ops.contrib.domain import microsoft
-from codegen_torch.ops.norm import layer_normalization, rms_normalization
+from codegen_torch.ops.contrib.tensor import channels_first, channels_last
+from codegen_torch.ops.norm import group_normalization, layer_normalization, rms_normalization
+from codegen_torch.ops.quantization import dequantize_linear
 from codegen_torch.symbols.namespaces import F, index, torch
 
 _EPSILON = 1e-12
@@ -84,8 +86,89 @@ def embed_layer_normalization(
         total = total + F.embedding(segment_ids, segment_embedding)
     assert gamma is not None
     y, *_ = layer_normalization(total, gamma, beta, epsilon=epsilon, context=replace(context, outputs=(True,)))
+    return y, _lengths(input_ids, mask), total
+
+
+@microsoft("QEmbedLayerNormalization")
+def quantized_embed_layer_normalization(
+    input_ids: Expr,
+    segment_ids: Expr | None,
+    word_embedding: Expr,
+    position_embedding: Expr,
+    segment_embedding: Expr | None,
+    gamma: Expr,
+    beta: Expr,
+    mask: Expr | None,
+    word_embedding_scale: Expr,
+    position_embedding_scale: Expr,
+    segment_embedding_scale: Expr | None,
+    gamma_scale: Expr,
+    beta_scale: Expr,
+    word_embedding_zero_point: Expr,
+    position_embedding_zero_point: Expr,
+    segment_embedding_zero_point: Expr | None,
+    gamma_zero_point: Expr,
+    beta_zero_point: Expr,
+    *,
+    epsilon: float = _EPSILON,
+    context: Context,
+) -> tuple[Expr | None, ...]:
+    """All that is stored is quantized; of the tables, the rows that are looked up are what is dequantized."""
+    steps = input_ids.shape[1]
+    total = dequantize_linear(index.take(word_embedding, input_ids, 0), word_embedding_scale, word_embedding_zero_point)
+    positions = index.slice(position_embedding, 0, 0, steps)
+    total = total + dequantize_linear(positions, position_embedding_scale, position_embedding_zero_point)
+    if segment_ids is not None and segment_embedding is not None and segment_embedding_scale is not None:
+        rows = index.take(segment_embedding, segment_ids, 0)
+        total = total + dequantize_linear(rows, segment_embedding_scale, segment_embedding_zero_point)
+    scale = dequantize_linear(gamma, gamma_scale, gamma_zero_point)
+    shift = dequantize_linear(beta, beta_scale, beta_zero_point)
+    y, *_ = layer_normalization(total, scale, shift, epsilon=epsilon, context=replace(context, outputs=(True,)))
+    return y, _lengths(input_ids, mask)
+
+
+def _lengths(input_ids: Expr, mask: Expr | None) -> Expr:
+    """How many ones each row of a mask has; without one, zeros."""
     if mask is None:
-        lengths = torch.zeros(input_ids.shape[0], dtype=DType.INT32)
-    else:
-        lengths = torch.eq(mask, 1).sum(1, dtype=DType.INT32)
-    return y, lengths, total
+        return torch.zeros(input_ids.shape[0], dtype=DType.INT32)  # type: ignore[no-any-return]
+    return torch.eq(mask, 1).sum(1, dtype=DType.INT32)  # type: ignore[no-any-return]
+
+
+@microsoft("GroupNorm")
+def group_norm(
+    x: Expr, gamma: Expr, beta: Expr, *, activation: int, channels_last: int = 1, epsilon: float = 1e-5, groups: int
+) -> Expr:
+    """Activation 1 is SiLU."""
+    if activation not in (0, 1):
+        raise NotApplicable(f"the activation {activation} is not known")
+    y = group_normalization(_first(x, channels_last), gamma, beta, num_groups=groups, epsilon=epsilon)
+    return _back(F.silu(y) if activation else y, channels_last)
+
+
+@microsoft("SkipGroupNorm")
+def skip_group_norm(
+    x: Expr,
+    gamma: Expr,
+    beta: Expr,
+    skip: Expr,
+    bias: Expr | None = None,
+    *,
+    activation: int,
+    channels_last: int = 1,
+    epsilon: float = 1e-5,
+    groups: int,
+) -> tuple[Expr, Expr]:
+    """Of channels that come last; what is added may be one number per channel. The last output is the sum."""
+    if not channels_last:
+        raise NotApplicable("channels that do not come last")
+    added = skip.unsqueeze(1).unsqueeze(1) if skip.rank == 2 else skip
+    total = x + added if bias is None else x + added + bias
+    return group_norm(total, gamma, beta, activation=activation, epsilon=epsilon, groups=groups), total
+
+
+def _first(x: Expr, is_last: int) -> Expr:
+    return channels_first(x) if is_last else x
+
+
+def _back(x: Expr, is_last: int) -> Expr:
+    return channels_last(x) if is_last else x

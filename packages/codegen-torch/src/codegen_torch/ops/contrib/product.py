@@ -6,11 +6,13 @@ from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import NotApplicable
 from codegen_torch.ops.contrib.activation import activated, fast_gelu
 from codegen_torch.ops.contrib.domain import microsoft
+from codegen_torch.ops.contrib.tensor import channels_first, channels_last
 from codegen_torch.ops.conv import conv
 from codegen_torch.ops.linalg import gemm
 from codegen_torch.ops.windows import Numbers
 
 
+@microsoft("TransposeMatMul")
 @microsoft("FusedMatMul")
 def fused_matmul(
     a: Expr,
@@ -78,4 +80,27 @@ def fused_conv(
     """``z`` is added before the activation."""
     move = {"dilations": dilations, "group": group, "kernel_shape": kernel_shape, "pads": pads, "strides": strides}
     y = conv(x, w, b, auto_pad=auto_pad, **move)
+    return activated(y if z is None else y + z, activation, activation_params)
+
+
+@microsoft("NhwcConv")
+@microsoft("NhwcFusedConv")
+def nhwc_fused_conv(
+    x: Expr,
+    w: Expr,
+    b: Expr | None = None,
+    z: Expr | None = None,
+    *,
+    activation: str = "",
+    activation_params: tuple[float, ...] = (),
+    auto_pad: str = "NOTSET",
+    dilations: Numbers = (),
+    group: int = 1,
+    kernel_shape: Numbers = (),
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    """Channels come last, but not in the weight."""
+    move = {"dilations": dilations, "group": group, "kernel_shape": kernel_shape, "pads": pads, "strides": strides}
+    y = channels_last(conv(channels_first(x), w, b, auto_pad=auto_pad, **move))
     return activated(y if z is None else y + z, activation, activation_params)

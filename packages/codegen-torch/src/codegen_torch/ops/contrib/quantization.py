@@ -14,6 +14,7 @@ from codegen_torch.ops.quantization import (
     dequantize_linear,
     dequantized,
     integer_product,
+    qlinear_conv,
     quantize_linear,
     quantized,
     shifted,
@@ -218,3 +219,45 @@ def dynamic_quantize_matmul(
     """The first matrix is quantized between its extremes."""
     numbers, scale, zero_point = runtime.quantize_dynamically(a)
     return matmul_integer_to_float(numbers, b, scale, b_scale, zero_point, b_zero_point, bias)  # type: ignore[no-any-return]
+
+
+@microsoft("QLinearConv")
+def qlinear_conv_of_either_layout(
+    x: Expr,
+    x_scale: Expr,
+    x_zero_point: Expr,
+    w: Expr,
+    w_scale: Expr,
+    w_zero_point: Expr,
+    y_scale: Expr,
+    y_zero_point: Expr,
+    b: Expr | None = None,
+    *,
+    auto_pad: str = "NOTSET",
+    channels_last: int = 0,
+    dilations: Numbers = (),
+    group: int = 1,
+    kernel_shape: Numbers = (),
+    pads: Numbers = (),
+    strides: Numbers = (),
+) -> Expr:
+    move = {"dilations": dilations, "group": group, "kernel_shape": kernel_shape, "pads": pads, "strides": strides}
+    weight, output = (w, w_scale, w_zero_point), (y_scale, y_zero_point)
+    y = qlinear_conv(_first(x, channels_last), x_scale, x_zero_point, *weight, *output, b, auto_pad=auto_pad, **move)
+    return _back(y, channels_last)
+
+
+@microsoft("QLinearWhere")
+def qlinear_where(
+    condition: Expr,
+    x: Expr,
+    x_scale: Expr,
+    x_zero_point: Expr,
+    y: Expr,
+    y_scale: Expr,
+    y_zero_point: Expr,
+    z_scale: Expr,
+    z_zero_point: Expr,
+) -> Expr:
+    chosen = torch.where(condition, _real(x, x_scale, x_zero_point), _real(y, y_scale, y_zero_point))
+    return quantized(chosen / z_scale, z_zero_point, z_zero_point.dtype)

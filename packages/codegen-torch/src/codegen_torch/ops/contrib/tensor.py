@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 from codegen_torch.expr import Expr
-from codegen_torch.lower.registry import Context, NotApplicable, host_elements
+from codegen_torch.lower.registry import Const, Context, NotApplicable, host_elements
 from codegen_torch.ops.contrib.domain import microsoft
 from codegen_torch.ops.generator import range_
 from codegen_torch.ops.image import grid_sample_of_images
 from codegen_torch.ops.indexing import gather_nd, gather_nd_at_run_time, trilu
+from codegen_torch.ops.padding import pad, pad_at_run_time
 from codegen_torch.ops.pool import max_pool
 from codegen_torch.ops.windows import Numbers
 from codegen_torch.symbols.namespaces import host, runtime, torch
@@ -18,6 +19,13 @@ microsoft("GridSample")(grid_sample_of_images)
 microsoft("GatherND")(gather_nd)
 microsoft("GatherND")(gather_nd_at_run_time)
 microsoft("Trilu")(trilu)
+microsoft("Pad")(pad)
+microsoft("Pad")(pad_at_run_time)
+
+
+@microsoft("ExpandDims")
+def expand_dims(x: Expr, axis: Const[int]) -> Expr:
+    return x.unsqueeze(axis)  # type: ignore[no-any-return]
 
 
 @microsoft("Inverse")
