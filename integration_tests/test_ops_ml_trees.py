@@ -289,3 +289,16 @@ def test_a_converted_ensemble(tmp_path: Path) -> None:
     assert label.tolist() == wanted[0].tolist()
     np.testing.assert_allclose(scores.numpy(), wanted[1], rtol=1e-5, atol=1e-6)
     assert {"features", "splits", "branches", "leaf_weights"} <= model.state_dict().keys()
+
+
+def test_an_ensemble_is_exported_and_compiled_whole(tmp_path: Path) -> None:
+    known = regressed(X, depth=6, n_targets=1)
+    (tmp_path / "trees.onnx").write_bytes(model_of(known, symbolic=True).SerializeToString())
+    convert(tmp_path / "trees.onnx", tmp_path / "out")
+    model, x = import_model(tmp_path / "out").load_model(), torch.from_numpy(X)
+    exported = torch.export.export(model, (x,), dynamic_shapes=({0: torch.export.Dim("rows")},)).module()
+    compiled = torch.compile(model, fullgraph=True, backend="eager")
+    for rows in (x, x[:7]):
+        wanted = model(rows)
+        torch.testing.assert_close(exported(rows), wanted)
+        torch.testing.assert_close(compiled(rows), wanted)

@@ -29,6 +29,7 @@ _BY_OPERATION = {
     "torch.cos": "cos",
     "torch.fft.fft": "spectrum",
     "torch.fft.rfft": "spectrum",
+    "runtime.tree_leaves": "leaves",
     "torch.sin": "sin",
 }
 _MEANINGFUL = {

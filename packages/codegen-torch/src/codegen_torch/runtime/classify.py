@@ -48,11 +48,11 @@ def pairwise_probabilities(scores: Tensor, slopes: Tensor, offsets: Tensor, coun
     """Probabilities of the classes from scores of their pairs (Wu, Lin and Weng 2004, the second method; libsvm)."""
     first, second = torch.triu_indices(count, count, 1, device=scores.device)
     wins = torch.sigmoid(-(scores * slopes + offsets)).clamp(1e-7, 1 - 1e-7)
-    r = scores.new_zeros(len(scores), count, count)
+    r = scores.new_zeros(scores.shape[0], count, count)
     r[:, first, second], r[:, second, first] = wins, 1 - wins
     q = -r.mT * r + torch.diag_embed(r.square().sum(1))
-    p = scores.new_full((len(scores), count), 1 / count)
-    done = torch.zeros(len(scores), dtype=torch.bool, device=scores.device)
+    p = scores.new_full((scores.shape[0], count), 1 / count)
+    done = torch.zeros(scores.shape[0], dtype=torch.bool, device=scores.device)
     for _ in range(max(100, count)):
         qp = (q @ p.unsqueeze(-1)).squeeze(-1)
         pqp = (p * qp).sum(-1)

@@ -29,7 +29,7 @@ def count_ngrams(tensors: list[Tensor], *, vocabulary: int, shortest: int, skips
     vocabulary, plus its last token. One more column, for what is unknown or only a beginning, is dropped.
     """
     tokens, *tables = tensors
-    counts = torch.zeros(len(tokens), width + 1, device=tokens.device)
+    counts = torch.zeros(tokens.shape[0], width + 1, device=tokens.device)
     for distance in range(1, skips + 2):
         grams = torch.zeros_like(tokens)
         for n, (known, columns) in enumerate(zip(tables[::2], tables[1::2], strict=True)):

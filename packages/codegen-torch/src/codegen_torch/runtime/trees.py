@@ -9,7 +9,7 @@ def tree_leaves(x: Tensor, roots: Tensor, features: Tensor, splits: Tensor, bran
 
     A node has branches [4] for a feature that is less than its split, equal to it, greater, or NaN.
     """
-    node = roots.expand(len(x), -1)
+    node = roots.expand(x.shape[0], -1)
     for _ in range(depth):
         value, split = x.gather(1, features[node]), splits[node]
         outcome = torch.where(value.isnan(), 3, (value >= split).long() + (value > split))
@@ -19,5 +19,5 @@ def tree_leaves(x: Tensor, roots: Tensor, features: Tensor, splits: Tensor, bran
 
 def sum_votes(leaves: Tensor, columns: Tensor, weights: Tensor, *, width: int) -> Tensor:
     """Add the vote of every leaf [rows, trees] to its column: [rows, width]."""
-    scores = weights.new_zeros(len(leaves), width)
+    scores = weights.new_zeros(leaves.shape[0], width)
     return scores.scatter_add(1, columns[leaves], weights[leaves])
