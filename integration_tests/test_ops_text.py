@@ -17,7 +17,7 @@ from codegen_torch.errors import UnsupportedError
 from codegen_torch.lower.strings import _OPERATORS
 from codegen_torch.pipeline import convert
 from converted import import_model
-from one_node import Row, check, lower_proto, model_of, table
+from one_node import Row, chain, check, lower_proto, model_of, table
 from onnx import TensorProto, defs, helper, numpy_helper
 from onnx.reference import ReferenceEvaluator
 from ort_oracle import by_runtime
@@ -175,6 +175,41 @@ def test_against_the_reference(row: Row, symbolic: bool) -> None:
 @pytest.mark.parametrize("x", NUMBERS, ids=lambda x: x.dtype.name)
 def test_numbers_are_written_as_onnx_runtime_does(x: np.ndarray) -> None:
     check(by_runtime(Row("Cast", 21, (x,), {"to": TensorProto.STRING}), TensorProto.STRING), symbolic=True)
+
+
+def sequence(folder: Path, *steps: tuple[Any, ...]) -> Any:
+    """What comes of strings that go through a sequence."""
+    constants = {"position": np.array(0), "split": np.array([1, 2]), "size": np.array(2)}
+    model = chain(steps, {"a": (np.int64, ["n"])}, constants, "y")
+    model.graph.input[0].type.tensor_type.elem_type = TensorProto.STRING
+    (folder / "strings.onnx").write_bytes(model.SerializeToString())
+    convert(folder / "strings.onnx", folder / "out")
+    return import_model(folder / "out").load_model()(texts("x", "y", "z")).tolist()
+
+
+@pytest.mark.parametrize(
+    ("split", "axes", "wanted"),
+    [
+        ((["a"], "s"), {"axis": 0}, ["x", "y", "z"]),
+        ((["a"], "s", {"keepdims": 0}), {"axis": 0, "new_axis": 1}, ["x", "y", "z"]),
+        ((["a", "split"], "s"), {"axis": 0}, ["x", "y", "z"]),
+        ((["a", "size"], "s"), {"axis": 0}, ["x", "y", "z"]),
+    ],
+    ids=str,
+)
+def test_sequences_that_are_split_and_joined(split: Any, axes: dict[str, int], wanted: Any, tmp_path: Path) -> None:
+    assert sequence(tmp_path, ("SplitToSequence", *split), ("ConcatFromSequence", ["s"], "y", axes)) == wanted
+
+
+def test_sequences_that_are_put_together(tmp_path: Path) -> None:
+    put = ("SequenceInsert", ["one", "a", "position"], "s")
+    assert sequence(tmp_path, ("SequenceConstruct", ["a"], "one"), put, ("SequenceAt", ["s", "position"], "y")) == [
+        "x",
+        "y",
+        "z",
+    ]
+    joined = ("ConcatFromSequence", ["s"], "y", {"axis": 1, "new_axis": 1})
+    assert sequence(tmp_path, ("SequenceConstruct", ["a", "a"], "s"), joined) == [["x", "x"], ["y", "y"], ["z", "z"]]
 
 
 @pytest.mark.parametrize(

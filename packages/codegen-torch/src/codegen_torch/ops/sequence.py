@@ -8,7 +8,7 @@ from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, array
 from codegen_torch.facts import Fact, SequenceOf
-from codegen_torch.lower.registry import Int, List, Value, host_elements, op
+from codegen_torch.lower.registry import Int, List, Strings, Value, host_elements, op
 from codegen_torch.ops.cast import dtype_of
 from codegen_torch.ops.tensor import split_at
 from codegen_torch.symbols.namespaces import host, list_, runtime, torch
@@ -36,7 +36,7 @@ def sequence_at(xs: List, position: Int) -> Expr:
 
 
 @op("SequenceInsert", since=11)
-def sequence_insert(xs: List, x: Expr, position: Int | None = None) -> Expr:
+def sequence_insert(xs: List, x: Expr | Strings, position: Int | None = None) -> Expr:
     """Before a position, which counts from the end if it is negative; at the end without one."""
     if xs.op == "list.of" and (position is None or isinstance(position, int)):
         values = list(xs.inputs)
@@ -64,14 +64,10 @@ def sequence_length(xs: List) -> Expr:
 
 
 @op("SplitToSequence", since=11)
-def split_to_sequence(x: Expr, *, axis: int = 0, keepdims: int = 1) -> Expr:
-    """Without an input ``split``, parts of one, whose dimension goes unless ``keepdims``."""
-    return parts_of(x, 1, axis) if keepdims else list_.unbind(x, axis)
-
-
-@op("SplitToSequence", since=11)
-def split_to_sequence_of_parts(x: Expr, split: Expr, *, axis: int = 0, keepdims: int = 1) -> Expr:
-    """The parts' sizes, or one size for all; ``keepdims`` is of no account then."""
+def split_to_sequence(x: Expr, split: Expr | None = None, *, axis: int = 0, keepdims: int = 1) -> Expr:
+    """The parts' sizes, or one size for all; without them parts of one, whose dimension goes unless ``keepdims``."""
+    if split is None:
+        return parts_of(x, 1, axis) if keepdims else list_.unbind(x, axis)
     if split.rank is None:
         raise UnknownRank(split)
     if split.rank == 0:
@@ -81,6 +77,12 @@ def split_to_sequence_of_parts(x: Expr, split: Expr, *, axis: int = 0, keepdims:
     if sizes is None:
         return list_.split(x, host.tolist(split), axis)  # type: ignore[no-any-return]
     return list_.of(split_at(x, sizes, axis))  # type: ignore[no-any-return]
+
+
+@op("SplitToSequence", since=11)
+def split_strings_to_sequence(x: Strings, split: Expr | None = None, *, axis: int = 0, keepdims: int = 1) -> Expr:
+    sizes = None if split is None else host.tolist(split)
+    return runtime.parts_of_strings(x, sizes, axis, keepdim=bool(keepdims))  # type: ignore[no-any-return]
 
 
 def parts_of(x: Expr, size: int | Dim | Expr, axis: int) -> Expr:
@@ -93,6 +95,8 @@ def parts_of(x: Expr, size: int | Dim | Expr, axis: int) -> Expr:
 
 @op("ConcatFromSequence", since=11)
 def concat_from_sequence(xs: List, *, axis: int, new_axis: int = 0) -> Expr:
+    if xs.dtype is DType.STRING:
+        return runtime.join_strings(xs, axis, new_axis=bool(new_axis))  # type: ignore[no-any-return]
     if xs.op == "list.of" and xs.inputs:
         return (torch.stack if new_axis else torch.cat)(xs.inputs, dim=axis)  # type: ignore[no-any-return]
     return (list_.stack if new_axis else list_.cat)(xs, dim=axis)  # type: ignore[no-any-return]

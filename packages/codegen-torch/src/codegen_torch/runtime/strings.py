@@ -60,6 +60,21 @@ def split_strings(x: np.ndarray, delimiter: str = "", maxsplit: int = -1) -> tup
     return table.reshape((*x.shape, width)), counts.reshape(x.shape)
 
 
+def parts_of_strings(x: np.ndarray, sizes: Sequence[int] | int | None, dim: int, *, keepdim: bool) -> list[np.ndarray]:
+    """Split an array into parts of the given sizes, of one size, or without any of one element each."""
+    if sizes is None and not keepdim:
+        return [np.asarray(part, dtype=object) for part in np.moveaxis(x, dim, 0)]
+    if sizes is None or isinstance(sizes, int):
+        ends = range(0, x.shape[dim], sizes or 1)
+        return np.split(x, ends[1:], axis=dim) if ends else []
+    return np.split(x, np.cumsum(sizes)[:-1], axis=dim)
+
+
+def join_strings(xs: Sequence[np.ndarray], dim: int, *, new_axis: bool = False) -> np.ndarray:
+    """Join arrays along a dimension, or along a new one."""
+    return np.stack(xs, axis=dim) if new_axis else np.concatenate(xs, axis=dim)
+
+
 def normalize_strings(
     x: np.ndarray, stopwords: Sequence[str] = (), *, case: str = "NONE", case_sensitive: bool = False
 ) -> np.ndarray:

@@ -166,6 +166,19 @@ def stack_or_empty(xs: List, shape: tuple[Size, ...], dim: int, *, dtype: DType)
     return Fact(element.dtype, (*element.dims[:axis], count, *element.dims[axis:]))
 
 
+@symbol("runtime.parts_of_strings")
+def parts_of_strings(x: Tensor, sizes: tuple[Size, ...] | Size | None, dim: int, *, keepdim: bool) -> Fact:
+    rank = None if x.dims is None else len(x.dims) - (sizes is None and not keepdim)
+    return SequenceOf(Fact(x.dtype, None if rank is None else tuple(Dim.fresh() for _ in range(rank))))
+
+
+@symbol("runtime.join_strings")
+def join_strings(xs: List, dim: int, *, new_axis: bool = False) -> Fact:
+    element = element_of(xs)
+    rank = None if element.dims is None else len(element.dims) + new_axis
+    return Fact(element.dtype, None if rank is None else tuple(Dim.fresh() for _ in range(rank)))
+
+
 @symbol("maybe.is_there")
 def is_there(x: Value) -> Fact:
     """``x is not None``, a bool."""
