@@ -51,6 +51,28 @@ ROWS = [
     ),
     Row("DeformConv", 22, (IMAGE, floats(2, 3, 2, 2), floats(2, 8, 8, 7)), {}, (1,)),
 ]
+CUBE = floats(2, 3, 4)
+SCALES = np.float32([1, 1, 1.5, 2])
+TENSORS = [
+    Row("TopK", 11, (CUBE, np.array([2])), {}, (1,), outputs=2),
+    Row("ReduceMax", 18, (CUBE, np.array([1])), {}, (1,)),
+    Row("CumSum", 14, (CUBE, np.array(1)), {"exclusive": 1, "reverse": 1}, (1,)),
+    Row("DepthToSpace", 13, (floats(2, 8, 2, 3),), {"blocksize": 2}),
+    Row("ReverseSequence", 10, (CUBE, np.array([1, 2, 1])), {}),
+    Row("ScatterND", 18, (CUBE, np.array([[1], [1]]), floats(2, 3, 4)), {"reduction": "max"}),
+    Row("ScatterElements", 18, (CUBE, np.array([[[0, 1], [1, 0]]]), floats(1, 2, 2)), {"reduction": "mul"}),
+    Row("Resize", 13, (IMAGE, None, SCALES), {"mode": "linear", "coordinate_transformation_mode": "asymmetric"}, (2,)),
+    Row("Resize", 13, (IMAGE, None, SCALES), {"mode": "cubic", "cubic_coeff_a": -0.5}, (2,)),
+    Row("Resize", 13, (IMAGE, None, SCALES), {"mode": "nearest", "nearest_mode": "ceil"}, (2,)),
+    Row("Resize", 18, (IMAGE, None, None, np.array([3, 3])), {"mode": "linear", "antialias": 1, "axes": [2, 3]}, (3,)),
+    Row("GridSample", 20, (IMAGE, floats(2, 2, 3, 2)), {"mode": "cubic"}),
+    Row("GridSample", 20, (floats(2, 3, 6), floats(2, 4, 1)), {"mode": "linear"}),
+    Row("Pad", 19, (CUBE, np.array([0, 1, 0, 0, 1, 0])), {"mode": "wrap"}, (1,)),
+    Row("CenterCropPad", 18, (IMAGE, np.array([3, 12])), {"axes": [2, 3]}, (1,)),
+    Row("OneHot", 11, (np.array([1, 2]), np.array(5), floats(2)), {}, (1,)),
+    Row("GatherND", 12, (CUBE, np.array([[0, 1], [1, 2]])), {}),
+    Row("Einsum", 12, (CUBE, CUBE), {"equation": "bij,bkj->bik"}),
+]
 
 
 def flat(result: Any) -> list[torch.Tensor]:
@@ -58,7 +80,7 @@ def flat(result: Any) -> list[torch.Tensor]:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row.op} {row.attributes}")
+@pytest.mark.parametrize("row", ROWS + TENSORS, ids=lambda row: f"{row.op} {row.attributes}")
 def test_torch_exports_casts_moves_and_trains_it(row: Row, tmp_path: Path) -> None:
     (tmp_path / "m.onnx").write_bytes(model_of(row, symbolic=True).SerializeToString())
     convert(tmp_path / "m.onnx", tmp_path / "out")
@@ -69,7 +91,7 @@ def test_torch_exports_casts_moves_and_trains_it(row: Row, tmp_path: Path) -> No
     wanted = flat(model(*inputs))
 
     sum(value.sum() for value in wanted if value.requires_grad).backward()
-    gradients = [tensor.grad for tensor in (inputs[0], *model.parameters())]
+    gradients = [tensor.grad for tensor in (next(v for v in inputs if v.requires_grad), *model.parameters())]
     assert all(gradient is not None and gradient.isfinite().all() for gradient in gradients)
 
     given = [value.detach() for value in inputs]

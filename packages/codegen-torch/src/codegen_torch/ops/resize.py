@@ -151,8 +151,18 @@ def _places(
         changed = [i for i, (number, same) in enumerate(zip(numbers, stays, strict=True)) if size_of(number) != same]
         numbers, chosen = tuple(numbers[i] for i in changed), tuple(every[i] for i in changed)
     options: dict[str, Any] = {"sizes": numbers} if sizes is not None else {"scales": numbers}
+    if sizes is None and isinstance(numbers, tuple) and x.dims is not None:
+        options["sizes"] = _rounded_sizes([x.dims[axis] for axis in chosen or range(len(x.dims))], numbers)
     region = None if roi is None else _numbers(roi)
     return runtime.source_places(x, axes=chosen, coordinates=coordinates, policy=policy, roi=region, **options)  # type: ignore[no-any-return]
+
+
+def _rounded_sizes(lengths: Sequence[Size], scales: Sequence[float]) -> tuple[int, ...] | None:
+    """The sizes that come out, where they are known and only multiplying in float32 as ONNX does tells them."""
+    known = [length for length in lengths if isinstance(length, int)]
+    if len(known) < len(lengths) or all((scale * 256).is_integer() for scale in scales):
+        return None
+    return tuple(int(np.float32(length) * np.float32(scale)) for length, scale in zip(known, scales, strict=True))
 
 
 def _numbers(vector: Expr) -> Any:

@@ -63,12 +63,12 @@ def topk(x: Tensor, k: int, dim: int = -1, largest: bool = True) -> tuple[Tensor
 
 def unique(x: Tensor, dim: int | None = None, sorted: bool = True) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """The different elements, where each comes first, which of them each element is, and how often they are there."""
-    values, inverse, counts = torch.unique(x, return_inverse=True, return_counts=True, dim=dim)
+    _, inverse, counts = torch.unique(x.detach(), return_inverse=True, return_counts=True, dim=dim)
     inverse = inverse.flatten()
     places = torch.arange(len(inverse), device=x.device)
     first = torch.full_like(counts, len(inverse)).scatter_reduce(0, inverse, places, "amin")
     if not sorted:
         order = first.argsort()
-        values, first, counts = values.index_select(dim or 0, order), first[order], counts[order]
-        inverse = order.argsort()[inverse]
+        first, counts, inverse = first[order], counts[order], order.argsort()[inverse]
+    values = x.flatten()[first] if dim is None else x[(slice(None),) * (dim % x.dim()) + (first,)]
     return values, first, inverse, counts

@@ -19,16 +19,16 @@ def source_places(
     """Of each dimension to resample: its axis, where the new elements lie in the old ones, how many come for one."""
     axes = range(x.dim()) if axes is None else axes
     lengths = [x.shape[axis] for axis in axes]
-    if scales is not None:  # ONNX multiplies in float32
-        sizes = [
-            int(torch.tensor(scale, dtype=torch.float32) * length)
-            for scale, length in zip(scales, lengths, strict=True)
-        ]
-    else:
+    if scales is None:
         scales = [size / max(length, 1) for size, length in zip(sizes or (), lengths, strict=True)]
         if policy != "stretch":
             scales = [min(scales) if policy == "not_larger" else max(scales)] * len(scales)
             sizes = [int(scales[0] * length + 0.5) for length in lengths]
+    elif sizes is None and all((scale * 256).is_integer() for scale in scales):
+        sizes = [int(length * scale) for length, scale in zip(lengths, scales, strict=True)]
+    elif sizes is None:  # ONNX multiplies in float32
+        products = torch.tensor(scales, dtype=torch.float32) * torch.tensor(lengths, dtype=torch.float32)
+        sizes = products.long().tolist()
     roi = roi or [*[0.0] * len(lengths), *[1.0] * len(lengths)]
     places = []
     for position, (axis, length, size, scale) in enumerate(zip(axes, lengths, sizes or (), scales, strict=True)):
