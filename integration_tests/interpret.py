@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import importlib
+import itertools
 import operator
 import pkgutil
 from collections.abc import Callable, Iterable, Mapping
@@ -16,9 +17,11 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 from codegen_torch import runtime
+from codegen_torch.blocks import blocks_of, has_blocks, loop_parts
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot
+from codegen_torch.runtime import sequence
 from codegen_torch.symbols import SYMBOLS, Kind
 from codegen_torch.tensors import TensorRef
 from dataflow_ir import topo
@@ -39,20 +42,55 @@ def interpret(outputs: Mapping[str, Expr], inputs: Mapping[str, Tensor], stated:
     Raises:
         ValueError: Two inputs give one symbolic size different values, or differ from their stated type.
     """
-    order = topo(list(outputs.values()))
-    sizes = _sizes([*stated, *(expr for expr in order if expr.op == "input")], inputs)
-    values: dict[Expr, Any] = {}
-    for expr in order:
-        if expr.op == "input":
-            values[expr] = inputs[expr.attrs["name"]]
-        elif expr.op in ("weight", "constant"):
+    known = [expr for expr in topo(list(outputs.values())) if expr.op == "input"]
+    sizes = _sizes([*stated, *known], inputs)
+    values = _computed(outputs.values(), {expr: inputs[expr.attrs["name"]] for expr in known}, sizes)
+    return dict(zip(outputs, values, strict=True))
+
+
+def _computed(results: Iterable[Expr], given: Mapping[Expr, Any], sizes: Mapping[str, int]) -> list[Any]:
+    """The values of a graph, or of a block, whose inputs are given."""
+    values = dict(given)
+    wanted = list(results)
+    for expr in topo(wanted):
+        if expr in values:
+            continue
+        if expr.op in ("weight", "constant"):
             values[expr] = tensor_of(expr.attrs["ref"])
         elif expr.op == "literal":
             values[expr] = _attribute(expr.attrs["value"], (), sizes)
         else:
             operands = tuple(None if operand is None else values[operand] for operand in expr.inputs)
-            values[expr] = _apply(expr, operands, sizes)
-    return {name: values[expr] for name, expr in outputs.items()}
+            values[expr] = _control(expr, operands, sizes) if has_blocks(expr) else _apply(expr, operands, sizes)
+    return [values[expr] for expr in wanted]
+
+
+def _control(expr: Expr, operands: tuple[Any, ...], sizes: Mapping[str, int]) -> tuple[Any, ...]:
+    """The values of a branch or loop."""
+    values = dict(zip(expr.inputs, operands, strict=True))
+    if expr.op == "control.branch":
+        block = blocks_of(expr)["then" if operands[0] else "orelse"]
+        given = {param: values[value] for param, value in zip(block.code.captured, block.captures, strict=True)}
+        return tuple(_computed(block.code.body, given, sizes))
+    parts = loop_parts(expr)
+    captured = zip(parts.block.code.captured, parts.block.captures, strict=True)
+    given = {param: values[value] for param, value in captured}
+    carried = [values[value] for value in parts.initial]
+    lists: list[list[Any]] = [[] for _ in parts.collected]
+    goes_on = parts.cond is None or bool(operands[1])
+    steps = itertools.count() if parts.count is None else range(operands[0])
+    rows = zip(*(values[value] for value in parts.scanned), strict=True) if parts.scanned else itertools.repeat(())
+    for index, row in zip(steps, rows, strict=False):
+        if not goes_on:
+            break
+        given |= {parts.index: index, **dict(zip(parts.carried, carried, strict=True))}
+        given |= dict(zip(parts.elements, row, strict=True))
+        results = _computed(parts.block.code.body, given, sizes)
+        goes_on = parts.going_on is None or bool(results.pop(0))
+        carried = results[: len(carried)]
+        for values_so_far, value in zip(lists, results[len(carried) :], strict=True):
+            values_so_far.append(value)
+    return (*carried, *lists)
 
 
 def tensor_of(ref: TensorRef) -> Tensor | Any:
@@ -167,7 +205,26 @@ def _recurrent(
     return y, tuple(last) if kind == "lstm" else last[0]
 
 
+def _inserted(xs: list[Any], x: Any, position: int | None = None) -> list[Any]:
+    at = len(xs) if position is None else position
+    return [*xs[:at], x, *xs[at:]]
+
+
 _SPELLED: dict[str, Callable[..., Any]] = {
+    "list.of": lambda values: [*values],
+    "list.item": lambda xs, position: xs[position],
+    "list.inserted": _inserted,
+    "list.without": lambda xs, position=-1: [x for at, x in enumerate(xs) if at != position % len(xs)],
+    "list.len": lambda xs: len(xs),  # noqa: PLW0108  # called by keyword
+    "list.split": lambda x, split_size, dim=0: list(x.split(split_size, dim)),
+    "list.unbind": lambda x, dim=0: list(x.unbind(dim)),
+    "list.reversed": lambda xs: xs[::-1],
+    "list.cat": lambda xs, dim=0: torch.cat(xs, dim),
+    "list.stack": lambda xs, dim=0: torch.stack(xs, dim),
+    "maybe.is_there": lambda x: x is not None,
+    "maybe.is_missing": lambda x: x is None,
+    "maybe.value": lambda x: x,
+    "runtime.stack": lambda xs, shape, dim, dtype: sequence.stack(xs, shape, dim, dtype, torch.device("cpu")),
     "host.size": lambda x, axis: x.shape[axis],
     "host.item": lambda x: x.item(),
     "host.tolist": lambda x: x.tolist(),

@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
+import onnx_proto
 import onnxruntime
 import torch
+from codegen_torch.blocks import capture_tensors, everywhere
+from codegen_torch.expr import Expr
+from codegen_torch.layers import recover_layers
+from codegen_torch.lower.graph import lower
 from codegen_torch.pipeline import convert
+from codegen_torch.simplify import share, simplify
+from codegen_torch.simplify.sink import sink
 from converted import import_model
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
+from interpret import interpret
 from onnx import TensorProto, helper, numpy_helper
 
 ROWS = 2
@@ -212,3 +221,26 @@ def test_control_flow_computes_what_onnx_runtime_does(tmp_path: Path, model: onn
             found = generated(torch.from_numpy(x), torch.from_numpy(y), torch.tensor(count))
         for result, want in zip(found if isinstance(found, tuple) else (found,), wanted, strict=True):
             np.testing.assert_allclose(result.numpy(), want, rtol=1e-4, atol=1e-4)
+
+
+STAGES: dict[str, Callable[[dict[str, Expr]], dict[str, Expr]]] = {
+    "share": lambda outputs: everywhere(share, outputs),
+    "simplify": lambda outputs: everywhere(simplify, outputs),
+    "layers": lambda outputs: everywhere(lambda graph: share(recover_layers(graph)), outputs),
+    "sink": sink,
+    "capture": capture_tensors,
+}
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
+@given(models())
+def test_no_stage_changes_a_number(model: onnx.ModelProto) -> None:
+    lowered = lower(onnx_proto.loads(model.SerializeToString()), "net.onnx")
+    numbers = np.random.default_rng(0)
+    fed = {name: torch.from_numpy(numbers.normal(size=(ROWS, 3)).astype(np.float32)) for name in ("x", "y")}
+    fed["n"] = torch.tensor(2)
+    outputs = lowered.outputs
+    wanted = interpret(outputs, fed, lowered.inputs)
+    for stage in STAGES.values():
+        outputs = stage(outputs)
+        torch.testing.assert_close(interpret(outputs, fed, lowered.inputs), wanted, rtol=1e-4, atol=1e-4)

@@ -71,10 +71,10 @@ def hint(value: Expr, member_of: Callable[[Expr], str | None]) -> str | None:
             return None
         if isinstance(value.fact, Container):
             return spoken(value.origin.name) or ("items" if isinstance(value.fact, SequenceOf) else None)
+        if value.fact.host:
+            return "flag" if value.dtype is DType.BOOL else "size"
         if value.dtype is DType.BOOL or _is_additive_mask(value):
             return "mask"
-        if value.fact.host:
-            return "size"
         operands = data_operands(value)
         if not value.op.startswith(("Tensor.", "index.", "operator.mul")) or not operands or is_layer(value):
             break
