@@ -147,20 +147,42 @@ def test_equal_nodes_draw_each_for_itself(tmp_path: Path) -> None:
         helper.make_node("RandomNormalLike", ["x"], ["a"]),
         helper.make_node("RandomNormalLike", ["x"], ["b"]),
         helper.make_node("RandomUniform", [], ["c"], shape=[4], seed=5.0),
+        helper.make_node("RandomUniform", [], ["d"], shape=[4]),
         helper.make_node("Sub", ["a", "b"], ["y"]),
     ]
     info = helper.make_tensor_value_info
     graph = helper.make_graph(
-        nodes, "draws", [info("x", TensorProto.FLOAT, ["n"])], [info(name, TensorProto.FLOAT, None) for name in "yc"]
+        nodes, "draws", [info("x", TensorProto.FLOAT, ["n"])], [info(name, TensorProto.FLOAT, None) for name in "ycd"]
     )
     model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)])
     (tmp_path / "draws.onnx").write_bytes(model.SerializeToString())
     convert(tmp_path / "draws.onnx", tmp_path / "out")
     drawn = import_model(tmp_path / "out").load_model()
-    (y, c), (other, same) = drawn(torch.zeros(4)), drawn(torch.zeros(4))
+    (y, c, d), (other, same, new) = drawn(torch.zeros(4)), drawn(torch.zeros(4))
     assert y.abs().min() > 0
     assert not torch.equal(y, other)
     assert torch.equal(c, same)
+    assert not torch.equal(d, new)
+
+
+def test_draws_keep_their_order(tmp_path: Path) -> None:
+    """What is drawn first is drawn first, though it is used last."""
+    nodes = [
+        helper.make_node("RandomNormalLike", ["x"], ["a"]),
+        helper.make_node("RandomNormalLike", ["x"], ["b"], scale=2.0),
+        helper.make_node("Sub", ["b", "a"], ["y"]),
+    ]
+    info = helper.make_tensor_value_info
+    graph = helper.make_graph(
+        nodes, "order", [info("x", TensorProto.FLOAT, ["n"])], [info("y", TensorProto.FLOAT, None)]
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 22)])
+    (tmp_path / "order.onnx").write_bytes(model.SerializeToString())
+    convert(tmp_path / "order.onnx", tmp_path / "out")
+    torch.manual_seed(3)
+    first, second = torch.randn(4), torch.randn(4)
+    torch.manual_seed(3)
+    torch.testing.assert_close(import_model(tmp_path / "out").load_model()(torch.zeros(4)), second * 2 - first)
 
 
 @pytest.mark.parametrize(

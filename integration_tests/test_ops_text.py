@@ -18,7 +18,7 @@ from codegen_torch.lower.strings import _OPERATORS
 from codegen_torch.pipeline import convert
 from converted import import_model
 from one_node import Row, chain, check, lower_proto, model_of, table
-from onnx import TensorProto, defs, helper, numpy_helper
+from onnx import TensorProto, defs, helper, numpy_helper, parser
 from onnx.reference import ReferenceEvaluator
 from ort_oracle import by_runtime
 
@@ -71,6 +71,22 @@ MOVED = [
         Row("Split", 28, (WORDS, np.array([1, 2])), {"axis": 1}, (1,), outputs=2,
             expected=lambda x, s: (x[:, :1], x[:, 1:]))
         for _ in "x"
+    ),
+    *(
+        Row(op, opset, (x, *more), attributes, baked, expected, outputs)
+        for op, opset, x, more, attributes, baked, outputs, expected in (
+            ("Unique", 11, OTHER, (), {}, (), 4, None),
+            ("Unique", 28, OTHER, (), {"sorted": 0}, (), 1, lambda x: x),
+            ("Compress", 28, OTHER, (np.array([True, False, True]),), {"axis": 0}, (), 1, None),
+            ("NonZero", 28, OTHER, (), {}, (), 1, lambda x: np.array([[0, 1]])),
+            ("Trilu", 28, WORDS, (), {"upper": 0}, (), 1, lambda x: np.where(np.tri(2, 3, dtype=bool), x, "")),
+            ("CenterCropPad", 18, OTHER, (np.array([5]),), {}, (1,), 1, lambda x, s: texts("", *x, "")),
+            ("ReverseSequence", 28, WORDS, (np.array([2, 3]),), {"batch_axis": 0, "time_axis": 1}, (), 1,
+             lambda x, n: texts([*x[0, 1::-1], x[0, 2]], x[1, ::-1])),
+            ("DepthToSpace", 28, np.resize(WORDS, (1, 4, 1, 1)), (), {"blocksize": 2}, (), 1,
+             lambda x: x.reshape(1, 1, 2, 2)),
+            ("ScatterND", 28, OTHER, (np.array([[2]]), texts("new")), {}, (), 1, lambda x, i, u: texts(*x[:2], "new")),
+        )
     ),
     *(
         Row("ScatterElements", 28, (WORDS, np.array([[1, 1, 0]]), texts(["a", "b", "c"])), baked=baked)
@@ -264,6 +280,37 @@ def test_a_converted_model(tmp_path: Path) -> None:
     wanted = ReferenceEvaluator(model).run(None, {"index": index, "text": text})
     assert out.tolist() == wanted[0].tolist() == [["wörd 7!"], ["wörd 299?"]]
     assert same.tolist() == [True, False]
+
+
+LOOP = """<ir_version: 9, opset_import: ["" : 20]> loop (string[n] a, int64 k) => (string[n] y, string[s, n] all)
+<bool go = {1}> { y, all = Loop (k, go, a) <body = b (int64 i, bool c, string[n] s)
+=> (bool c2, string[n] s2, string[n] o) { c2 = Identity(c) s2 = StringConcat(s, a) o = Identity(s2) }> }"""
+SCAN = """<ir_version: 9, opset_import: ["" : 20]> scan (string[n] a) => (string[m] y) {
+y = Scan <num_scan_inputs = 1, body = b (string s) => (string o) { o = StringConcat(s, s) }> (a) }"""
+IF = """<ir_version: 9, opset_import: ["" : 20]> choice (string[n] a, bool c) => (string[m] y) {
+y = If (c) <then_branch = t () => (string[m] r) { r = StringConcat(a, a) },
+else_branch = e () => (string[m] q) { q = Identity(a) }> }"""
+
+
+@pytest.mark.parametrize(
+    ("text", "more", "wanted"),
+    [
+        (LOOP, 0, (["x", "y"], [])),
+        (LOOP, 2, (["xxx", "yyy"], [["xx", "yy"], ["xxx", "yyy"]])),
+        (SCAN, None, (["xx", "yy"],)),
+        (IF, True, (["xx", "yy"],)),
+        (IF, False, (["x", "y"],)),
+    ],
+    ids=["loop 0", "loop 2", "scan", "if", "else"],
+)
+def test_in_branches_and_loops(text: str, more: Any, wanted: tuple[Any, ...], tmp_path: Path) -> None:
+    (tmp_path / "model.onnx").write_bytes(parser.parse_model(text).SerializeToString())
+    convert(tmp_path / "model.onnx", tmp_path / "out")
+    fed = [texts("x", "y")] if more is None else [texts("x", "y"), torch.tensor(more)]
+    found = import_model(tmp_path / "out").load_model()(*fed)
+    for value, want in zip(found if isinstance(found, tuple) else (found,), wanted, strict=True):
+        assert value.tolist() == want
+        assert value.dtype == object
 
 
 def test_the_operators_on_numbers_are_those_whose_types_include_strings() -> None:

@@ -14,6 +14,7 @@ from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, data_operands
 from codegen_torch.names import Identifier
+from codegen_torch.symbols import SYMBOLS
 
 MAX_DEPTH = 4
 """Calls nested deeper than this are hard to read."""
@@ -135,7 +136,7 @@ def make_plan(
     loops = find_loops(region)
     in_loops = {call for loop in loops.values() for call in loop.calls}
     counts = _use_counts(region)
-    named = {*region.params, *named} | {value for value, count in counts.items() if count > 1}
+    named = {*region.params, *named, *_ordered(region)} | {value for value, count in counts.items() if count > 1}
     draft = _Draft(region, hints, level)
     sources: dict[Expr, Source] = {}
     statements: list[Statement] = []
@@ -167,6 +168,13 @@ def make_plan(
         statement.uses, statement.inlined = _spelled_out(operands_of(unit), named, producers)
     uses, inlined = _spelled_out(region.results, named, producers)
     return Plan(kept, list(region.results), uses, inlined, producers)
+
+
+def _ordered(region: Region) -> list[Expr]:
+    """Values that are computed in the order of the statements, for each computation changes what the next one gives."""
+    effects = [unit for unit in region.units if isinstance(unit, Expr) and unit.op in SYMBOLS]
+    effects = [unit for unit in effects if SYMBOLS[unit.op].effect]
+    return effects if len(effects) > 1 else []
 
 
 def _use_counts(region: Region) -> dict[Expr, int]:

@@ -15,6 +15,7 @@ from codegen_torch.expr import Expr, Slot, array, call, in_block, literal
 from codegen_torch.facts import Fact, Facts, KindError, SequenceOf, Size, joined
 from codegen_torch.lower.loops import Settled, outside
 from codegen_torch.lower.registry import Context, Int, List, NotApplicable, Obstructed, Subgraphs, Value, op
+from codegen_torch.ops.sequence import unbound
 from codegen_torch.symbols import FactError
 from codegen_torch.symbols.namespaces import F, host, index, list_, maybe, runtime
 from codegen_torch.symbols.sequence import element_of
@@ -232,13 +233,13 @@ def _grows(param: Expr, initial: Expr, new: Expr, uses: Counter[Expr]) -> bool:
 def _stacked(values: Expr, dim: int, *, certain: bool) -> Expr:
     """A list as one tensor. Where it may be empty, the result has the sizes that are known, and 0 for others."""
     assert isinstance(values.fact, SequenceOf)
-    if certain:
-        return list_.stack(values, dim=dim)  # type: ignore[no-any-return]
     element = values.fact.element
-    if element.dtype is DType.STRING:
-        raise NotApplicable("strings are not collected")
+    if certain and element.dtype is not DType.STRING:
+        return list_.stack(values, dim=dim)  # type: ignore[no-any-return]
     sizes = [size if isinstance(size, int) or size.is_bound() else 0 for size in element.dims or ()]
     sizes.insert(dim % (len(sizes) + 1), 0)
+    if element.dtype is DType.STRING:
+        return runtime.join_strings(values, dim, new_axis=True, empty=tuple(sizes))  # type: ignore[no-any-return]
     return runtime.stack(values, tuple(sizes), dim, dtype=element.dtype)  # type: ignore[no-any-return]
 
 
@@ -281,8 +282,8 @@ def _padded(numbers: Sequence[int], count: int) -> list[int]:
 
 
 def _slices(x: Expr, axis: int, *, backwards: bool) -> Expr:
-    slices = list_.unbind(x, axis)
-    return list_.reversed(slices) if backwards else slices  # type: ignore[no-any-return]
+    slices = unbound(x, axis)
+    return list_.reversed(slices) if backwards else slices
 
 
 def _scan(
@@ -328,7 +329,7 @@ def scan_of_batches(
         raise FactError(f"a scan of {len(inputs)} inputs with a body of {len(body.inputs)}")
     outer = _Body(subgraphs)
     outer.begin("batch")
-    batches = [list_.unbind(x, 0) for x in inputs]
+    batches = [unbound(x, 0) for x in inputs]
     names = [value.name for value in body.inputs]
     elements = [parameter(name, element_of(batch.fact)) for name, batch in zip(names, batches, strict=True)]
     lengths_of = [] if lengths is None else [parameter("length", Fact(lengths.dtype, ()))]

@@ -67,7 +67,7 @@ def sequence_length(xs: List) -> Expr:
 def split_to_sequence(x: Expr, split: Expr | None = None, *, axis: int = 0, keepdims: int = 1) -> Expr:
     """The parts' sizes, or one size for all; without them parts of one, whose dimension goes unless ``keepdims``."""
     if split is None:
-        return parts_of(x, 1, axis) if keepdims else list_.unbind(x, axis)
+        return parts_of(x, 1, axis) if keepdims else unbound(x, axis)
     if split.rank is None:
         raise UnknownRank(split)
     if split.rank == 0:
@@ -83,6 +83,13 @@ def split_to_sequence(x: Expr, split: Expr | None = None, *, axis: int = 0, keep
 def split_strings_to_sequence(x: Strings, split: Expr | None = None, *, axis: int = 0, keepdims: int = 1) -> Expr:
     sizes = None if split is None else host.tolist(split)
     return runtime.parts_of_strings(x, sizes, axis, keepdim=bool(keepdims))  # type: ignore[no-any-return]
+
+
+def unbound(x: Expr, axis: int) -> Expr:
+    """The slices along an axis, as a list."""
+    if x.dtype is DType.STRING:
+        return runtime.parts_of_strings(x, None, axis, keepdim=False)  # type: ignore[no-any-return]
+    return list_.unbind(x, axis)  # type: ignore[no-any-return]
 
 
 def parts_of(x: Expr, size: int | Dim | Expr, axis: int) -> Expr:

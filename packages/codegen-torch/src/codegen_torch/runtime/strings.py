@@ -70,8 +70,12 @@ def parts_of_strings(x: np.ndarray, sizes: Sequence[int] | int | None, dim: int,
     return np.split(x, np.cumsum(sizes)[:-1], axis=dim)
 
 
-def join_strings(xs: Sequence[np.ndarray], dim: int, *, new_axis: bool = False) -> np.ndarray:
-    """Join arrays along a dimension, or along a new one."""
+def join_strings(
+    xs: Sequence[np.ndarray], dim: int, *, new_axis: bool = False, empty: Sequence[int] = ()
+) -> np.ndarray:
+    """Join arrays along a dimension, or along a new one; of none, make an empty array of the given shape."""
+    if not xs and empty:
+        return np.empty(tuple(empty), dtype=object)
     return np.stack(xs, axis=dim) if new_axis else np.concatenate(xs, axis=dim)
 
 

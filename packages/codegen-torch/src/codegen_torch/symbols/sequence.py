@@ -168,12 +168,17 @@ def stack_or_empty(xs: List, shape: tuple[Size, ...], dim: int, *, dtype: DType)
 
 @symbol("runtime.parts_of_strings")
 def parts_of_strings(x: Tensor, sizes: tuple[Size, ...] | Size | None, dim: int, *, keepdim: bool) -> Fact:
-    rank = None if x.dims is None else len(x.dims) - (sizes is None and not keepdim)
-    return SequenceOf(Fact(x.dtype, None if rank is None else tuple(Dim.fresh() for _ in range(rank))))
+    if x.dims is None:
+        return SequenceOf(Fact(x.dtype, None))
+    axis = normal(dim, len(x.dims))
+    before, after = x.dims[:axis], x.dims[axis + 1 :]
+    if sizes is None:
+        return SequenceOf(Fact(x.dtype, (*before, *((1,) if keepdim else ()), *after)), x.dims[axis])
+    return SequenceOf(Fact(x.dtype, (*before, Dim.fresh(), *after)))
 
 
 @symbol("runtime.join_strings")
-def join_strings(xs: List, dim: int, *, new_axis: bool = False) -> Fact:
+def join_strings(xs: List, dim: int, *, new_axis: bool = False, empty: tuple[Size, ...] = ()) -> Fact:
     element = element_of(xs)
     rank = None if element.dims is None else len(element.dims) + new_axis
     return Fact(element.dtype, None if rank is None else tuple(Dim.fresh() for _ in range(rank)))
