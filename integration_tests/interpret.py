@@ -186,6 +186,14 @@ def _rms_norm(x: Tensor, weight: Tensor | None, eps: float | None = None, **shap
     return F.rms_norm(x, shape.get("normalized_shape") or weight.shape, weight, eps)  # type: ignore[union-attr]
 
 
+def _group_norm(x: Tensor, weight: Tensor, bias: Tensor, num_groups: int, eps: float = 1e-5) -> Tensor:
+    return F.group_norm(x, num_groups, weight, bias, eps)
+
+
+def _instance_norm(x: Tensor, weight: Tensor, bias: Tensor, eps: float = 1e-5) -> Tensor:
+    return F.instance_norm(x, weight=weight, bias=bias, eps=eps)
+
+
 def _recurrent(
     kind: str,
     tensors: list[Tensor],
@@ -258,4 +266,6 @@ _LAYERS: dict[str, Callable[..., Any]] = {
     **{f"nn.Conv{n}d": getattr(F, f"conv{n}d") for n in (1, 2, 3)},
     **{f"nn.ConvTranspose{n}d": getattr(F, f"conv_transpose{n}d") for n in (1, 2, 3)},
     **{f"nn.BatchNorm{n}d": F.batch_norm for n in (1, 2, 3)},
+    **{f"nn.InstanceNorm{n}d": _instance_norm for n in (1, 2, 3)},
+    "nn.GroupNorm": _group_norm,
 }

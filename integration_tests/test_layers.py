@@ -77,6 +77,16 @@ TOKENS = value("t", BATCH, SEQ, dtype=DType.BOOL)
 ROWS = t.arange(0, BATCH, dtype=DType.INT64).unsqueeze(1).unsqueeze(2).unsqueeze(3)
 COLUMNS = t.arange(0, SEQ, dtype=DType.INT64).unsqueeze(0).unsqueeze(1).unsqueeze(2)
 
+MAPS = value("x", BATCH, 6, SEQ, 4)
+
+
+def by_group(ones: float = 1.0, zeros: float = 0.0) -> Expr:
+    """Three groups of two channels, as exporters normalize them: as instances."""
+    filled = [weight(TensorRef.filled((3,), DType.FLOAT32, fill)) for fill in (ones, zeros)]
+    y = F.instance_norm(MAPS.reshape(BATCH, 3, -1), None, None, *filled, eps=1e-3)
+    return y.reshape(BATCH, 6, SEQ, 4) * stored(6, 1, 1) + stored(1, 6, 1, 1)
+
+
 GRAPHS: dict[str, tuple[Expr, str]] = {
     "linear": (stored(6) + X @ stored(8, 6), "nn.Linear"),
     "conv1d of GPT-2": (F.linear(X.reshape(-1, 8), stored(6, 8), stored(6)).unflatten(0, (BATCH, SEQ)), "nn.Linear"),
@@ -96,6 +106,10 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
         ),
         "nn.BatchNorm1d",
     ),
+    "group norm": (by_group(), "nn.GroupNorm"),
+    "instance norm": (F.instance_norm(MAPS, None, None, stored(6), stored(6), eps=1e-3), "nn.InstanceNorm2d"),
+    "scaled groups": (by_group(ones=2.0), "operator.add"),
+    "shifted groups": (by_group(zeros=1.0), "operator.add"),
     "rms norm": (SCALE * (X * t.reciprocal(t.sqrt((X**2).mean(-1, keepdim=True) + number(1e-6)))), "nn.RMSNorm"),
     "layer norm": (
         CENTRED / t.sqrt((CENTRED**2).mean(-1, keepdim=True) + number(1e-5)) * SCALE + SHIFT,

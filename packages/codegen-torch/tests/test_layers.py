@@ -178,6 +178,23 @@ def test_batch_norm_is_the_layer_for_the_rank(rank: int, layer: int) -> None:
     assert [operand.op for operand in layer_expr.inputs[1:]] == ["constant", "constant", "weight", "weight"]
 
 
+def by_group(*back: int | Dim, scale: Expr | None = None) -> Expr:
+    """Two groups of channels, normalized as instances, in another shape."""
+    filled = [weight(TensorRef.filled((2,), DType.FLOAT32, fill)) for fill in (1.0, 0.0)]
+    y = F.instance_norm(value("x", BATCH, 4, 6).reshape(BATCH, 2, -1), None, None, *filled).reshape(*back)
+    return y * (stored("w", 4, 1) if scale is None else scale) + stored("b", 4, 1)
+
+
+def test_groups_normalized_as_instances_are_a_group_norm() -> None:
+    assert recovered(by_group(BATCH, 4, 6)) == "nn.GroupNorm(x, w[4], b[4], num_groups=2)"
+
+
+@pytest.mark.parametrize("before", [by_group(BATCH, 4, 3, 2), by_group(BATCH, 4, 6, scale=stored("w", 6))], ids=name)
+def test_groups_of_another_shape_or_scale_stay(before: Expr) -> None:
+    assert "group_norm" not in recovered(before)
+    assert "GroupNorm" not in recovered(before)
+
+
 SCALE, SHIFT = stored("s", 8), stored("t", 8)
 SQUARES = [X**2, X**2.0, X ** number(2.0), X * X]
 MEANS = [square.mean(-1, keepdim=True) + number(1e-6) for square in SQUARES]

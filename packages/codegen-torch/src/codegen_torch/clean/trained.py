@@ -15,12 +15,15 @@ _FLOATS = frozenset({DataType.FLOAT, DataType.FLOAT16, DataType.DOUBLE, DataType
 # The inputs of an operator, called by its domain where that is not ONNX's own, that hold what training changes.
 _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "BatchNormalization": (1, 2),
+    "CausalConvWithState": (1, 2),
     "Conv": (1, 2),
     "ConvTranspose": (1, 2),
+    "DeformConv": (1, 3),
     "Einsum": (0, 1, 2, 3),
     "GRU": (1, 2, 3),
     "Gather": (0,),
     "Gemm": (1, 2),
+    "GroupNormalization": (1, 2),
     "InstanceNormalization": (1, 2),
     "LSTM": (1, 2, 3, 7),
     "LayerNormalization": (1, 2),

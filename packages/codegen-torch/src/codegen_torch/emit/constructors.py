@@ -83,6 +83,22 @@ def _batch_norm(layer: Expr, shapes: _Shapes) -> list[Argument]:
     ]
 
 
+def _group_norm(layer: Expr, shapes: _Shapes) -> list[Argument]:
+    return [
+        Argument("num_groups", layer.attrs["num_groups"]),
+        Argument("num_channels", shapes["weight"][0]),
+        *_settings(layer, eps=1e-5),
+    ]
+
+
+def _instance_norm(layer: Expr, shapes: _Shapes) -> list[Argument]:
+    return [
+        Argument("num_features", shapes["weight"][0]),
+        *_settings(layer, eps=1e-5),
+        Argument("affine", "weight" in shapes, False),
+    ]
+
+
 def _layer_norm(layer: Expr, shapes: _Shapes) -> list[Argument]:
     return [
         Argument("normalized_shape", _single(shapes["weight"])),
@@ -127,6 +143,8 @@ _CONSTRUCTORS: dict[str, Callable[[Expr, _Shapes], list[Argument]]] = {
     "nn.ConvTranspose": _conv_transpose,
     "nn.Embedding": _embedding,
     "nn.GRU": _recurrent,
+    "nn.GroupNorm": _group_norm,
+    "nn.InstanceNorm": _instance_norm,
     "nn.LSTM": _recurrent,
     "nn.LayerNorm": _layer_norm,
     "nn.Linear": _linear,

@@ -21,6 +21,7 @@ from codegen_torch.layers.patterns import (
 from codegen_torch.layers.refs import buffer, parameter
 from codegen_torch.layers.rules import Family
 from codegen_torch.symbols.namespaces import F, nn
+from codegen_torch.tensors import TensorRef
 
 SPELLED_OUT = Family()
 RULES = Family()
@@ -97,6 +98,44 @@ def root_mean_square(x: Expr, mean: Expr, eps: Expr) -> Expr:
     return F.rms_norm(x, normalized_shape=_shape(mean), eps=_written(eps))  # type: ignore[no-any-return]
 
 
+@SPELLED_OUT(P.operator.add(once(P.operator.mul(once(P.Tensor.reshape(V.norm).named("back")), V.scale)), V.shift))
+def grouped_instances(norm: Expr, back: Expr, scale: Expr, shift: Expr) -> Expr | None:
+    """Normalizing groups of channels as instances, times a scale and plus a shift per channel, is F.group_norm."""
+    found = _groups(norm, back)
+    if found is None:
+        return None
+    x, groups, channels = found
+    per_channel = (channels, *(1,) * (len(x.dims or ()) - 2))
+    if not all(dims in (per_channel, (1, *per_channel)) for dims in (scale.dims, shift.dims)):
+        return None
+    weight, bias = scale.reshape(channels), shift.reshape(channels)
+    return F.group_norm(x, groups, weight, bias, eps=norm.attrs.get("eps", 1e-5))  # type: ignore[no-any-return]
+
+
+def _groups(norm: Expr, back: Expr) -> tuple[Expr, int, int] | None:
+    """The input, the number of groups and of channels, where instances are groups, neither scaled nor shifted."""
+    inner = norm.inputs[0] if norm.op == "F.instance_norm" else None
+    if inner is None or inner.op != "Tensor.reshape" or inner.rank != 3:
+        return None
+    x = inner.inputs[0]
+    if x.dims is None or x.dims != back.dims or len(x.dims) < 3 or inner.dims[0] != x.dims[0]:
+        return None
+    groups, channels = inner.dims[1], x.dims[1]
+    if not isinstance(groups, int) or not isinstance(channels, int) or channels % groups:
+        return None
+    _, _, _, scale, shift = norm.inputs
+    return (x, groups, channels) if _is_filled(scale, 1) and _is_filled(shift, 0) else None
+
+
+def _is_filled(expr: Expr | None, number: float) -> bool:
+    """Whether all elements of a stored tensor are this number."""
+    stored = parameter(expr)
+    if stored is None:
+        return False
+    ref: TensorRef = stored.attrs["ref"]
+    return ref.size > 0 and ref.is_uniform() and bool((ref.numpy() == number).all())
+
+
 def _written(eps: Expr) -> float:
     value = number(eps)
     assert value is not None
@@ -114,6 +153,24 @@ def batch_norm(norm: Expr) -> Expr | None:
     if None in statistics or weight is None or bias is None:
         return None
     return call(f"nn.BatchNorm{_DIMENSIONS[x.rank]}d", x, *statistics, weight, bias, **norm.attrs)
+
+
+@RULES(V("norm", op="F.group_norm"))
+def group_norm(norm: Expr) -> Expr | None:
+    """A normalization of groups with stored scale and shift is an nn.GroupNorm layer."""
+    x, scale, shift = norm.inputs
+    weight, bias = parameter(scale), parameter(shift)
+    return None if weight is None or bias is None else nn.GroupNorm(x, weight, bias, **norm.attrs)
+
+
+@RULES(V("norm", op="F.instance_norm"))
+def instance_norm(norm: Expr) -> Expr | None:
+    """A normalization of instances with stored scale and shift is an nn.InstanceNorm layer."""
+    x, _, _, scale, shift = norm.inputs
+    weight, bias = parameter(scale), parameter(shift)
+    if x.rank not in _DIMENSIONS or x.rank == 2 or weight is None or bias is None:
+        return None
+    return call(f"nn.InstanceNorm{_DIMENSIONS[x.rank]}d", x, weight, bias, **norm.attrs)
 
 
 @RULES(P.F.layer_norm(x, V.scale, opt(V.shift), eps=opt(V.eps)))

@@ -36,6 +36,13 @@ def rms_norm(x: Tensor, weight: Tensor | None = None, *, eps: float | None = Non
     return Fact(x.dtype, x.dims)
 
 
+@symbol("nn.GroupNorm")
+def group_norm(
+    x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, num_groups: int, eps: float = 1e-5
+) -> Facts:
+    return Fact(x.dtype, x.dims)
+
+
 @symbol("nn.PReLU")
 def prelu(x: Tensor, weight: Tensor) -> Facts:
     return Fact(x.dtype, x.dims)
@@ -86,6 +93,12 @@ def _register(count: int) -> None:
             groups=groups,
             dilation=dilation,
         )
+
+    @symbol(f"nn.InstanceNorm{count}d")
+    def instance_norm(
+        x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float = 1e-5
+    ) -> Facts:
+        return Fact(x.dtype, x.dims)
 
     @symbol(f"nn.BatchNorm{count}d")
     def batch_norm(
