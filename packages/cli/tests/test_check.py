@@ -53,7 +53,7 @@ def test_every_obstacle_is_listed(odd: Path) -> None:
     result = run("check", odd)
     assert result.exit_code == 3
     assert result.stdout == (
-        f"{odd}: 3 nodes stand in the way, for 2 reasons\n"
+        f"{odd}: 3 obstacles, for 2 reasons\n"
         "\n"
         "com.example.Wave (opset 1), 2×: the operator is not supported\n"
         "  hint: define it in a Python file and give that with --ops\n"
@@ -83,7 +83,7 @@ def test_operators_of_ones_own_count(odd: Path, tmp_path: Path) -> None:
     (tmp_path / "my_ops.py").write_text(OPERATORS, "utf-8")
     result = run("check", odd, "--ops", tmp_path / "my_ops.py")
     assert result.exit_code == 3
-    assert "for 1 reasons" in result.stdout
+    assert "for 1 reason\n" in result.stdout
     assert "Wave" not in result.stdout
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onnxgen.exits import Exit, explained, printable
+from onnxgen.words import counted
 
 if TYPE_CHECKING:
     from codegen_torch.errors import Obstacle
@@ -61,7 +62,7 @@ def _text(model: Path, obstacles: list[Obstacle]) -> str:
     if not obstacles:
         return printable(f"{model}: everything in it can be converted")
     groups = grouped(obstacles)
-    lines = [f"{model}: {len(obstacles)} nodes stand in the way, for {len(groups)} reasons"]
+    lines = [f"{model}: {counted(len(obstacles), 'obstacle')}, for {counted(len(groups), 'reason')}"]
     for group in groups:
         lines += ["", f"{group.op} (opset {group.version}), {len(group.nodes)}×: {group.reason}"]
         lines += [f"  hint: {group.hint}"] if group.hint else []

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from onnxgen.exits import explained
+from onnxgen.words import counted
 
 if TYPE_CHECKING:
     from codegen_torch.support import Support
@@ -52,7 +53,7 @@ def _text(rows: list[Support]) -> str:
     for domain, group in itertools.groupby(rows, key=lambda row: row.domain):
         found = list(group)
         width = max(len(row.op_type) for row in found)
-        lines += ["", f"{domain}: {len(found)} operators"]
+        lines += ["", f"{domain}: {counted(len(found), 'operator')}"]
         lines += [f"  {row.op_type:{width}}  {_spans(row)}" for row in found]
     return "\n".join(lines[1:])
 
@@ -61,7 +62,7 @@ def _markdown(rows: list[Support]) -> str:
     lines = []
     for domain, group in itertools.groupby(rows, key=lambda row: row.domain):
         found = list(group)
-        lines += ["", f"## {domain}: {len(found)} operators", "", "| operator | opsets |", "|---|---|"]
+        lines += ["", f"## {domain}: {counted(len(found), 'operator')}", "", "| operator | opsets |", "|---|---|"]
         lines += [f"| {row.op_type} | {_spans(row)} |" for row in found]
     return "\n".join(lines[1:])
 
