@@ -86,7 +86,7 @@ CASES = [
     ("gpt2", optimized, {"FastGelu", "FusedMatMul"}),
 ]
 LONG = [
-    ("llama", pairs, {"QuantizeLinear", "DequantizeLinear"}),
+    ("vit", pairs, {"QuantizeLinear", "DequantizeLinear"}),
     ("bert", optimized, {"BiasGelu"}),
     ("gpt2", operators, {"QLinearMul"}),
     ("llama", dynamic, {"DynamicQuantizeLinear"}),
