@@ -128,7 +128,8 @@ def test_every_version_of_every_operator_is_covered() -> None:
     missing = {
         f"{domain or 'ai.onnx'}.{name}-{version}"
         for (domain, name), versions in HISTORY.items()
-        for version in versions
+        for version, schema in versions.items()
+        if not schema.deprecated  # Scatter 11 and Upsample 10 only say that there is none any more
         if not definitions(domain, name, version) and (domain, name) not in NOT_COVERED
     }
     assert missing == set()
