@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnx
 import pytest
 import torch
 from codegen_torch.errors import UnsupportedError
@@ -65,6 +66,20 @@ def test_distributions(op: str, dtype: int | None, opset: int, seed: dict[str, f
         assert values.max() <= 5
         assert abs(values.mean() - 2) < 0.1
         assert abs(values.std() - 6 / 12**0.5) < 0.05
+
+
+@pytest.mark.parametrize("seed", [{}, {"seed": 7.0}], ids=str)
+@pytest.mark.parametrize("op", ["RandomNormal", "RandomUniform"])
+def test_a_single_number(op: str, seed: dict[str, float]) -> None:
+    empty = helper.make_attribute("shape", [], attr_type=onnx.AttributeProto.INTS)
+    node = helper.make_node(op, [], ["y"], **seed)
+    node.attribute.append(empty)
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [])
+    model = helper.make_model(helper.make_graph([node], op, [], [result]), opset_imports=[helper.make_opsetid("", 22)])
+    lowered = lower_proto(model)
+    first, second = (interpret(lowered.outputs, {})["y"] for _ in range(2))
+    assert first.shape == ()
+    assert torch.equal(first, second) == bool(seed)
 
 
 @pytest.mark.parametrize("seed", [{}, {"seed": 1.0}], ids=str)

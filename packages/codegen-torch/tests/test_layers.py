@@ -182,7 +182,7 @@ def by_group(*back: int | Dim, scale: Expr | None = None) -> Expr:
     """Two groups of channels, normalized as instances, in another shape."""
     filled = [weight(TensorRef.filled((2,), DType.FLOAT32, fill)) for fill in (1.0, 0.0)]
     y = F.instance_norm(value("x", BATCH, 4, 6).reshape(BATCH, 2, -1), None, None, *filled).reshape(*back)
-    return y * (stored("w", 4, 1) if scale is None else scale) + stored("b", 4, 1)
+    return y * (stored("w", 4, 1) if scale is None else scale) + stored("b", 4, 1)  # type: ignore[no-any-return]
 
 
 def test_groups_normalized_as_instances_are_a_group_norm() -> None:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+from importlib import resources
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
+from codegen_torch.emit.module import TAKEN_CLASSES
 from codegen_torch.emit.naming import GENERIC, MODULE_NAMES, attention_roles, hint, is_generic, unique
 from codegen_torch.expr import Expr, graph_input
 from codegen_torch.facts import Fact
@@ -81,3 +85,13 @@ def test_operands_of_attention_have_their_roles() -> None:
     assert [roles[value] for value in attention.inputs[:3] if value is not None] == ["q", "k", "v"]
     assert roles[moved] == "k"
     assert not {q, k, v} & roles.keys()
+
+
+def test_no_class_is_called_like_what_copied_functions_import() -> None:
+    imported: set[str] = set()
+    for file in resources.files("codegen_torch.runtime").iterdir():
+        tree = ast.parse(file.read_text("utf-8")) if file.name.endswith(".py") else ast.Module([])
+        for statement in tree.body:
+            if isinstance(statement, ast.Import | ast.ImportFrom):
+                imported.update(alias.asname or alias.name.partition(".")[0] for alias in statement.names)
+    assert {name for name in imported if name[0].isupper()} <= TAKEN_CLASSES | MODULE_NAMES

@@ -27,7 +27,10 @@ _CAST = """\
         if key in tensors:
             tensor.data = tensor.data.to(tensors[key].dtype)
 """
-_TAKEN_CLASSES = frozenset({"F", "Model", "Path", "Tensor", "Any", "Image", "None", "True", "False"})
+TAKEN_CLASSES = frozenset(
+    {"F", "Model", "None", "True", "False"} | {"Any", "Callable", "Image", "Mapping", "Path", "Sequence", "Tensor"}
+)
+"""Names that mean something else in a generated module: what runtime functions import, among others."""
 
 
 @dataclass(slots=True)
@@ -109,7 +112,7 @@ def write_module(
 
 def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
     """Give every class a name of its own; the root's comes first."""
-    taken = set(_TAKEN_CLASSES) | MODULE_NAMES
+    taken = set(TAKEN_CLASSES) | MODULE_NAMES
     if root.base == "Model":
         taken.discard("Model")
     for definition in [root, *(d for d in definitions if d is not root)]:

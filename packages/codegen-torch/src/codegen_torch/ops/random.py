@@ -31,6 +31,15 @@ def _float_type(dtype: int | None, default: DType) -> DType:
     return found
 
 
+def _drawn(name: str, shape: tuple[int, ...], dtype: DType, seed: int | None) -> Expr:
+    """Numbers of a shape; torch draws none without a size."""
+    if not shape:
+        return _drawn(name, (1,), dtype, seed).squeeze(0)  # type: ignore[no-any-return]
+    if seed is None:
+        return getattr(torch, name)(*shape, dtype=dtype)  # type: ignore[no-any-return]
+    return getattr(runtime, f"seeded_{name}")(shape, seed, dtype=dtype)  # type: ignore[no-any-return]
+
+
 def _scaled(x: Expr, scale: float, shift: float) -> Expr:
     x = x if scale == 1.0 else x * scale
     return x if shift == 0.0 else x + shift
@@ -40,18 +49,14 @@ def _scaled(x: Expr, scale: float, shift: float) -> Expr:
 def random_normal(
     *, dtype: int = 1, mean: float = 0.0, scale: float = 1.0, seed: float | None = None, shape: tuple[int, ...]
 ) -> Expr:
-    kind, start = _float_type(dtype, DType.FLOAT32), _seed(seed)
-    drawn = torch.randn(*shape, dtype=kind) if start is None else runtime.seeded_randn(shape, start, dtype=kind)
-    return _scaled(drawn, scale, mean)
+    return _scaled(_drawn("randn", shape, _float_type(dtype, DType.FLOAT32), _seed(seed)), scale, mean)
 
 
 @op("RandomUniform", since=1)
 def random_uniform(
     *, dtype: int = 1, high: float = 1.0, low: float = 0.0, seed: float | None = None, shape: tuple[int, ...]
 ) -> Expr:
-    kind, start = _float_type(dtype, DType.FLOAT32), _seed(seed)
-    drawn = torch.rand(*shape, dtype=kind) if start is None else runtime.seeded_rand(shape, start, dtype=kind)
-    return _scaled(drawn, high - low, low)
+    return _scaled(_drawn("rand", shape, _float_type(dtype, DType.FLOAT32), _seed(seed)), high - low, low)
 
 
 def _like(x: Expr, name: str, dtype: int | None, seed: float | None) -> Expr:

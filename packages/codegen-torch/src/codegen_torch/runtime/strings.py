@@ -35,7 +35,7 @@ def take_strings(index: Tensor, texts: np.ndarray) -> np.ndarray:
 
 def unpack_strings(data: Tensor, ends: Tensor, shape: Sequence[int]) -> np.ndarray:
     """Cut UTF-8 bytes into strings, each of which ends where the next one starts."""
-    text = bytes(data.tolist())
+    text = data.cpu().numpy().tobytes()
     stops = ends.tolist()
     found = [text[start:stop].decode() for start, stop in zip([0, *stops[:-1]], stops, strict=True)]
     return np.array(found, dtype=object).reshape(tuple(shape))
