@@ -9,9 +9,6 @@ from codegen_torch.lower.registry import Context, NotApplicable, op
 from codegen_torch.ops.windows import spatial_rank
 from codegen_torch.symbols.namespaces import F, torch
 
-_SMALLEST = {DType.FLOAT16: 1e-7, DType.FLOAT64: 1e-308}
-"""Below every normal number of a type, by default of float32."""
-
 
 @op("InstanceNormalization", since=1)
 def instance_normalization(x: Expr, scale: Expr, b: Expr, *, epsilon: float = 1e-5) -> Expr:
@@ -119,7 +116,8 @@ def lp_normalization(x: Expr, *, axis: int = -1, p: int = 2) -> Expr:
     """Zeros stay zeros, also where all along the axis are."""
     if p not in (1, 2):
         raise NotApplicable(f"a norm of order {p} is not known")
-    return F.normalize(x, float(p), axis, eps=_SMALLEST.get(x.dtype, 1e-38))  # type: ignore[no-any-return]
+    norm = x.norm(float(p), (axis,), keepdim=True)
+    return x / torch.where(torch.eq(norm, 0), 1.0, norm)  # type: ignore[no-any-return]
 
 
 @op("LRN", since=1)

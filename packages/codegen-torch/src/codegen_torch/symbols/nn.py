@@ -202,11 +202,6 @@ def rms_norm(
     return Fact(x.dtype, x.dims)
 
 
-@symbol("F.normalize")
-def normalize(x: Tensor, p: float = 2.0, dim: int = 1, *, eps: float = 1e-12) -> Fact:
-    return Fact(x.dtype, x.dims)
-
-
 @symbol("F.local_response_norm")
 def local_response_norm(x: Tensor, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Fact:
     return Fact(x.dtype, x.dims)
