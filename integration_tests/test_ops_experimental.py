@@ -54,9 +54,10 @@ def test_slices(row: Row, symbolic: bool) -> None:
     ("row", "reason"),
     [
         (Row("Crop", 1, (IMAGE[0],), {"border": [0, 0, 0, 0]}), "borders"),
+        (Row("Crop", 1, (IMAGE,), {"border": [0, -1, 0, 0]}), "borders"),
         (Row("Affine", 10, (IMAGE,), {"alpha": 2.0}), "only opsets 1 to 9 are supported"),
     ],
-    ids=["rank", "opset"],
+    ids=["rank", "negative", "opset"],
 )
 def test_what_it_never_did_is_refused(row: Row, reason: str) -> None:
     with pytest.raises(UnsupportedError, match=reason):

@@ -48,7 +48,7 @@ def crop(x: Expr, *, border: tuple[int, ...], scale: tuple[int, ...] = ()) -> Ex
     """The borders are left, top, right and bottom; a scale is the height and width that stay instead."""
     if x.rank is None:
         raise UnknownRank(x)
-    if x.rank != _IMAGE_RANK or len(border) != _IMAGE_RANK or len(scale) not in (0, 2):
+    if x.rank != _IMAGE_RANK or len(border) != _IMAGE_RANK or len(scale) not in (0, 2) or min(border) < 0:
         raise NotApplicable(f"borders {border} and scale {scale} of {x.fact}")
     left, top, right, bottom = border
     ends = (top + scale[0], left + scale[1]) if scale else (-bottom or None, -right or None)
