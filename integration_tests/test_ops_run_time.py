@@ -47,6 +47,33 @@ SLICES = [
         for baked in ((3,), (4,), (1, 2, 4), (1, 2, 3))
     ),
 ]
+
+
+def backwards(a: Array, starts: Array, ends: Array, axes: Array, steps: Array) -> Array:
+    """The specification's words for steps back: the start is clamped to the elements, the end to one before them."""
+    for start, end, axis, step in zip(starts, ends, axes, steps, strict=True):
+        size = a.shape[axis]
+        first = min(max(start + size if start < 0 else start, 0), size - 1)
+        last = min(max(end + size if end < 0 else end, -1), size - 1)
+        a = np.take(a, range(first, last, step), axis)
+    return a
+
+
+BACKWARDS = [
+    Row("Slice", opset, (A, *(np.array([number]) for number in numbers)), {}, baked, backwards, open_lists=lists)
+    for opset in (10, 11, 13)
+    for numbers in (
+        (-8, LEAST, 0, -1),
+        (-9, -9, 1, -2),
+        (-4, LEAST, 0, -1),
+        (-3, LEAST, 2, -2),
+        (-1, 1, 1, -1),
+        (MOST, -6, 2, -2),
+        (2, -9, 1, -1),
+        (2, MOST, 1, -1),
+    )
+    for baked, lists in (((1, 2, 3, 4), False), ((2, 3, 4), False), ((3, 4), False), ((), True))
+]
 SHAPES = [
     *(row("Squeeze", opset, ONES, axes) for opset in (13, 21, 28) for axes in ([0], [-2], [0, 2], [2, 0])),
     *(row("Unsqueeze", opset, A, axes) for opset in (13, 21, 28) for axes in ([0], [-1], [1, 2], [3, -1, 0], [-2, 1])),
@@ -118,7 +145,7 @@ PLACES = [
 
 
 @pytest.mark.filterwarnings("ignore:Truncating the start")  # torch's, of the smallest int64 at run time
-@pytest.mark.parametrize(**table(SLICES + SHAPES + JOINS + PADS + NOTHING + PLACES))
+@pytest.mark.parametrize(**table(SLICES + BACKWARDS + SHAPES + JOINS + PADS + NOTHING + PLACES))
 def test_against_the_reference(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic)
 

@@ -36,7 +36,7 @@ def slice_(
             raise NotApplicable(f"a step of {step} on axis {axis}")
         if step < 0:
             # Counted from the other side, position p is ~p: the last element, -1, comes first.
-            x, start, end, step = x.flip(axis), -1 - start, -1 - end, -step
+            x, start, end, step = x.flip(axis), -1 - _last_or_before(x, axis, start), -1 - end, -step
         x = _slice_axis(x, axis, start, end, step)
     return x
 
@@ -59,6 +59,16 @@ def slice_along_computed_axes(
 
 def _sliced(x: Expr, starts: Expr, ends: Expr, axes: Any, steps: Any) -> Expr:
     return runtime.sliced(x, host.tolist(starts), host.tolist(ends), axes, steps)  # type: ignore[no-any-return]
+
+
+def _last_or_before(x: Expr, axis: int, start: Int) -> Int:
+    """Where a slice that goes backwards begins: with the first element, at least, unlike numpy's."""
+    size = None if x.dims is None else x.dims[normal(axis, len(x.dims))]
+    if isinstance(start, int) and start >= -1:
+        return start
+    if isinstance(start, int) and isinstance(size, int):
+        return max(start, -size)
+    raise NotApplicable("where the slice begins that goes backwards is only known when the model runs")
 
 
 def _slice_axis(x: Expr, axis: int, start: Int, end: Int, step: int) -> Expr:

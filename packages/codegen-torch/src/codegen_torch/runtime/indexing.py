@@ -18,8 +18,8 @@ def sliced(
     for position, (start, end) in enumerate(zip(starts, ends, strict=True)):
         axis = position if axes is None else axes[position]
         step = 1 if steps is None else steps[position]
-        if step < 0:  # counted from the other side, position p is ~p
-            x, start, end, step = x.flip(axis), ~start, ~end, -step
+        if step < 0:  # counted from the other side, position p is ~p; the last one there is, at most
+            x, start, end, step = x.flip(axis), min(~start, x.shape[axis] - 1), ~end, -step
         x = x[(slice(None),) * (axis % x.dim()) + (slice(start, end, step),)]
     return x
 
