@@ -90,7 +90,7 @@ def test_operands_of_attention_have_their_roles() -> None:
 def test_no_class_is_called_like_what_copied_functions_import() -> None:
     imported: set[str] = set()
     for file in resources.files("codegen_torch.runtime").iterdir():
-        tree = ast.parse(file.read_text("utf-8")) if file.name.endswith(".py") else ast.Module([])
+        tree = ast.parse(file.read_text("utf-8")) if file.name.endswith(".py") else ast.Module([], [])
         for statement in tree.body:
             if isinstance(statement, ast.Import | ast.ImportFrom):
                 imported.update(alias.asname or alias.name.partition(".")[0] for alias in statement.names)
