@@ -251,7 +251,8 @@ def broken(**changes: Any) -> Row:
         (broken(nodes_modes=["BRANCH_UP"] * 12), UnsupportedError, "equally long"),
         (broken(aggregate_function="MEDIAN"), UnsupportedError, "MEDIAN"),
         (broken(target_weights=[1.0]), UnsupportedError, "equally long"),
-        (broken(n_targets=0), InvalidModelError, "column 0 of 0"),
+        (broken(n_targets=0), UnsupportedError, "for 0 columns"),
+        (broken(target_ids=[1] * len(ensemble("target")["target_ids"])), InvalidModelError, "column 1 of 1"),
         (broken(base_values=[1.0, 2.0]), UnsupportedError, "2 base values"),
         (
             row("TreeEnsembleClassifier", X, ensemble("class", base_values=[1.0, 2.0], **TWO), outputs=2),

@@ -18,6 +18,9 @@ from codegen_torch.tensors import TensorRef
 _DOTLESS = ("tr", "az", "lt")
 """Languages that change the case of letters in their own way."""
 
+_MOST_COLUMNS = 1 << 24
+"""A vocabulary of more n-grams than this is a mistake, or an attack on memory."""
+
 
 @op("StringConcat", since=20)
 def string_concat(x: Strings, y: Strings) -> Expr:
@@ -79,6 +82,8 @@ def tfidf_vectorizer(
     if not pool:
         raise NotApplicable("the pool of n-grams is empty or of another type than the input")
     vocabulary = sorted(set(pool))
+    if not ngram_counts or not 0 <= min(ngram_indexes, default=-1) <= max(ngram_indexes) < _MOST_COLUMNS:
+        raise NotApplicable("ngram_counts or ngram_indexes are empty, negative or too large")
     width = max(ngram_indexes) + 1
     tables = _ngram_tables(pool, vocabulary, ngram_counts, ngram_indexes, max_gram_length)
     tokens = _tokens(x, vocabulary)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -36,7 +37,7 @@ def table(values: Any, name: str, dtype: DType) -> Expr:
 def trained(values: Any, shape: Sequence[int], name: str, dtype: DType = DType.FLOAT32) -> Expr:
     """A parameter made of an attribute."""
     array = np.asarray(values, np.float32).astype(dtype.numpy)
-    if array.size != np.prod(shape):
+    if array.size != math.prod(shape):
         raise NotApplicable(f"{array.size} {name} do not make a tensor of {list(shape)}")
     ref = TensorRef.of_array(array.reshape(tuple(shape)), dtype)
     ref.name = name

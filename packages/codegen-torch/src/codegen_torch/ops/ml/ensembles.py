@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Sequence
 from typing import Any
 
@@ -52,14 +51,12 @@ def _votes(leaves: Expr, forest: Forest, columns: int, dtype: DType, aggregate: 
         return torch.where(torch.isinf(scores), 0.0, scores)  # type: ignore[no-any-return]
     if aggregate not in ("SUM", "AVERAGE"):
         raise NotApplicable(f"aggregate_function {aggregate!r} is not known")
-    weights = forest.weights(columns, 0.0)
-    if columns > 2 and all(len(votes) == 1 for votes in forest.votes.values()):
-        own = np.zeros(len(weights), np.int64)
-        own[list(forest.votes)] = [column for ((column, _),) in forest.votes.values()]
-        single = table(weights[np.arange(len(own)), own], "leaf_weights", dtype)
-        scores = runtime.sum_votes(leaves, table(own, "leaf_columns", DType.INT64), single, width=columns)
+    if columns > 2 and forest.has_single_votes:
+        own, weights = forest.single_votes(columns)
+        voted, weight = table(own, "leaf_columns", DType.INT64), table(weights, "leaf_weights", dtype)
+        scores = runtime.sum_votes(leaves, voted, weight, width=columns)
     else:
-        scores = index.take(table(weights, "leaf_weights", dtype), leaves, 0).sum(1)
+        scores = index.take(table(forest.weights(columns, 0.0), "leaf_weights", dtype), leaves, 0).sum(1)
     return scores / len(forest.roots) if aggregate == "AVERAGE" else scores  # type: ignore[no-any-return]
 
 
@@ -230,6 +227,10 @@ def tree_ensemble(
         raise NotApplicable("the mode of a node is not known")
     if not 0 <= aggregate_function < len(_AGGREGATES) or not 0 <= post_transform < len(_TRANSFORMS):
         raise NotApplicable(f"aggregate_function {aggregate_function} or post_transform {post_transform} is not known")
+    weights = _numbers((), leaf_weights).tolist()
+    pairs = ((nodes_trueleafs, nodes_truenodeids), (nodes_falseleafs, nodes_falsenodeids), (leaf_targetids, weights))
+    if any(len(left) != len(right) for left, right in pairs):
+        raise NotApplicable("the lists of nodes or leaves are not equally long")
     forest = forest_of_tables(
         tree_roots,
         nodes_featureids,
@@ -239,7 +240,7 @@ def tree_ensemble(
         list(zip(nodes_falseleafs, nodes_falsenodeids, strict=True)),
         nodes_missing_value_tracks_true,
         [] if membership_values is None else _numbers((), membership_values).tolist(),
-        list(itertools.zip_longest(leaf_targetids, _numbers((), leaf_weights).tolist())),
+        list(zip(leaf_targetids, weights, strict=True)),
     )
     x = rows(x)
     scores = _votes(_leaves(x, forest), forest, n_targets, x.dtype, _AGGREGATES[aggregate_function])

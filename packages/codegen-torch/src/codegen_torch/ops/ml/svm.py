@@ -24,7 +24,7 @@ def _kernels(x: Expr, vectors: tuple[float, ...], count: int, kind: str, params:
         kind: The kernel.
         params: gamma, coef0 and degree.
     """
-    if count < 1 or len(vectors) % count:
+    if count < 1 or not vectors or len(vectors) % count:
         raise NotApplicable(f"{len(vectors)} numbers do not make {count} support vectors")
     support = trained(vectors, (count, len(vectors) // count), "support_vectors")
     if kind not in ("LINEAR", "POLY", "RBF", "SIGMOID"):
@@ -98,7 +98,7 @@ def svm_classifier(
     x = _as_rows(x)
     if not vectors_per_class:
         return _linear(x, coefficients, rho, labels, post_transform)
-    if len(vectors_per_class) != count or len(rho) != count * (count - 1) // 2:
+    if len(vectors_per_class) != count or min(vectors_per_class) < 0 or len(rho) != count * (count - 1) // 2:
         raise NotApplicable(f"{len(vectors_per_class)} numbers of vectors and {len(rho)} intercepts, {count} labels")
     kernels = _kernels(x, support_vectors, sum(vectors_per_class), kernel_type, kernel_params)
     weight = _pair_weights(coefficients, vectors_per_class)

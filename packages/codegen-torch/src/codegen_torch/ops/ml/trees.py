@@ -24,6 +24,9 @@ MODES = {
     "BRANCH_EQ": (False, True, False, False),
     "BRANCH_NEQ": (True, False, True, True),
 }
+_MOST_VOTES = 1 << 26
+"""Nodes times columns: what is more is not held in memory."""
+
 Children = tuple[int, int, int, int]
 
 
@@ -114,16 +117,34 @@ class Forest:
         """The columns that any leaf votes for."""
         return {column for votes in self.votes.values() for column, _ in votes}
 
+    @property
+    def has_single_votes(self) -> bool:
+        """Whether no leaf votes for several columns."""
+        return all(len(votes) == 1 for votes in self.votes.values())
+
+    def single_votes(self, columns: int) -> tuple[Array, Array]:
+        """The column that each node votes for and the weight, 0 for nodes without a vote."""
+        own, weights = np.zeros(len(self.features), np.int64), np.zeros(len(self.features))
+        for leaf, ((column, weight),) in self.votes.items():
+            own[leaf], weights[leaf] = _checked(column, columns), weight
+        return own, weights
+
     def weights(self, columns: int, empty: float) -> Array:
         """A row of votes for every node: what a leaf adds to each column, ``empty`` where it has no vote."""
+        if columns < 1 or len(self.features) * columns > _MOST_VOTES:
+            raise NotApplicable(f"votes of {len(self.features)} nodes for {columns} columns")
         table = np.full((len(self.features), columns), empty)
         for leaf, votes in self.votes.items():
             for column, weight in votes:
-                if not 0 <= column < columns:
-                    raise FactError(f"a leaf with a vote for column {column} of {columns}")
-                known = table[leaf, column]
+                known = table[leaf, _checked(column, columns)]
                 table[leaf, column] = weight if known == empty else known + weight
         return table
+
+
+def _checked(column: int, columns: int) -> int:
+    if not 0 <= column < columns:
+        raise FactError(f"a leaf with a vote for column {column} of {columns}")
+    return column
 
 
 def forest_of_lists(
@@ -224,6 +245,8 @@ def forest_of_tables(
     count = len(features)
     if any(len(each) != count for each in (splits, modes, yes, no, missing or modes)):
         raise NotApplicable("the lists of nodes are not equally long")
+    if not roots or any(not 0 <= root < count for root in roots):
+        raise FactError("a tree whose root is not there")
     forest = Forest(roots=list(roots))
     for feature, split in zip(features, splits, strict=True):
         forest.add(feature, split, (0, 0, 0, 0))
