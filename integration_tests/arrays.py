@@ -20,7 +20,7 @@ def to_torch(array: Array) -> Tensor:
     if dtype.held is not dtype:
         array = array.astype(np.dtype(getattr(ml_dtypes, dtype.held.value)) if dtype.is_float else dtype.numpy)
     if not dtype.in_numpy:
-        return torch.from_numpy(array.view(dtype.numpy).copy()).view(held)
+        return torch.from_numpy(np.array(array.view(dtype.numpy))).view(held)
     return torch.from_numpy(np.array(array, dtype.numpy))
 
 

@@ -7,9 +7,8 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from codegen_torch.errors import UnsupportedError
 from interpret import interpret
-from one_node import Row, chain, check, lower_proto, model_of, symbols_of, table
+from one_node import Row, chain, check, lower_proto, symbols_of, table
 from onnx.reference import ReferenceEvaluator
 
 rng = np.random.default_rng(3)
@@ -190,8 +189,3 @@ def test_axes_of_which_not_even_the_number_is_known(op: str, keepdims: int, noop
 def test_axes_that_come_at_run_time_are_a_list() -> None:
     outputs = check(Row("ReduceMean", 18, (A, np.array([1]))), symbolic=True)
     assert symbols_of(outputs) == ["host.tolist", "Tensor.mean"]
-
-
-def test_a_mean_of_uint64_is_refused() -> None:
-    with pytest.raises(UnsupportedError, match="torch does not divide uint64"):
-        lower_proto(model_of(Row("ReduceMean", 18, (np.uint64([1, 2]),)), symbolic=False))

@@ -49,6 +49,26 @@ TRIANGLES = [
     for upper in (0, 1)
 ]
 
+COUNTS = np.arange(12).reshape(1, 4, 3)
+UNSIGNED = [
+    *(
+        Row(
+            "ReduceMean",
+            13,
+            (x,),
+            {"axes": [1]},
+            expected=lambda a: a.sum(1, keepdims=True, dtype=a.dtype) // a.dtype.type(3),
+        )
+        for x in MOVED[:3]
+    ),
+    *(Row("Gemm", 13, (x, x.T.copy()), expected=lambda a, b: a @ b) for x in MOVED[1:3]),
+    *(Row("PRelu", 16, (x, x[:1]), expected=lambda a, _: a) for x in MOVED[1:3]),
+]
+FOLDED = [
+    Row("Col2Im", 18, (COUNTS.astype(dtype), np.array([2, 4]), np.array([2, 2])), {}, (1, 2))
+    for dtype in (np.uint8, np.int8, np.uint16, np.int32, np.uint32)
+]
+
 PATTERNS = np.array([0, 1, 0x5A, 0x80, 0xFF, 0xC3], np.uint64) * np.uint64(0x0101010101010101)
 INTEGERS = [PATTERNS.astype(f"{sign}{width}") for sign in "iu" for width in (1, 2, 4, 8)]
 SHIFTS = [0, 1, 3, 7, 8, 15]
@@ -82,6 +102,6 @@ INFINITE = [
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize(**table(MOVEMENT + TRIANGLES + BITWISE + INFINITE))
+@pytest.mark.parametrize(**table(MOVEMENT + TRIANGLES + UNSIGNED + FOLDED + BITWISE + INFINITE))
 def test_against_numpy(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic, rtol=0, atol=0)

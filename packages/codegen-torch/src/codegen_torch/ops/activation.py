@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from codegen_torch.dims import product
+from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank
 from codegen_torch.lower.registry import NotApplicable, op
 from codegen_torch.numbers import shortest_float32
+from codegen_torch.ops.unsigned import WIDE, through_int64
 from codegen_torch.symbols.namespaces import F, runtime, torch
 
 
@@ -64,6 +66,8 @@ def selu_rounded(x: Expr, *, alpha: float = 1.6732, gamma: float = 1.0507) -> Ex
 
 @op("PRelu", since=7)
 def prelu(x: Expr, slope: Expr) -> Expr:
+    if x.dtype in WIDE:  # nothing is below zero
+        return x
     if not x.dtype.is_float:
         return _leaky(x, slope)
     if slope.fact.size == 1:
@@ -115,6 +119,13 @@ def swiglu(a: Expr, b: Expr, *, alpha: float = 1.0) -> Expr:
 def shrink(x: Expr, *, bias: float = 0.0, lambd: float = 0.5) -> Expr:
     if not x.dtype.is_float and not float(bias).is_integer():
         raise NotApplicable(f"versions of ONNX differ on how integers are shifted by {bias}")
+    if x.dtype is DType.UINT64:
+        raise NotApplicable("torch does not compare uint64")
+    return _shrunk(x, bias, lambd)  # type: ignore[no-any-return]
+
+
+@through_int64
+def _shrunk(x: Expr, bias: float, lambd: float) -> Expr:
     step: float = bias if x.dtype.is_float else int(bias)
     inner = torch.where(torch.lt(x, -lambd), x + step, 0)
     return torch.where(torch.gt(x, lambd), x - step, inner)  # type: ignore[no-any-return]

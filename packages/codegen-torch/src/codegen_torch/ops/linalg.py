@@ -17,6 +17,7 @@ def matmul(x: Expr, y: Expr) -> Expr:
 
 
 @op("Gemm", since=11)
+@through_int64
 def gemm(
     x: Expr,
     y: Expr,

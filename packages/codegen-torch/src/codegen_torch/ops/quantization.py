@@ -10,6 +10,7 @@ from __future__ import annotations
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, constant, originating
 from codegen_torch.lower.registry import NotApplicable, op
+from codegen_torch.minifloats import decoded
 from codegen_torch.ops.cast import cast_to, dtype_of
 from codegen_torch.ops.conv import conv
 from codegen_torch.ops.windows import Numbers
@@ -58,8 +59,6 @@ def dequantize_linear(
     dtype = dtype_of(output_dtype) if output_dtype else x_scale.dtype
     scale = _along(x_scale, x, axis, block_size)
     zero_point = None if x_zero_point is None else _along(x_zero_point, x, axis, block_size)
-    if x.dtype.is_narrow_float and not _is_zero(zero_point):
-        raise NotApplicable("a zero point of floats that is not zero")
     return dequantized(x, scale, zero_point, dtype)
 
 
@@ -73,6 +72,8 @@ def quantized(value: Expr, zero_point: Expr | None, dtype: DType, *, saturate: b
         saturate: Whether a float8 ends at its largest number.
     """
     if dtype.is_narrow_float:
+        if dtype.held is not dtype and not _is_zero(zero_point):  # that of a float8 is zero
+            value = value + _operand(zero_point, value.dtype)
         return cast_to(value, dtype, saturate=saturate)
     if not dtype.is_int:
         raise NotApplicable(f"{dtype.value} is no quantized type")
@@ -121,9 +122,9 @@ def _is_zero(zero_point: Expr | None) -> bool:
     """Whether zero stands for zero, as far as is known."""
     if zero_point is None:
         return True
+    if zero_point.dtype.is_narrow_float:  # whose elements numpy does not know
+        return zero_point.op == "constant" and not decoded(zero_point.attrs["ref"].numpy(), zero_point.dtype).any()
     known = zero_point.fact.value
-    if zero_point.dtype.is_narrow_float:  # no value of which is known, and ONNX allows zero alone
-        return True
     return zero_point.fact.fill == 0 or (known is not None and not known.any())
 
 

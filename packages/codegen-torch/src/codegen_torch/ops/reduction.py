@@ -11,7 +11,7 @@ import numpy as np
 from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank
-from codegen_torch.lower.registry import Const, Ints, NotApplicable, op
+from codegen_torch.lower.registry import Const, Ints, op
 from codegen_torch.ops.unsigned import WIDE, from_int64, through_int64, to_int64
 from codegen_torch.symbols.base import size_of
 from codegen_torch.symbols.namespaces import host, runtime, torch
@@ -58,14 +58,19 @@ def mean(x: Expr, axes: Axes, keepdim: bool) -> Expr:
     if x.dtype.is_float:
         return x.mean(axes, keepdim=keepdim)  # type: ignore[no-any-return]
     if x.dtype is DType.UINT64:
-        raise NotApplicable("torch does not divide uint64")
+        count = host.tensor(_count(x, axes), dtype=DType.UINT64)
+        return runtime.divide_uint64(sum_(x, axes, keepdim), count)  # type: ignore[no-any-return]
     return _integer_mean(x, axes, keepdim)  # type: ignore[no-any-return]
 
 
 @through_int64
 def _integer_mean(x: Expr, axes: Axes, keepdim: bool) -> Expr:
-    count = runtime.count_along(x, axes) if isinstance(axes, Expr) else product(reduced_sizes(x, axes))
-    return torch.div(sum_(x, axes, keepdim), count, rounding_mode="trunc")  # type: ignore[no-any-return]
+    return torch.div(sum_(x, axes, keepdim), _count(x, axes), rounding_mode="trunc")  # type: ignore[no-any-return]
+
+
+def _count(x: Expr, axes: Axes) -> Any:
+    """How many elements one of the result stands for."""
+    return runtime.count_along(x, axes) if isinstance(axes, Expr) else product(reduced_sizes(x, axes))
 
 
 @through_int64

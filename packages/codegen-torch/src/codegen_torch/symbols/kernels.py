@@ -20,6 +20,7 @@ Substitute = Callable[[Symbol, DType, Any, Any], Any]
 _BITS = {DType.UINT16: DType.INT16, DType.UINT32: DType.INT32, DType.UINT64: DType.INT64}
 _BITS |= {dtype: DType.UINT8 for dtype in DType if dtype.is_narrow_float}
 NARROW_FLOATS = frozenset(dtype for dtype in DType if dtype.is_narrow_float)
+NARROW_INTEGERS = frozenset(dtype for dtype in DType if dtype.is_int and dtype.itemsize < 8)
 UNSIGNED = frozenset({DType.UINT16, DType.UINT32, DType.UINT64})
 
 
@@ -53,12 +54,23 @@ def _as_float32(symbol: Symbol, dtype: DType, args: Any, kwargs: Any) -> Any:
     return symbol(*(_converted(argument, dtype, lambda x: x.to(DType.FLOAT32)) for argument in args), **kwargs)
 
 
+def _over_float64(symbol: Symbol, dtype: DType, args: Any, kwargs: Any) -> Any:
+    """Adds float64, which has every sum of a few integers of up to 32 bits."""
+    total = symbol(*(_converted(argument, dtype, lambda x: x.to(DType.FLOAT64)) for argument in args), **kwargs)
+    return total.to(dtype)
+
+
 def _register(names: str, dtypes: frozenset[DType], substitute: Substitute) -> None:
     for name in names.split():
         SUBSTITUTES.setdefault(name, {}).update(dict.fromkeys(dtypes, substitute))
 
 
-_register("torch.gather Tensor.scatter Tensor.index_put Tensor.tril Tensor.triu", UNSIGNED | NARROW_FLOATS, _moved)
+_register(
+    "torch.gather Tensor.scatter Tensor.index_put Tensor.tril Tensor.triu runtime.tensor_scatter",
+    UNSIGNED | NARROW_FLOATS,
+    _moved,
+)
+_register("F.fold runtime.col2im", NARROW_INTEGERS, _over_float64)
 _register("operator.invert operator.lshift", UNSIGNED, _moved)
 _register("operator.rshift", UNSIGNED, _shifted_right)
 _register("Tensor.nonzero", UNSIGNED, _counted)
