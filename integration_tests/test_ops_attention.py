@@ -144,7 +144,14 @@ SCATTER = [
 ]
 
 
-@pytest.mark.parametrize(**table(ROTARY + LINEAR + CAUSAL_CONV + SCATTER))
+FLEX = [
+    Row("FlexAttention", 1, (Q, *operands), attributes, domain="ai.onnx.preview")
+    for operands in ((K, V), (K[:, :2], V[:, :2]))
+    for attributes in ({}, {"scale": 0.3}, {"softmax_precision": 11}, {"softmax_precision": 1})
+]
+
+
+@pytest.mark.parametrize(**table(ROTARY + LINEAR + CAUSAL_CONV + SCATTER + FLEX))
 def test_its_kin(row: Row, symbolic: bool) -> None:
     check(row, symbolic=symbolic, rtol=1e-5, atol=1e-5)
 
