@@ -64,7 +64,7 @@ NOTHING = [
     for op in REDUCTIONS
     for opset in (18, 28)
     for noop in (0, 1)
-    for x in (A,)
+    for x in (A, COUNTS)
     for expected in [
         lambda a, *_, op=op, noop=noop: REDUCTIONS[op](a[None], 0, False) if noop else REDUCTIONS[op](a, None, True)
     ]

@@ -204,6 +204,10 @@ def _register(op_type: str, reduction: Reduction, of_one: Callable[[Expr], Expr]
         return result.squeeze(-1) if keepdims else result
 
 
+def _logarithm(x: Expr) -> Expr:
+    return torch.log(x) if x.dtype.is_float else torch.log(x.to(DType.FLOAT64)).to(x.dtype)
+
+
 def _itself(x: Expr) -> Expr:
     return x
 
@@ -216,7 +220,7 @@ def _square(x: Expr) -> Expr:
 for _name, _reduction, _of_one, _since in (
     ("ReduceL1", l1, magnitude, 18),
     ("ReduceL2", l2, magnitude, 18),
-    ("ReduceLogSum", log_sum, torch.log, 18),
+    ("ReduceLogSum", log_sum, _logarithm, 18),
     ("ReduceLogSumExp", logsumexp, _itself, 18),
     ("ReduceMax", amax, _itself, 18),
     ("ReduceMean", mean, _itself, 18),
