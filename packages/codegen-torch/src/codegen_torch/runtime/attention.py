@@ -35,7 +35,11 @@ def attention(
     capped = softcap * torch.tanh(scores / softcap) if softcap else scores
     masked, hidden = capped, None
     if mask is not None:
-        masked = torch.where(mask, capped, -torch.inf) if mask.dtype is torch.bool else capped + mask
+        masked = (
+            torch.where(mask, capped, -torch.inf)
+            if mask.dtype is torch.bool
+            else capped + mask
+        )
         hidden = ~mask if mask.dtype is torch.bool else mask == -torch.inf
     weights = F.softmax(masked, -1, dtype=dtype).to(q.dtype)
     if hidden is not None:  # a query that sees nothing attends to nothing
@@ -43,7 +47,9 @@ def attention(
     return attended(weights, v), (scores, capped, masked, weights)[stage]
 
 
-def attention_scores(q: Tensor, k: Tensor, *, scale: float | None = None, dtype: torch.dtype) -> Tensor:
+def attention_scores(
+    q: Tensor, k: Tensor, *, scale: float | None = None, dtype: torch.dtype
+) -> Tensor:
     """The products of queries and keys, whose heads may be shared, times a scale, by default 1 / √size."""
     k = k.repeat_interleave(q.shape[1] // k.shape[1], 1)
     root = math.sqrt(1 / math.sqrt(q.shape[-1]) if scale is None else scale)
@@ -52,10 +58,19 @@ def attention_scores(q: Tensor, k: Tensor, *, scale: float | None = None, dtype:
 
 def attended(weights: Tensor, v: Tensor) -> Tensor:
     """The sums of values, whose heads may be shared, by their weights."""
-    return (weights @ v.repeat_interleave(weights.shape[1] // v.shape[1], 1).to(weights.dtype)).to(v.dtype)
+    return (
+        weights
+        @ v.repeat_interleave(weights.shape[1] // v.shape[1], 1).to(weights.dtype)
+    ).to(v.dtype)
 
 
-def visible_keys(lengths: Tensor, queries: int, keys: int, left: int | None = None, right: int | None = None) -> Tensor:
+def visible_keys(
+    lengths: Tensor,
+    queries: int,
+    keys: int,
+    left: int | None = None,
+    right: int | None = None,
+) -> Tensor:
     """Which keys of a cache each query sees: [batch, 1, queries, keys].
 
     Args:
@@ -76,10 +91,14 @@ def visible_keys(lengths: Tensor, queries: int, keys: int, left: int | None = No
     return seen[:, None]
 
 
-def rotary_embedding(x: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bool = False) -> Tensor:
+def rotary_embedding(
+    x: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bool = False
+) -> Tensor:
     """Rotate pairs of features: neighbours, or those of two halves; what is more than cos and sin tell stays."""
     turned, rest = x.tensor_split([2 * cos.shape[-1]], -1)
-    a, b = turned.unflatten(-1, (-1, 2)).unbind(-1) if interleaved else turned.chunk(2, -1)
+    a, b = (
+        turned.unflatten(-1, (-1, 2)).unbind(-1) if interleaved else turned.chunk(2, -1)
+    )
     pairs = (a * cos - b * sin, a * sin + b * cos)
     y = torch.stack(pairs, -1).flatten(-2) if interleaved else torch.cat(pairs, -1)
     return torch.cat((y, rest), -1)
@@ -110,9 +129,16 @@ def linear_attention(
         kv_heads: And of the keys and values.
         scale: The factor of the output; by default 1 / √size.
     """
-    q, k, v = (x.unflatten(-1, (n, -1)).float() for x, n in ((query, heads), (key, kv_heads), (value, kv_heads)))
+    q, k, v = (
+        x.unflatten(-1, (n, -1)).float()
+        for x, n in ((query, heads), (key, kv_heads), (value, kv_heads))
+    )
     kept = None if decay is None else decay.unflatten(-1, (kv_heads, -1)).float().exp()
-    memory = q.new_zeros(*k.shape[:1], kv_heads, k.shape[-1], v.shape[-1]) if state is None else state.float()
+    memory = (
+        q.new_zeros(*k.shape[:1], kv_heads, k.shape[-1], v.shape[-1])
+        if state is None
+        else state.float()
+    )
     outputs: list[Tensor] = []
     for step in range(q.shape[1]):
         if kept is not None:
@@ -124,11 +150,15 @@ def linear_attention(
         memory = memory + k[:, step, :, :, None] * change[:, :, None]
         shared = memory.repeat_interleave(heads // kv_heads, 1)
         outputs.append(torch.einsum("bhkv,bhk->bhv", shared, q[:, step]))
-    y = torch.stack(outputs, 1).flatten(2) * (1 / math.sqrt(q.shape[-1]) if scale is None else scale)
+    y = torch.stack(outputs, 1).flatten(2) * (
+        1 / math.sqrt(q.shape[-1]) if scale is None else scale
+    )
     return y.to(query.dtype), memory.to(query.dtype if state is None else state.dtype)
 
 
-def tensor_scatter(cache: Tensor, update: Tensor, starts: Tensor, dim: int, *, circular: bool = False) -> Tensor:
+def tensor_scatter(
+    cache: Tensor, update: Tensor, starts: Tensor, dim: int, *, circular: bool = False
+) -> Tensor:
     """The cache with an update along a dimension, from each sample's start on, perhaps around its end."""
     places = starts[:, None] + torch.arange(update.shape[dim], device=cache.device)
     if circular:

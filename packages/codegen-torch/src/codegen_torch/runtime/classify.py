@@ -18,7 +18,11 @@ def probit(x: Tensor) -> Tensor:
     """The inverse of the normal distribution, by Winitzki's approximation, which ONNX Runtime uses."""
     log = torch.log(4 * x * (1 - x))
     half = 2 / (math.pi * 0.147) + 0.5 * log
-    return torch.sign(2 * x - 1) * math.sqrt(2) * torch.sqrt(torch.sqrt(half * half - log / 0.147) - half)
+    return (
+        torch.sign(2 * x - 1)
+        * math.sqrt(2)
+        * torch.sqrt(torch.sqrt(half * half - log / 0.147) - half)
+    )
 
 
 def one_hot(places: Tensor, count: int, *, known: bool = False) -> Tensor:
@@ -44,7 +48,9 @@ def count_wins(scores: Tensor, count: int) -> Tensor:
     return (wins.unsqueeze(-1) == torch.arange(count, device=scores.device)).sum(1)
 
 
-def pairwise_probabilities(scores: Tensor, slopes: Tensor, offsets: Tensor, count: int) -> Tensor:
+def pairwise_probabilities(
+    scores: Tensor, slopes: Tensor, offsets: Tensor, count: int
+) -> Tensor:
     """Probabilities of the classes from scores of their pairs (Wu, Lin and Weng 2004, the second method; libsvm)."""
     first, second = torch.triu_indices(count, count, 1, device=scores.device)
     wins = torch.sigmoid(-(scores * slopes + offsets)).clamp(1e-7, 1 - 1e-7)

@@ -25,7 +25,9 @@ def cache_positions(last: Tensor, steps: int) -> Tensor:
     return first[:, None] + torch.arange(steps, device=last.device)
 
 
-def append_to_cache(past: Tensor | None, x: Tensor, positions: Tensor, total: int) -> Tensor:
+def append_to_cache(
+    past: Tensor | None, x: Tensor, positions: Tensor, total: int
+) -> Tensor:
     """A cache of at least so many steps, [batch, heads, steps, size], with new steps written at their positions."""
     if past is None:
         past = x[:, :, :0]
@@ -33,7 +35,9 @@ def append_to_cache(past: Tensor | None, x: Tensor, positions: Tensor, total: in
     return cache.scatter(2, positions[:, None, :, None].expand_as(x), x)
 
 
-def cached_keys(positions: Tensor, last: Tensor, keys: int, *, causal: bool, window: int | None) -> Tensor:
+def cached_keys(
+    positions: Tensor, last: Tensor, keys: int, *, causal: bool, window: int | None
+) -> Tensor:
     """Which keys of a cache each query sees, [batch, 1, queries, keys].
 
     Args:
@@ -80,8 +84,14 @@ def attention_with_sink(
     scores = q @ k.transpose(-2, -1) * (q.shape[-1] ** -0.5 if scale is None else scale)
     if softcap:
         scores = softcap * torch.tanh(scores / softcap)
-    scores = torch.where(mask, scores, -torch.inf) if mask.dtype is torch.bool else scores + mask
+    scores = (
+        torch.where(mask, scores, -torch.inf)
+        if mask.dtype is torch.bool
+        else scores + mask
+    )
     if sink is not None or smooth:
         extra = scores.new_zeros(scores.shape[1]) if sink is None else sink
-        scores = torch.cat([scores, extra[:, None, None].expand(*scores.shape[:-1], 1)], -1)
+        scores = torch.cat(
+            [scores, extra[:, None, None].expand(*scores.shape[:-1], 1)], -1
+        )
     return torch.softmax(scores, -1)[..., : k.shape[2]] @ v

@@ -7,7 +7,13 @@ from torch import Tensor
 
 
 def crop_and_resize(
-    x: Tensor, rois: Tensor, batch_indices: Tensor, crop_size: Sequence[int], *, mode: str, outside: float
+    x: Tensor,
+    rois: Tensor,
+    batch_indices: Tensor,
+    crop_size: Sequence[int],
+    *,
+    mode: str,
+    outside: float,
 ) -> Tensor:
     """Resize regions, corners aligned (ONNX Runtime, "CropAndResize").
 
@@ -22,17 +28,24 @@ def crop_and_resize(
     height, width = crop_size
     ys = crop_positions(rois[:, 0], rois[:, 2], x.shape[2], height)
     xs = crop_positions(rois[:, 1], rois[:, 3], x.shape[3], width)
-    inside = ((ys >= 0) & (ys <= x.shape[2] - 1))[:, :, None] & ((xs >= 0) & (xs <= x.shape[3] - 1))[:, None]
+    inside = ((ys >= 0) & (ys <= x.shape[2] - 1))[:, :, None] & (
+        (xs >= 0) & (xs <= x.shape[3] - 1)
+    )[:, None]
     ys, xs = ys.clamp(0, x.shape[2] - 1), xs.clamp(0, x.shape[3] - 1)
     image = batch_indices.long()[:, None, None]
 
     def pick(rows: Tensor, columns: Tensor) -> Tensor:
-        return x[image, :, rows.long()[:, :, None], columns.long()[:, None]].movedim(-1, 1)
+        return x[image, :, rows.long()[:, :, None], columns.long()[:, None]].movedim(
+            -1, 1
+        )
 
     if mode == "nearest":
         y = pick((ys + 0.5).floor(), (xs + 0.5).floor())
     else:
-        down, right = (ys - ys.floor())[:, None, :, None], (xs - xs.floor())[:, None, None]
+        down, right = (
+            (ys - ys.floor())[:, None, :, None],
+            (xs - xs.floor())[:, None, None],
+        )
         top = pick(ys.floor(), xs.floor()).lerp(pick(ys.floor(), xs.ceil()), right)
         bottom = pick(ys.ceil(), xs.floor()).lerp(pick(ys.ceil(), xs.ceil()), right)
         y = top.lerp(bottom, down)
@@ -44,4 +57,6 @@ def crop_positions(first: Tensor, last: Tensor, size: int, count: int) -> Tensor
     if count == 1:
         return ((first + last) / 2 * (size - 1))[:, None]
     step = (last - first) * (size - 1) / (count - 1)
-    return (first * (size - 1))[:, None] + step[:, None] * torch.arange(count, device=first.device)
+    return (first * (size - 1))[:, None] + step[:, None] * torch.arange(
+        count, device=first.device
+    )

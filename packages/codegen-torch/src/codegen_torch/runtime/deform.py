@@ -39,7 +39,9 @@ def deform_conv(
     kernel, sizes, steps = weight.shape[2:], x.shape[2:], offset.shape[2:]
     count, taps = len(kernel), math.prod(kernel)
     offsets = offset.reshape(len(x), offset_groups, taps, count, -1)
-    grids = torch.meshgrid(*(torch.arange(n, device=x.device) for n in (*kernel, *steps)), indexing="ij")
+    grids = torch.meshgrid(
+        *(torch.arange(n, device=x.device) for n in (*kernel, *steps)), indexing="ij"
+    )
     places = []  # by dimension: [batch, offset groups, taps, steps]
     for d in range(count):
         start = grids[d] * dilation[d] + grids[count + d] * stride[d] - padding[d]
@@ -47,13 +49,22 @@ def deform_conv(
     channels = x.reshape(len(x), offset_groups, x.shape[1] // offset_groups, -1)
     seen = torch.zeros((), dtype=x.dtype, device=x.device)
     for corner in itertools.product((0, 1), repeat=count):
-        flat, share = torch.zeros_like(places[0], dtype=torch.long), torch.ones_like(places[0])
+        flat, share = (
+            torch.zeros_like(places[0], dtype=torch.long),
+            torch.ones_like(places[0]),
+        )
         for place, side, size in zip(places, corner, sizes, strict=True):
             low = place.floor()
             near = low + side
-            share = share * (place - low if side else 1 - place + low) * ((near >= 0) & (near < size))
+            share = (
+                share
+                * (place - low if side else 1 - place + low)
+                * ((near >= 0) & (near < size))
+            )
             flat = flat * size + near.clamp(0, size - 1).long()
-        picked = channels.gather(3, flat.flatten(2)[:, :, None].expand(-1, -1, channels.shape[2], -1))
+        picked = channels.gather(
+            3, flat.flatten(2)[:, :, None].expand(-1, -1, channels.shape[2], -1)
+        )
         seen = seen + picked.unflatten(3, flat.shape[2:]) * share[:, :, None]
     if mask is not None:
         seen = seen * mask.reshape(len(x), offset_groups, 1, taps, -1)

@@ -5,7 +5,9 @@ import torch
 from torch import Tensor
 
 
-def routing_weights(scores: Tensor, k: int, weights: Tensor | None = None, *, normalize: bool = False) -> Tensor:
+def routing_weights(
+    scores: Tensor, k: int, weights: Tensor | None = None, *, normalize: bool = False
+) -> Tensor:
     """How much each expert counts for each token, [tokens, experts]: nothing but for the k with the best scores.
 
     Args:
@@ -29,11 +31,19 @@ def expert_layer(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tenso
 
 
 def swiglu(
-    x: Tensor, gated: Tensor | None = None, *, interleaved: bool, alpha: float, beta: float, limit: float | None
+    x: Tensor,
+    gated: Tensor | None = None,
+    *,
+    interleaved: bool,
+    alpha: float,
+    beta: float,
+    limit: float | None,
 ) -> Tensor:
     """SwiGLU: what is gated, by default every other feature or the second half, times its gate's SiLU."""
     if gated is None:
-        gate, gated = x.unflatten(-1, (-1, 2)).unbind(-1) if interleaved else x.chunk(2, -1)
+        gate, gated = (
+            x.unflatten(-1, (-1, 2)).unbind(-1) if interleaved else x.chunk(2, -1)
+        )
     else:
         gate = x
     if limit is not None:

@@ -21,7 +21,10 @@ def grid_sample_nd(
         if mode == "cubic":
             near = [place.floor() + step for step in (-1, 0, 1, 2)]
             shares = [cubic_share((place - tap).abs()) for tap in near]
-            near = [place_inside(tap, size, padding_mode, align_corners).round() for tap in near]
+            near = [
+                place_inside(tap, size, padding_mode, align_corners).round()
+                for tap in near
+            ]
             taps.append(list(zip(near, shares, strict=True)))
             continue
         place = place_inside(place, size, padding_mode, align_corners)
@@ -43,7 +46,9 @@ def grid_sample_nd(
     return total.movedim(-1, 1)
 
 
-def place_inside(place: Tensor, size: int, padding_mode: str, align_corners: bool) -> Tensor:
+def place_inside(
+    place: Tensor, size: int, padding_mode: str, align_corners: bool
+) -> Tensor:
     """Places beyond the ends, moved to them or mirrored there."""
     if padding_mode == "zeros":
         return place

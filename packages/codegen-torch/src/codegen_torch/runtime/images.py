@@ -19,7 +19,9 @@ def decode_image(stream: Tensor, pixel_format: str = "RGB") -> Tensor:
         channels = 1 if pixel_format == "Grayscale" else 3
         return torch.empty(0, 0, channels, dtype=torch.uint8, device=stream.device)
     if image.mode.startswith(("I", "F")):
-        raise ValueError(f"the pixels of the image are more than 8 bits wide (mode {image.mode})")
+        raise ValueError(
+            f"the pixels of the image are more than 8 bits wide (mode {image.mode})"
+        )
     mode = "L" if pixel_format == "Grayscale" else "RGB"
     pixels = torch.from_numpy(np.array(image.convert(mode))).to(stream.device)
     if mode == "L":

@@ -21,7 +21,9 @@ def find_strings(x: np.ndarray, keys: np.ndarray, *, device: Any = None) -> Tens
     return torch.tensor(found, dtype=torch.int64, device=device)
 
 
-def count_ngrams(tensors: list[Tensor], *, vocabulary: int, shortest: int, skips: int, width: int) -> Tensor:
+def count_ngrams(
+    tensors: list[Tensor], *, vocabulary: int, shortest: int, skips: int, width: int
+) -> Tensor:
     """Count n-grams of tokens [rows, length] in the columns that belong to them, [rows, width].
 
     The tokens are positions in the vocabulary or -1. After them come, for n = 1, 2, …, the known n-grams and their
@@ -32,12 +34,18 @@ def count_ngrams(tensors: list[Tensor], *, vocabulary: int, shortest: int, skips
     counts = torch.zeros(tokens.shape[0], width + 1, device=tokens.device)
     for distance in range(1, skips + 2):
         grams = torch.zeros_like(tokens)
-        for n, (known, columns) in enumerate(zip(tables[::2], tables[1::2], strict=True)):
+        for n, (known, columns) in enumerate(
+            zip(tables[::2], tables[1::2], strict=True)
+        ):
             later = tokens[:, n * distance :]
             grams = grams[:, : later.shape[1]]
-            joined = torch.where((grams < 0) | (later < 0), -1, grams * vocabulary + later)
+            joined = torch.where(
+                (grams < 0) | (later < 0), -1, grams * vocabulary + later
+            )
             grams = find_numbers(joined, known)
             # Skipping changes nothing for single tokens.
             if n + 1 >= shortest and (n or distance == 1):
-                counts.scatter_add_(1, columns[grams], torch.ones_like(grams, dtype=counts.dtype))
+                counts.scatter_add_(
+                    1, columns[grams], torch.ones_like(grams, dtype=counts.dtype)
+                )
     return counts[:, :width]

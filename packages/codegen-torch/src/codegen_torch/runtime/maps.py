@@ -27,7 +27,9 @@ def looked_up(x: Mapping[Any, Any], keys: Sequence[Any], default: Any = 0) -> li
     return [x.get(key, default) for key in keys]
 
 
-def row_of_numbers(values: Sequence[Any], *, dtype: torch.dtype, device: Any = None) -> Tensor:
+def row_of_numbers(
+    values: Sequence[Any], *, dtype: torch.dtype, device: Any = None
+) -> Tensor:
     """Make a matrix of one row; fractions are cut off where they do not fit the type, strings are read."""
     numbers = [float(value) if isinstance(value, str) else value for value in values]
     if not dtype.is_floating_point:
@@ -37,5 +39,7 @@ def row_of_numbers(values: Sequence[Any], *, dtype: torch.dtype, device: Any = N
 
 def row_of_strings(values: Sequence[Any]) -> np.ndarray:
     """Make a matrix of one row; floats are written with six decimals, as C does."""
-    texts = [f"{value:f}" if isinstance(value, float) else str(value) for value in values]
+    texts = [
+        f"{value:f}" if isinstance(value, float) else str(value) for value in values
+    ]
     return np.array([texts], dtype=object)

@@ -11,7 +11,9 @@ def divide_uint64(x: Tensor, y: Tensor) -> Tensor:
     quotient = ((n >> 1) & ~sign) // d << 1
     rest = n - quotient * d
     quotient = quotient + ((rest ^ sign) >= (d ^ sign))
-    return torch.where(d < 0, ((n ^ sign) >= (d ^ sign)).long(), quotient).to(torch.uint64)
+    return torch.where(d < 0, ((n ^ sign) >= (d ^ sign)).long(), quotient).to(
+        torch.uint64
+    )
 
 
 def moved_by_one(x: Tensor, dim: int, first: int) -> Tensor:

@@ -5,7 +5,15 @@ from torch import Tensor
 
 
 def adagrad_step(
-    r: Tensor, t: Tensor, x: Tensor, g: Tensor, h: Tensor, *, norm: float, decay: float, eps: float
+    r: Tensor,
+    t: Tensor,
+    x: Tensor,
+    g: Tensor,
+    h: Tensor,
+    *,
+    norm: float,
+    decay: float,
+    eps: float,
 ) -> tuple[Tensor, Tensor]:
     """AdaGrad: new values and accumulated squared gradients."""
     g = norm * x + g
@@ -37,7 +45,16 @@ def adam_step(
 
 
 def momentum_step(
-    r: Tensor, t: Tensor, x: Tensor, g: Tensor, v: Tensor, *, alpha: float, beta: float, norm: float, nesterov: bool
+    r: Tensor,
+    t: Tensor,
+    x: Tensor,
+    g: Tensor,
+    v: Tensor,
+    *,
+    alpha: float,
+    beta: float,
+    norm: float,
+    nesterov: bool,
 ) -> tuple[Tensor, Tensor]:
     """Gradient descent with momentum: new values and momenta. The first step takes the whole gradient."""
     g = norm * x + g

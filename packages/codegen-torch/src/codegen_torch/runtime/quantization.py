@@ -40,17 +40,24 @@ def dequantize_blocks(
         features: How many of them a row has; the last block may be longer.
     """
     numbers = unpack_bits(packed, bits=bits)
-    zeros = torch.full_like(scales, 2 ** (bits - 1)) if zero_points is None else zero_points
+    zeros = (
+        torch.full_like(scales, 2 ** (bits - 1)) if zero_points is None else zero_points
+    )
     if zeros.dtype == torch.uint8:
         zeros = unpack_bits(zeros, bits=bits)[:, : scales.shape[1]].to(scales.dtype)
     if groups is not None:
-        numbers, groups = numbers.flatten(1)[:, :features].to(scales.dtype), groups.long()
+        numbers, groups = (
+            numbers.flatten(1)[:, :features].to(scales.dtype),
+            groups.long(),
+        )
         return (numbers - zeros[:, groups]) * scales[:, groups]
     weight = (numbers.to(scales.dtype) - zeros[..., None]) * scales[..., None]
     return weight.flatten(1)[:, :features]
 
 
-def dequantize_experts(packed: Tensor, scales: Tensor, zero_points: Tensor | None = None, *, bits: int) -> Tensor:
+def dequantize_experts(
+    packed: Tensor, scales: Tensor, zero_points: Tensor | None = None, *, bits: int
+) -> Tensor:
     """Weights of [experts, outputs, inputs].
 
     Args:
@@ -62,7 +69,9 @@ def dequantize_experts(packed: Tensor, scales: Tensor, zero_points: Tensor | Non
     numbers = unpack_bits(packed, bits=bits).to(scales.dtype)
     zeros = torch.full_like(scales, 2 ** (bits - 1))
     if zero_points is not None:
-        zeros = unpack_bits(zero_points, bits=bits)[..., : scales.shape[-1]].to(scales.dtype)
+        zeros = unpack_bits(zero_points, bits=bits)[..., : scales.shape[-1]].to(
+            scales.dtype
+        )
     if scales.dim() == 2:
         return (numbers - zeros[..., None]) * scales[..., None]
     blocks = numbers.reshape(*scales.shape, -1)

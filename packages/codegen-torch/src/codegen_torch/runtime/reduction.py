@@ -22,17 +22,45 @@ def count_along(x: Tensor, axes: Sequence[int]) -> int:
     return math.prod(x.shape[axis] for axis in axes) if axes else x.numel()
 
 
-def amax(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+def amax(
+    x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False
+) -> Tensor:
     """The greatest elements along some dimensions; of no elements, the least number of the type."""
-    least = -math.inf if x.is_floating_point() else 0 if x.dtype is torch.bool else torch.iinfo(x.dtype).min
-    dims = list(range(x.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    least = (
+        -math.inf
+        if x.is_floating_point()
+        else 0
+        if x.dtype is torch.bool
+        else torch.iinfo(x.dtype).min
+    )
+    dims = (
+        list(range(x.dim()))
+        if dim is None
+        else [dim]
+        if isinstance(dim, int)
+        else list(dim)
+    )
     return filled_if_empty(x, dims, least).amax(dims, keepdim=keepdim)
 
 
-def amin(x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False) -> Tensor:
+def amin(
+    x: Tensor, dim: int | Sequence[int] | None = None, keepdim: bool = False
+) -> Tensor:
     """The least elements along some dimensions; of no elements, the greatest number of the type."""
-    most = math.inf if x.is_floating_point() else 1 if x.dtype is torch.bool else torch.iinfo(x.dtype).max
-    dims = list(range(x.dim())) if dim is None else [dim] if isinstance(dim, int) else list(dim)
+    most = (
+        math.inf
+        if x.is_floating_point()
+        else 1
+        if x.dtype is torch.bool
+        else torch.iinfo(x.dtype).max
+    )
+    dims = (
+        list(range(x.dim()))
+        if dim is None
+        else [dim]
+        if isinstance(dim, int)
+        else list(dim)
+    )
     return filled_if_empty(x, dims, most).amin(dims, keepdim=keepdim)
 
 
@@ -44,10 +72,19 @@ def filled_if_empty(x: Tensor, dims: Sequence[int], value: float) -> Tensor:
     return x if sizes == list(x.shape) else x.new_full(sizes, value)
 
 
-def prod(x: Tensor, axes: Sequence[int], keepdim: bool = False, dtype: torch.dtype | None = None) -> Tensor:
+def prod(
+    x: Tensor,
+    axes: Sequence[int],
+    keepdim: bool = False,
+    dtype: torch.dtype | None = None,
+) -> Tensor:
     """The product along some axes, or along all if none is given."""
     rank = x.dim()
-    chosen = sorted((axis % rank for axis in axes), reverse=True) if axes else reversed(range(rank))
+    chosen = (
+        sorted((axis % rank for axis in axes), reverse=True)
+        if axes
+        else reversed(range(rank))
+    )
     for axis in chosen:
         x = x.prod(axis, keepdim=keepdim, dtype=dtype)
     return x

@@ -20,25 +20,44 @@ def source_places(
     axes = range(x.dim()) if axes is None else axes
     lengths = [x.shape[axis] for axis in axes]
     if scales is None:
-        scales = [size / max(length, 1) for size, length in zip(sizes or (), lengths, strict=True)]
+        scales = [
+            size / max(length, 1)
+            for size, length in zip(sizes or (), lengths, strict=True)
+        ]
         if policy != "stretch":
-            scales = [min(scales) if policy == "not_larger" else max(scales)] * len(scales)
+            scales = [min(scales) if policy == "not_larger" else max(scales)] * len(
+                scales
+            )
             sizes = [int(scales[0] * length + 0.5) for length in lengths]
     elif sizes is None and all((scale * 256).is_integer() for scale in scales):
-        sizes = [int(length * scale) for length, scale in zip(lengths, scales, strict=True)]
+        sizes = [
+            int(length * scale) for length, scale in zip(lengths, scales, strict=True)
+        ]
     elif sizes is None:  # ONNX multiplies in float32
-        products = torch.tensor(scales, dtype=torch.float32) * torch.tensor(lengths, dtype=torch.float32)
+        products = torch.tensor(scales, dtype=torch.float32) * torch.tensor(
+            lengths, dtype=torch.float32
+        )
         sizes = products.long().tolist()
     roi = roi or [*[0.0] * len(lengths), *[1.0] * len(lengths)]
     places = []
-    for position, (axis, length, size, scale) in enumerate(zip(axes, lengths, sizes or (), scales, strict=True)):
+    for position, (axis, length, size, scale) in enumerate(
+        zip(axes, lengths, sizes or (), scales, strict=True)
+    ):
         start, end = roi[position], roi[position + len(lengths)]
         if (size, scale, start, end) != (length, 1, 0, 1):
-            places.append((axis, source_place(length, size, scale, coordinates, start, end), scale))
+            places.append(
+                (
+                    axis,
+                    source_place(length, size, scale, coordinates, start, end),
+                    scale,
+                )
+            )
     return places
 
 
-def source_place(length: int, size: int, scale: float, coordinates: str, start: float, end: float) -> Tensor:
+def source_place(
+    length: int, size: int, scale: float, coordinates: str, start: float, end: float
+) -> Tensor:
     """Where new elements lie in old ones, by the formulas of ONNX's coordinate_transformation_mode."""
     place = torch.arange(size, dtype=torch.float64)
     extent = scale * length
@@ -49,7 +68,9 @@ def source_place(length: int, size: int, scale: float, coordinates: str, start: 
     if coordinates == "tf_crop_and_resize":
         if size == 1:
             return place + (start + end) * (length - 1) / 2
-        return start * (length - 1) + place * (end - start) * (length - 1) / (extent - 1)
+        return start * (length - 1) + place * (end - start) * (length - 1) / (
+            extent - 1
+        )
     if coordinates == "pytorch_half_pixel" and size == 1:
         return place
     half_pixel = (place + 0.5) / scale - 0.5
@@ -72,7 +93,11 @@ def resize_nearest(
         elif rounding in ("floor", "floor_or_ceil"):
             near = near.floor()
         else:
-            near = (near - 0.5).ceil() if rounding == "round_prefer_floor" else (near + 0.5).floor()
+            near = (
+                (near - 0.5).ceil()
+                if rounding == "round_prefer_floor"
+                else (near + 0.5).floor()
+            )
         x = x.index_select(axis, near.long().clamp(0, length - 1).to(x.device))
         x = extrapolated(x, axis, place, length, extrapolation)
     return x
@@ -118,22 +143,32 @@ def resize_cubic(
     return x
 
 
-def blended(x: Tensor, axis: int, taps: Tensor, weights: Tensor, exclude_outside: bool) -> Tensor:
+def blended(
+    x: Tensor, axis: int, taps: Tensor, weights: Tensor, exclude_outside: bool
+) -> Tensor:
     """Weighted sums of elements along a dimension; beyond its ends the last elements repeat, or are left out."""
     length = x.shape[axis]
     if exclude_outside:
         weights = weights * ((taps >= 0) & (taps < length))
     weights = weights / weights.sum(1, keepdim=True)
     axis = axis % x.dim()
-    parts = x.index_select(axis, taps.long().clamp(0, length - 1).flatten().to(x.device))
+    parts = x.index_select(
+        axis, taps.long().clamp(0, length - 1).flatten().to(x.device)
+    )
     parts = parts.reshape(*x.shape[:axis], *taps.shape, *x.shape[axis + 1 :])
-    weights = weights.reshape(*taps.shape, *[1] * (x.dim() - 1 - axis)).to(x.device, x.dtype)
+    weights = weights.reshape(*taps.shape, *[1] * (x.dim() - 1 - axis)).to(
+        x.device, x.dtype
+    )
     return (parts * weights).sum(axis + 1)
 
 
-def extrapolated(x: Tensor, axis: int, place: Tensor, length: int, value: float | None) -> Tensor:
+def extrapolated(
+    x: Tensor, axis: int, place: Tensor, length: int, value: float | None
+) -> Tensor:
     """A value where a place lies outside; none to leave all as it is."""
     if value is None:
         return x
     outside = ((place < 0) | (place > length - 1)).to(x.device)
-    return torch.where(outside.reshape(-1, *[1] * (x.dim() - 1 - axis % x.dim())), value, x)
+    return torch.where(
+        outside.reshape(-1, *[1] * (x.dim() - 1 - axis % x.dim())), value, x
+    )

@@ -43,7 +43,12 @@ def lstm(
         hidden, memory = state
         i, o, f, g = (step @ w[d].T + hidden @ r[d].T).chunk(4, -1)
         if b is not None:
-            i, o, f, g = (x + y for x, y in zip((i, o, f, g), b[d].unflatten(0, (2, 4, -1)).sum(0), strict=True))
+            i, o, f, g = (
+                x + y
+                for x, y in zip(
+                    (i, o, f, g), b[d].unflatten(0, (2, 4, -1)).sum(0), strict=True
+                )
+            )
         if p is not None:
             i, f = i + p[d].chunk(3)[0] * memory, f + p[d].chunk(3)[2] * memory
         i = gate(i)
@@ -82,7 +87,11 @@ def gru(
         if linear_before_reset:
             new = new + kept * turn[2]
         else:
-            new = new + F.linear(kept * hidden, r[d].chunk(3)[2], None if recurrent is None else recurrent.chunk(3)[2])
+            new = new + F.linear(
+                kept * hidden,
+                r[d].chunk(3)[2],
+                None if recurrent is None else recurrent.chunk(3)[2],
+            )
         return ((1 - z) * squash(new) + z * hidden,)
 
     return recur(cell, x, (h,), r, lengths, backwards)
@@ -107,7 +116,11 @@ def rnn(
 
     def cell(d: int, step: Tensor, state: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
         own, recurrent = (None, None) if b is None else b[d].chunk(2)
-        return (functions[d](F.linear(step, w[d], own) + F.linear(state[0], r[d], recurrent)),)
+        return (
+            functions[d](
+                F.linear(step, w[d], own) + F.linear(state[0], r[d], recurrent)
+            ),
+        )
 
     return recur(cell, x, (h,), r, lengths, backwards)
 
@@ -137,15 +150,27 @@ def recur(
             if lengths is not None:
                 inside = (t < lengths)[:, None]
                 found[t] = torch.where(inside, new[0], 0.0)
-                new = tuple(torch.where(inside, ahead, now) for ahead, now in zip(new, state, strict=True))
+                new = tuple(
+                    torch.where(inside, ahead, now)
+                    for ahead, now in zip(new, state, strict=True)
+                )
             state = new
         outputs.append(torch.stack(list(found.values())))
-        last.append(state if lengths is None else tuple(value * (lengths > 0)[:, None] for value in state))
-    return torch.stack(outputs, 1), *(torch.stack(parts) for parts in zip(*last, strict=True))
+        last.append(
+            state
+            if lengths is None
+            else tuple(value * (lengths > 0)[:, None] for value in state)
+        )
+    return torch.stack(outputs, 1), *(
+        torch.stack(parts) for parts in zip(*last, strict=True)
+    )
 
 
 def activation_functions(
-    names: Sequence[str], alphas: Sequence[float], betas: Sequence[float], clip: float | None
+    names: Sequence[str],
+    alphas: Sequence[float],
+    betas: Sequence[float],
+    clip: float | None,
 ) -> list[Callable[[Tensor], Tensor]]:
     """ONNX's activations of recurrent networks, with their parameters."""
 
@@ -167,4 +192,7 @@ def activation_functions(
         return plain if clip is None else lambda x: plain(x.clamp(-clip, clip))
 
     zeros = [0.0] * len(names)
-    return [function(*each) for each in zip(names, alphas or zeros, betas or zeros, strict=True)]
+    return [
+        function(*each)
+        for each in zip(names, alphas or zeros, betas or zeros, strict=True)
+    ]

@@ -15,11 +15,17 @@ def dft(
 ) -> Tensor:
     """The discrete Fourier transform along an axis, by ONNX's rules for its attributes."""
     axis = axis % x.dim()
-    signal = x.squeeze(-1) if x.shape[-1] == 1 else torch.view_as_complex(x.contiguous())
+    signal = (
+        x.squeeze(-1) if x.shape[-1] == 1 else torch.view_as_complex(x.contiguous())
+    )
     if inverse and onesided:
         real: Tensor = torch.fft.irfft(signal, length, axis)
         return real.unsqueeze(-1)
-    result = torch.fft.ifft(signal, length, axis) if inverse else torch.fft.fft(signal, length, axis)
+    result = (
+        torch.fft.ifft(signal, length, axis)
+        if inverse
+        else torch.fft.fft(signal, length, axis)
+    )
     if onesided:
         result = result.narrow(axis, 0, result.shape[axis] // 2 + 1)
     return torch.view_as_real(result.resolve_conj())
@@ -35,7 +41,9 @@ def stft(
     """The Fourier transforms of frames of a signal, each ``step`` behind the one before."""
     if length is None:
         length = x.shape[1] if window is None else len(window)
-    signal = x.squeeze(-1) if x.shape[-1] == 1 else torch.view_as_complex(x.contiguous())
+    signal = (
+        x.squeeze(-1) if x.shape[-1] == 1 else torch.view_as_complex(x.contiguous())
+    )
     frames = signal.unfold(1, length, step)
     result = torch.fft.fft(frames if window is None else frames * window)
     return torch.view_as_real(result[..., : length // 2 + 1] if onesided else result)
@@ -53,11 +61,16 @@ def mel_weight_matrix(
     low, high = (2595 * math.log10(1 + hertz / 700) for hertz in (lower, upper))
     mels = [low + index * (high - low) / (bins + 2) for index in range(bins + 2)]
     hertz = [700 * (10 ** (mel / 2595) - 1) for mel in mels]
-    edges = torch.tensor([int((dft_length + 1) * f // sample_rate) for f in hertz], device=device)
+    edges = torch.tensor(
+        [int((dft_length + 1) * f // sample_rate) for f in hertz], device=device
+    )
     left, center, right = edges[:-2], edges[1:-1], edges[2:]
     place = torch.arange(dft_length // 2 + 1, device=device)[:, None]
     rising = (place - left) / (center - left).clamp(min=1)
     falling = (right - place) / (right - center).clamp(min=1)
-    rises, falls = (place >= left) & (place < center), (place > center) & (place < right)
+    rises, falls = (
+        (place >= left) & (place < center),
+        (place > center) & (place < right),
+    )
     peak = (place == center).float()
     return torch.where(rises, rising, torch.where(falls, falling, peak))

@@ -29,9 +29,21 @@ def non_max_suppression(
             kept = 0
             while len(order) and kept < limit:
                 best, order, kept = order[0], order[1:], kept + 1
-                chosen.append(torch.stack([torch.full_like(best, batch), torch.full_like(best, label), best])[None])
+                chosen.append(
+                    torch.stack(
+                        [
+                            torch.full_like(best, batch),
+                            torch.full_like(best, label),
+                            best,
+                        ]
+                    )[None]
+                )
                 top = torch.minimum(high[batch, best], high[batch, order])
-                shared = (top - torch.maximum(low[batch, best], low[batch, order])).clamp(min=0).prod(-1)
+                shared = (
+                    (top - torch.maximum(low[batch, best], low[batch, order]))
+                    .clamp(min=0)
+                    .prod(-1)
+                )
                 overlap = shared / (area[batch, best] + area[batch, order] - shared)
                 order = order[~(overlap > iou_threshold)]
     return torch.cat(chosen)

@@ -11,7 +11,9 @@ from torch import Tensor
 
 def reshape(x: Tensor, shape: Sequence[int]) -> Tensor:
     """Reshape, where a size of 0 keeps the one that is there."""
-    return x.reshape([x.shape[axis] if size == 0 else size for axis, size in enumerate(shape)])
+    return x.reshape(
+        [x.shape[axis] if size == 0 else size for axis, size in enumerate(shape)]
+    )
 
 
 def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
@@ -22,8 +24,14 @@ def expand(x: Tensor, shape: Sequence[int]) -> Tensor:
 def arange(start: Tensor, limit: Tensor, delta: Tensor) -> Tensor:
     """The numbers start, start + delta, … before limit; nothing where it lies on the other side."""
     count = max(math.ceil((limit.item() - start.item()) / delta.item()), 0)
-    wide = torch.promote_types(start.dtype, torch.float32) if start.is_floating_point() else start.dtype
-    numbers = start.to(wide) + delta.to(wide) * torch.arange(count, dtype=wide, device=start.device)
+    wide = (
+        torch.promote_types(start.dtype, torch.float32)
+        if start.is_floating_point()
+        else start.dtype
+    )
+    numbers = start.to(wide) + delta.to(wide) * torch.arange(
+        count, dtype=wide, device=start.device
+    )
     return numbers.to(start.dtype)
 
 
@@ -35,14 +43,22 @@ def unsqueezed(x: Tensor, axes: Sequence[int]) -> Tensor:
     return x
 
 
-def pad(x: Tensor, pads: Sequence[int], mode: str, value: float = 0, axes: Sequence[int] | None = None) -> Tensor:
+def pad(
+    x: Tensor,
+    pads: Sequence[int],
+    mode: str,
+    value: float = 0,
+    axes: Sequence[int] | None = None,
+) -> Tensor:
     """Add elements before each dimension (or axis), then after each; negative pads cut off."""
     axes = range(x.dim()) if axes is None else axes
     for position, axis in enumerate(axes):
         before, after = pads[position], pads[position + len(axes)]
         if before == after == 0:
             continue
-        x = x.narrow(axis, max(-before, 0), x.shape[axis] - max(-before, 0) - max(-after, 0))
+        x = x.narrow(
+            axis, max(-before, 0), x.shape[axis] - max(-before, 0) - max(-after, 0)
+        )
         size, before, after = x.shape[axis], max(before, 0), max(after, 0)
         if mode == "constant":
             sides = (*[0, 0] * (x.dim() - 1 - axis % x.dim()), before, after)
@@ -61,7 +77,9 @@ def pad(x: Tensor, pads: Sequence[int], mode: str, value: float = 0, axes: Seque
     return x
 
 
-def center_crop_pad(x: Tensor, shape: Sequence[int], axes: Sequence[int] | None = None) -> Tensor:
+def center_crop_pad(
+    x: Tensor, shape: Sequence[int], axes: Sequence[int] | None = None
+) -> Tensor:
     """The middle of a tensor, or the tensor in the middle of zeros; an odd element falls to the end."""
     for position, size in enumerate(shape):
         axis = position if axes is None else axes[position] % x.dim()
@@ -69,5 +87,7 @@ def center_crop_pad(x: Tensor, shape: Sequence[int], axes: Sequence[int] | None 
         if size <= x.shape[axis]:
             x = x.narrow(axis, less, size)
         else:
-            x = F.pad(x, (*[0, 0] * (x.dim() - 1 - axis), less, size - x.shape[axis] - less))
+            x = F.pad(
+                x, (*[0, 0] * (x.dim() - 1 - axis), less, size - x.shape[axis] - less)
+            )
     return x

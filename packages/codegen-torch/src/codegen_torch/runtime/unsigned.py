@@ -10,4 +10,6 @@ def shift_right_uint64(x: Tensor, count: Tensor) -> Tensor:
     below_the_sign = (bits >> 1) & (2**63 - 1)
     shifted = below_the_sign >> (count - 1).clamp(0, 63)
     inside = (count > 0) & (count < 64)
-    return torch.where(count == 0, bits, torch.where(inside, shifted, 0)).view(torch.uint64)
+    return torch.where(count == 0, bits, torch.where(inside, shifted, 0)).view(
+        torch.uint64
+    )
