@@ -180,6 +180,15 @@ def test_mean_variance_normalization_when_it_was_experimental(row: Row, symbolic
     check_by_runtime(row, symbolic=symbolic)
 
 
+@pytest.mark.parametrize(("names", "trains"), [(["y0"] + [""] * 4, False), (["y0", "mean"], True)])
+def test_outputs_without_a_name_do_not_make_it_train(names: list[str], trains: bool) -> None:
+    model = model_of(Row("BatchNormalization", 9, (IMAGE, *CHANNELS)), symbolic=False)
+    del model.graph.node[0].output[:]
+    model.graph.node[0].output.extend(names)
+    (y,) = lower_proto(model).outputs.values()
+    assert y.attrs.get("training", False) is trains
+
+
 @pytest.mark.parametrize(
     ("row", "reason"),
     [

@@ -315,7 +315,10 @@ def _apply(scope: _Scope, node: Node, name: str, inputs: list[Expr | None]) -> t
     if not candidates:
         model.obstacles.append(_undefined(node, version))
         return None
-    used = tuple(bool(output) and output in scope.used for output in node.outputs)
+    outputs = node.outputs
+    while outputs and not outputs[-1]:  # an output without a name at the end is none
+        outputs = outputs[:-1]
+    used = tuple(bool(output) and output in scope.used for output in outputs)
     trained = bool(node.outputs) and node.outputs[0] in model.trained
     context = Context(used, version, trained, _Site(scope, current_origin()))
     reasons: list[str] = []
