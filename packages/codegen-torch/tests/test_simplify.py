@@ -199,3 +199,12 @@ def test_numbers_that_only_compare_equal_stay_apart() -> None:
 def test_simplifying_runs_all_of_it() -> None:
     mask = tensor(BATCH, dtype=DType.BOOL)
     assert simplify({"y": mask & stored(True, DType.BOOL)})["y"] is mask
+
+
+def test_a_size_that_only_a_tensor_tells_is_a_number_too() -> None:
+    """The rank-0 tensor ``torch.tensor(x.shape[0])`` becomes ``x.shape[0]`` beside another tensor of its type."""
+    x = tensor(Dim.fresh(), 4)
+    (size, _) = x.shape
+    held = call("host.tensor", size, dtype=DType.INT64)
+    after = inline_literals({"y": call("torch.lt", held, graph_input("n", Fact(DType.INT64, ())))})["y"]
+    assert after.inputs[0] is size

@@ -224,3 +224,19 @@ def test_identifiers(text: str, name: str) -> None:
 def test_deep_chains_need_no_recursion() -> None:
     nodes = [call("Sin", "x" if not i else f"t{i - 1}", f"t{i}", "a/b" if i % 1000 < 500 else "a") for i in range(3000)]
     assert paths(tree_of(made(nodes, outputs="t2999")))[-1] == ""
+
+
+def test_the_parts_of_a_tuple_stay_with_it() -> None:
+    """The split lost its scope and belongs into the block, as what needs a part of it shows; so do all its parts."""
+    nodes = [
+        call("MatMul", "x a", "h", "block"),
+        call("Split", "h", "p q", axis=1, num_outputs=2),
+        call("MatMul", "p half", "y", "block"),
+        call("Tanh", "q", "z", "other"),
+        call("Neg", "q", "n"),
+    ]
+    root = tree_of(made(nodes, [*SQUARES, *weights(half=[2, 2])], outputs="y z n"))
+    assert outline(root)[0] == (
+        "block",
+        ["nn.Linear", "Tensor.chunk", "operator.getitem", "operator.getitem", "nn.Linear"],
+    )

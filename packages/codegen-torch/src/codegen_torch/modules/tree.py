@@ -7,7 +7,7 @@ what is computed: at worst a region makes no sense, and is dissolved into the on
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from dataflow_ir import Node, sccs, topo
 
@@ -60,6 +60,11 @@ class _Flat:
             if expr in places and has_layers(expr)
             for depth in range(len(places[expr]) + 1)
         }
+        self.whole: dict[Expr, Expr] = {}
+        for expr in order:
+            if expr.op == "operator.getitem":
+                self.whole[expr] = self.whole.get(expr.inputs[0], expr.inputs[0])
+        self.unite()
         self.edges = [
             (operand, expr)
             for expr in order
@@ -67,6 +72,11 @@ class _Flat:
             for operand in data_operands(expr)
             if operand in places
         ]
+
+    def unite(self) -> None:
+        """Put the parts of a tuple where the expression is that returns it: one statement assigns them."""
+        for part, whole in self.whole.items():
+            self.places[part] = self.places[whole]
 
 
 def _owned_weights(order: list[Expr]) -> set[Expr]:
@@ -90,10 +100,10 @@ def _place_leaves(flat: _Flat) -> None:
         flat.places[leaf] = () if leaf in flat.results else common(places)
 
 
-def _dependencies(flat: _Flat) -> dict[Place, dict[Vertex, set[Vertex]]]:
+def _dependencies(flat: _Flat, edges: Iterable[tuple[Expr, Expr]]) -> dict[Place, dict[Vertex, set[Vertex]]]:
     """For each place, which of its units (expressions, or places directly inside) need which."""
     graphs: dict[Place, dict[Vertex, set[Vertex]]] = {}
-    for operand, expr in flat.edges:
+    for operand, expr in edges:
         source, target = flat.places[operand], flat.places[expr]
         around = common([source, target])
         depth = len(around)
@@ -116,7 +126,8 @@ def _untwist(flat: _Flat) -> bool:
     """
     twisted: set[Place] = set()
     moved = False
-    for graph in _dependencies(flat).values():
+    edges = [(flat.whole.get(operand, operand), flat.whole.get(expr, expr)) for operand, expr in flat.edges]
+    for graph in _dependencies(flat, edges).values():
         for component in _cycles(graph):
             places = [unit for unit in component if isinstance(unit, tuple)]
             if len(places) > 1:
@@ -128,6 +139,7 @@ def _untwist(flat: _Flat) -> bool:
                     moved = True
     if twisted:
         _dissolve(flat, twisted)
+    flat.unite()
     return moved or bool(twisted)
 
 
@@ -206,7 +218,7 @@ def _fill(flat: _Flat, regions: Mapping[Place, Region]) -> None:
             if inner not in first:
                 units[inner[:-1]].append(inner)
             first[inner] = min(first.get(inner, expr.origin.order), expr.origin.order)
-    dependencies = _dependencies(flat)
+    dependencies = _dependencies(flat, flat.edges)
     for place, region in regions.items():
         ordered = _sorted_units(units[place], dependencies.get(place, {}), first)
         region.units = [regions[unit] if isinstance(unit, tuple) else unit for unit in ordered]

@@ -30,7 +30,8 @@ def _inlined(expr: Expr) -> Expr | None:
         others = [inputs[other] for other in operands if other != position]
         value = inputs[position]
         if value is not None and _may_be_number(expr, value, [other for other in others if other is not None]):
-            inputs[position] = literal(_number(value))
+            number = _number(value)
+            inputs[position] = number if isinstance(number, Expr) else literal(number)
     return None if inputs == list(expr.inputs) else expr.rebuild(tuple(inputs))
 
 
@@ -53,8 +54,8 @@ def _rank_without(expr: Expr, value: Expr) -> int:
     return max(operand.rank or 0 for operand in expr.inputs if operand is not None and operand is not value)
 
 
-def _number(value: Expr) -> bool | int | float:
+def _number(value: Expr) -> bool | int | float | Expr:
     known = value.fact.value
     assert known is not None
-    number: bool | int | float = known.reshape(()).item()
+    number: bool | int | float | Expr = known.reshape(()).item()
     return shortest_float32(number) if value.dtype is DType.FLOAT32 and isinstance(number, float) else number
