@@ -88,3 +88,9 @@ GROUPED = [
 @pytest.mark.parametrize("node", ROTARY + GROUPED, ids=str)
 def test_against_onnx_runtime(node: Node, tmp_path: Path) -> None:
     check(node, tmp_path, rtol=1e-3, atol=1e-5)
+
+
+def test_tables_of_angles_are_buffers(tmp_path: Path) -> None:
+    source = check(node(tokens(1), NEXT, CACHES, baked=(7, 8), do_rotary=1), tmp_path, rtol=1e-3)
+    assert source.count("self.register_buffer(") == 2
+    assert "nn.Embedding" not in source

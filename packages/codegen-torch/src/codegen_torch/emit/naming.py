@@ -21,6 +21,7 @@ MODULE_NAMES = frozenset(
 _SEARCH_DEPTH = 8
 _LONGEST_SPOKEN = 16
 _BY_OPERATION = {
+    "runtime.cache_positions": "positions",
     "runtime.dequantize_blocks": "weight",
     "F.scaled_dot_product_attention": "attn",
     "F.softmax": "weights",

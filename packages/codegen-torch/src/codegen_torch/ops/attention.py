@@ -191,7 +191,7 @@ def rotary_embedding(
     if is_flat and num_heads < 1:
         raise NotApplicable("num_heads is missing")
     if position_ids is not None:
-        cos_cache, sin_cache = F.embedding(position_ids, cos_cache), F.embedding(position_ids, sin_cache)
+        cos_cache, sin_cache = index.take(cos_cache, position_ids, 0), index.take(sin_cache, position_ids, 0)
     heads = 2 if is_flat else 1
     cos, sin = cos_cache.unsqueeze(heads), sin_cache.unsqueeze(heads)
     if not is_flat:

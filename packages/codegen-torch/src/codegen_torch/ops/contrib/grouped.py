@@ -7,7 +7,7 @@ import numpy as np
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import Context, Int, NotApplicable
 from codegen_torch.ops.contrib.domain import microsoft
-from codegen_torch.symbols.namespaces import F, runtime, torch
+from codegen_torch.symbols.namespaces import F, index, runtime, torch
 
 _UNBOUNDED = -1
 _STEPS = 2
@@ -34,7 +34,7 @@ def rotary_embedding(
     steps = input.shape[_STEPS if by_head else 1]
     if position_ids.rank == 1:
         position_ids = position_ids + torch.arange(0, steps, dtype=position_ids.dtype)
-    cos, sin = F.embedding(position_ids, cos_cache), F.embedding(position_ids, sin_cache)
+    cos, sin = index.take(cos_cache, position_ids, 0), index.take(sin_cache, position_ids, 0)
     if by_head:
         cos, sin = (_before_steps(x) for x in (cos, sin))
         return runtime.rotary_embedding(input, cos, sin, interleaved=bool(interleaved))  # type: ignore[no-any-return]
@@ -106,7 +106,7 @@ def group_query_attention(
         if cos_cache is None or sin_cache is None:
             raise NotApplicable("the caches of the rotary embedding are missing")
         places = first if position_ids is None else position_ids
-        cos, sin = (F.embedding(places, cache).unsqueeze(2) for cache in (cos_cache, sin_cache))
+        cos, sin = (index.take(cache, places, 0).unsqueeze(2) for cache in (cos_cache, sin_cache))
         q, k = (runtime.rotary_embedding(x, cos, sin, interleaved=bool(rotary_interleaved)) for x in (q, k))
     q, k, v = (x.transpose(1, 2) for x in (q, k, v))
     present_key = runtime.append_to_cache(past_key, k, first, total_sequence_length)
