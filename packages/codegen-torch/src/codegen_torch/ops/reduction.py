@@ -205,7 +205,7 @@ def _register(op_type: str, reduction: Reduction, of_one: Callable[[Expr], Expr]
 
 
 def _logarithm(x: Expr) -> Expr:
-    return torch.log(x) if x.dtype.is_float else torch.log(x.to(DType.FLOAT64)).to(x.dtype)
+    return torch.log(x) if x.dtype.is_float else torch.log(x.to(DType.FLOAT64)).to(x.dtype)  # type: ignore[no-any-return]
 
 
 def _itself(x: Expr) -> Expr:
