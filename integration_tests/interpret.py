@@ -169,6 +169,8 @@ def _function(name: str) -> Callable[..., Any]:
             found = getattr(importlib.import_module(module.name), function, None)
             if found is not None:
                 return found  # type: ignore[no-any-return]
+    if namespace == "torch" and function in ("eq", "ne", "lt", "le", "gt", "ge"):  # they are written as signs
+        return getattr(operator, function)  # type: ignore[no-any-return]
     places = {"torch": torch, "F": F, "operator": operator, "Tensor": Tensor}
     return operator.attrgetter(function)(places[namespace])  # type: ignore[no-any-return]
 

@@ -27,19 +27,22 @@ from onnx import TensorProto, helper, numpy_helper
 
 ROWS = 2
 UNARY = ("Neg", "Tanh", "Identity", "Relu")
+KINDS = ("unary", "binary", "weight", "size", "branch", "loop", "while_", "scan", "grow")
 BINARY = ("Add", "Sub", "Mul", "Max")
 
 
 class Writer:
     """Writes a graph of float32[2, 3] values as the numbers that hypothesis draws ask for.
 
-    Nodes read any value that is visible: the graph's own, and those of the graphs around.
+    Nodes read any value that is visible: the graph's own, and those of the graphs around. They are in modules of their
+    own, as exporters write it.
     """
 
     def __init__(self, draw: st.DrawFn) -> None:
         self.draw = draw
         self.numbers = itertools.count()
         self.left = draw(st.integers(3, 14))
+        self.scopes = draw(st.sampled_from([("",), ("", "a", "a.b"), ("", "a", "c.0", "c.1")]))
 
     def name(self, stem: str) -> str:
         return f"{stem}{next(self.numbers)}"
@@ -52,7 +55,7 @@ class Writer:
             if self.left <= 0:
                 break
             self.left -= 1
-            kind = self.draw(st.sampled_from(["unary", "binary", "weight", "branch", "loop", "while_", "scan", "grow"]))
+            kind = self.draw(st.sampled_from(KINDS))
             known = visible + made
             if kind == "unary":
                 made.append(self.add(nodes, self.draw(st.sampled_from(UNARY)), [self.pick(known)]))
@@ -60,6 +63,8 @@ class Writer:
                 made.append(self.add(nodes, self.draw(st.sampled_from(BINARY)), [self.pick(known), self.pick(known)]))
             elif kind == "weight":
                 made.append(self.add(nodes, "MatMul", [self.pick(known), f"w{self.draw(st.integers(0, 2))}"]))
+            elif kind == "size":
+                made.append(self.size(nodes, known))
             elif depth < 3:
                 made += getattr(self, kind)(nodes, known, depth)
         return nodes, made
@@ -70,7 +75,24 @@ class Writer:
     def add(self, nodes: list[onnx.NodeProto], op: str, inputs: list[str], **attributes: Any) -> str:
         out = self.name("t")
         nodes.append(helper.make_node(op, inputs, [out], **attributes))
+        parts = list(filter(None, self.draw(st.sampled_from(self.scopes)).split(".")))
+        paths = ["", *(".".join(parts[: depth + 1]) for depth in range(len(parts))), "op"]
+        nodes[-1].metadata_props.add(key="pkg.torch.onnx.name_scopes", value=repr(paths))
         return out
+
+    def size(self, nodes: list[onnx.NodeProto], known: list[str]) -> str:
+        """Something computed from a value's shape."""
+        shape = self.add(nodes, "Shape", [self.pick(known)])
+        how = self.draw(st.sampled_from(["Reshape", "Expand", "rows", "few"]))
+        if how == "Reshape":
+            return self.add(nodes, how, [self.pick(known), shape])
+        if how == "Expand":
+            return self.add(nodes, how, ["limit", shape])
+        rows = self.add(nodes, "Gather", [shape, "none"])
+        if how == "few":
+            few = self.add(nodes, "Less", [rows, "two"])
+            return self.add(nodes, "Where", [few, self.pick(known), self.pick(known)])
+        return self.add(nodes, "Mul", [self.add(nodes, "Cast", [rows], to=TensorProto.FLOAT), self.pick(known)])
 
     def test(self, nodes: list[onnx.NodeProto], value: str) -> str:
         """A condition: whether the sum of a value is above a limit."""
@@ -95,11 +117,17 @@ class Writer:
         return outputs
 
     def loop(self, nodes: list[onnx.NodeProto], known: list[str], depth: int) -> list[str]:
-        return self._loop(nodes, known, depth, count=self.draw(st.sampled_from(["two", "n", "none"])), cond="")
+        return self._loop(
+            nodes,
+            known,
+            depth,
+            count=self.draw(st.sampled_from(["two", "n", "none"])),
+            cond="",
+        )
 
     def while_(self, nodes: list[onnx.NodeProto], known: list[str], depth: int) -> list[str]:
         """With a count as well, so that it ends."""
-        cond = self.draw(st.sampled_from(["yes", ""])) or self.test(nodes, self.pick(known))
+        cond = "yes" if self.draw(st.booleans()) else self.test(nodes, self.pick(known))
         return self._loop(nodes, known, depth, count=self.draw(st.sampled_from(["two", "n"])), cond=cond)
 
     def _loop(self, nodes: list[onnx.NodeProto], known: list[str], depth: int, count: str, cond: str) -> list[str]:
@@ -177,7 +205,7 @@ class Writer:
         return [self.add(nodes, "Add", [mean, self.pick(known)]) for mean in means]
 
 
-def _info(name: str, *shape: int) -> onnx.ValueInfoProto:
+def _info(name: str, *shape: int | str) -> onnx.ValueInfoProto:
     return helper.make_tensor_value_info(name, TensorProto.FLOAT, list(shape) or [ROWS, 3])
 
 
@@ -196,10 +224,11 @@ def models(draw: st.DrawFn) -> onnx.ModelProto:
     constants = {f"w{i}": numbers.normal(size=(3, 3)).astype(np.float32) for i in range(3)}
     constants |= {"limit": np.float32(0.5), "two": np.int64(2), "none": np.int64(0)}
     constants |= {"yes": np.bool_(True), "first": np.int64([0])}
-    inputs = [_info("x"), _info("y"), helper.make_tensor_value_info("n", TensorProto.INT64, [])]
+    rows = draw(st.sampled_from(["rows", ROWS]))
+    inputs = [_info("x", rows, 3), _info("y", rows, 3), helper.make_tensor_value_info("n", TensorProto.INT64, [])]
     stored = [numpy_helper.from_array(np.asarray(value), name) for name, value in constants.items()]
     graph = helper.make_graph(nodes, "random", inputs, [_info(name) for name in outputs], stored)
-    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=10)
 
 
 @settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True)
