@@ -100,6 +100,7 @@ LONG = [
     ("vit", operators, {"QLinearConv", "QLinearConcat"}),
     ("vit", optimized, {"BiasGelu"}),
     ("convnext", operators, {"QLinearMul"}),
+    ("lstm", dynamic, {"DynamicQuantizeLSTM"}),
 ]
 
 

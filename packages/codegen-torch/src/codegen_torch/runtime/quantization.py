@@ -77,3 +77,60 @@ def dequantize_experts(
     blocks = numbers.reshape(*scales.shape, -1)
     weight: Tensor = (blocks - zeros[..., None]) * scales[..., None]
     return weight.flatten(2)
+
+
+def dynamic_quantize_lstm(
+    x: Tensor,
+    w: Tensor,
+    w_scale: Tensor,
+    w_zero: Tensor,
+    r: Tensor,
+    r_scale: Tensor,
+    r_zero: Tensor,
+    bias: Tensor | None = None,
+    h: Tensor | None = None,
+    c: Tensor | None = None,
+    *,
+    hidden_size: int,
+    backwards: bool = False,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """One direction of an LSTM whose weights are quantized (ONNX Runtime, "DynamicQuantizeLSTM").
+
+    Args:
+        x: [steps, batch, inputs].
+        w: Quantized weights of the input, [inputs, 4 * hidden], gates in ONNX's order: input, output, forget, cell.
+        w_scale: Their scale, one or one per column.
+        w_zero: What stands for zero in them.
+        r: Quantized weights of the state, [hidden, 4 * hidden].
+        r_scale: Their scale.
+        r_zero: What stands for zero in them.
+        bias: The biases of both, one after another, [8 * hidden].
+        h: The first state, [batch, hidden]; by default zeros.
+        c: The first cell.
+        hidden_size: The size of the state.
+        backwards: Whether the last step comes first.
+
+    Returns:
+        The state at each step, [steps, batch, hidden], and the last state and cell.
+    """
+    h = x.new_zeros(x.shape[1], hidden_size) if h is None else h
+    c = x.new_zeros(x.shape[1], hidden_size) if c is None else c
+    inputs = dynamic_product(x.flatten(0, 1), w, w_scale, w_zero).view(*x.shape[:2], -1)
+    if bias is not None:
+        inputs = inputs + bias[: 4 * hidden_size] + bias[4 * hidden_size :]
+    steps = range(len(x))
+    states = []
+    for step in reversed(steps) if backwards else steps:
+        gates = inputs[step] + dynamic_product(h, r, r_scale, r_zero)
+        into, out, forget, cell = gates.chunk(4, -1)
+        c = torch.sigmoid(forget) * c + torch.sigmoid(into) * torch.tanh(cell)
+        h = torch.sigmoid(out) * torch.tanh(c)
+        states.append(h)
+    return torch.stack(states[::-1] if backwards else states), h, c
+
+
+def dynamic_product(x: Tensor, weight: Tensor, scale: Tensor, zero: Tensor) -> Tensor:
+    """The product of a matrix, quantized between its extremes, with a quantized one."""
+    numbers, x_scale, x_zero = quantize_dynamically(x)
+    exact = (numbers.double() - x_zero) @ (weight.double() - zero)
+    return exact.to(x.dtype) * (x_scale * scale)

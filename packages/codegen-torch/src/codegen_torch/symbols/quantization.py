@@ -34,3 +34,25 @@ def dequantize_blocks(
     features: int,
 ) -> Fact:
     return Fact(scales.dtype, None if packed.dims is None else (packed.dims[0], features))
+
+
+@symbol("runtime.dynamic_quantize_lstm")
+def dynamic_quantize_lstm(
+    x: Tensor,
+    w: Tensor,
+    w_scale: Tensor,
+    w_zero: Tensor,
+    r: Tensor,
+    r_scale: Tensor,
+    r_zero: Tensor,
+    bias: Tensor | None = None,
+    h: Tensor | None = None,
+    c: Tensor | None = None,
+    *,
+    hidden_size: int,
+    backwards: bool = False,
+) -> tuple[Fact, ...]:
+    if x.dims is None:
+        return (Fact(x.dtype, None),) * 3
+    state = Fact(x.dtype, (x.dims[1], hidden_size))
+    return Fact(x.dtype, (*x.dims[:2], hidden_size)), state, state

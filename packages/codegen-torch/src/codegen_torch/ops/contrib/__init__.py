@@ -13,7 +13,19 @@ from codegen_torch.ops.contrib import (
     packed,
     product,
     quantization,
+    recurrent,
     tensor,
 )
 
-__all__ = ["activation", "attention", "experts", "grouped", "norm", "packed", "product", "quantization", "tensor"]
+__all__ = [
+    "activation",
+    "attention",
+    "experts",
+    "grouped",
+    "norm",
+    "packed",
+    "product",
+    "quantization",
+    "recurrent",
+    "tensor",
+]
