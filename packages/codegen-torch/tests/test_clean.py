@@ -199,3 +199,30 @@ def test_initializers_of_old_files_are_inputs_too() -> None:
     )
     assert trained_values(old.graph) == {"w"}
     assert stored(clean(old)) == ["w"]
+
+
+def branching() -> onnx_proto.Model:
+    """A branch with a weight of its own that is a Constant, one from outside, and a node that nobody needs."""
+    own = node("Constant", [], ["own"], value=tensor("", np.ones((4, 4), np.float32)))
+    products = [node("MatMul", ["x", "own"], ["t"]), node("MatMul", ["t", "w"], ["u"]), node("Odd", ["x"], ["unused"])]
+    then = graph([own, *products], [], ["u"])
+    return made(
+        [node("If", ["c"], ["y"], then_branch=then, else_branch=graph([], [], ["x"]))], [W], inputs={"x": [4, 4]}
+    )
+
+
+def test_subgraphs_are_cleaned_as_well() -> None:
+    (choice,) = clean(branching()).graph.nodes
+    then = choice.attributes["then_branch"].value
+    assert isinstance(then, onnx_proto.Graph)
+    assert [each.op_type for each in then.nodes] == ["MatMul", "MatMul"]
+    assert [each.name for each in then.initializers] == ["own"]
+
+
+def test_what_only_a_subgraph_multiplies_with_is_trained() -> None:
+    assert trained_values(clean(branching()).graph) == {"own", "w"}
+
+
+def test_a_graph_without_anything_to_clean_stays_the_same() -> None:
+    source = clean(branching())
+    assert clean(source) is source
