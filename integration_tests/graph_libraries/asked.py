@@ -8,7 +8,9 @@ made here is an error and no answer.
 from __future__ import annotations
 
 import importlib.metadata
+import os
 import pickle
+import resource
 import signal
 from collections.abc import Callable
 from typing import Any
@@ -30,29 +32,31 @@ ROWS = {
     "alone": "brings nothing else along",
 }
 DEEP = 20_000
-SECONDS = 2
-
-
-class EndlessError(Exception):
-    """Something took longer than it may."""
+SECONDS = 5
+MEMORY = 8 << 30
+ENDLESS, MISTAKEN = 1, 2
 
 
 def ends(action: Callable[[], Any]) -> bool:
-    """Tells whether something comes to an end within some seconds."""
+    """Tells whether something comes to an end, in a process of its own that is given some seconds and some memory.
 
-    def give_up(*_: Any) -> None:
-        raise EndlessError
-
-    before = signal.signal(signal.SIGALRM, give_up)
-    signal.alarm(SECONDS)
-    try:
-        action()
-    except EndlessError:
-        return False
-    finally:
-        signal.alarm(0)
-        signal.signal(signal.SIGALRM, before)
-    return True
+    A library that goes on forever may take all there is, and keep what is raised in it to itself.
+    """
+    pid = os.fork()
+    if not pid:
+        signal.alarm(SECONDS)
+        resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
+        try:
+            action()
+        except MemoryError:
+            os._exit(ENDLESS)
+        except BaseException:  # noqa: BLE001  # the parent raises an error for it
+            os._exit(MISTAKEN)
+        os._exit(0)
+    status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+    if status == MISTAKEN:
+        raise RuntimeError("what was tried out ended with an error")
+    return status == 0
 
 
 def fails(kind: type[Exception], action: Callable[[], Any], message: str = "") -> bool:
