@@ -22,10 +22,13 @@ UNKNOWABLE = [name for name in cases() if re.fullmatch(r"test_bernoulli(_double|
 # sizes are known to fit, the whole attention is recovered, and rounds once as well.
 ROUNDED_ONCE = "test_attention_4d_causal_fp16_expanded"
 
+# Recorded with numpy's float32 noise, 1.9e-7, where the true numbers are zeros; the cases allow 1e-7.
+NOISE = ["test_dft_inverse", "test_dft_inverse_opset19"]
+
 CASES = {
     f"{case.name} {variant.value}": chosen
     for case in cases().values()
-    if case.name not in UNKNOWABLE
+    if case.name not in (*UNKNOWABLE, *NOISE)
     for variant in Variant
     if (case.name, variant) != (ROUNDED_ONCE, Variant.SYMBOLIC) and (chosen := varied(case, variant)) is not None
 }
@@ -50,6 +53,20 @@ def test_attention_that_rounds_once_is_nearer_to_the_truth(tmp_path: Path) -> No
     ((inputs, (recorded,)),) = case.data
     true = causal_attention(*(array.astype(np.float64) for array in inputs))
     assert abs(found - true).max() < abs(recorded - true).max()
+
+
+@pytest.mark.parametrize("variant", Variant)
+@pytest.mark.parametrize("name", NOISE)
+def test_true_numbers_that_the_suite_does_not_take(name: str, variant: Variant, tmp_path: Path) -> None:
+    case = varied(cases()[name], variant)
+    if case is None:
+        return
+    ((found,),) = outputs_of(case, tmp_path)
+    ((inputs, (recorded,)),) = case.data
+    transformed = np.fft.ifft(inputs[0].astype(np.float64).view(np.complex128), axis=1)
+    true = transformed.view(np.float64)
+    assert not np.allclose(true, recorded, rtol=case.rtol, atol=case.atol)
+    np.testing.assert_allclose(found, true, rtol=case.rtol, atol=case.atol)
 
 
 def causal_attention(q: np.ndarray, k: np.ndarray, v: np.ndarray) -> np.ndarray:
