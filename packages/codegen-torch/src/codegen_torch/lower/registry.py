@@ -175,6 +175,8 @@ class Definition:
         arguments: list[Any] = []
         for position, parameter in enumerate(self.inputs):
             if parameter.variadic:
+                if not inputs:
+                    raise NotApplicable("it has no inputs")
                 arguments.extend(self._input(parameter, value) for value in inputs[position:])
                 return arguments
             value = inputs[position] if position < len(inputs) else None

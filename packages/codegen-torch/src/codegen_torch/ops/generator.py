@@ -136,8 +136,13 @@ def range_in_float32(start: Expr, limit: Expr, delta: Expr, *, stash_type: int =
     return range_(start, limit, delta)  # type: ignore[no-any-return]
 
 
+_MATRIX = 2
+
+
 @op("EyeLike", since=9)
 def eye_like(x: Expr, *, dtype: int | None = None, k: int = 0) -> Expr:
+    if x.rank != _MATRIX:
+        raise NotApplicable(f"{x.fact} is no matrix")
     rows, columns = x.shape
     kind = x.dtype if dtype is None else dtype_of(dtype)
     if k == 0 and (kind.is_float or kind.is_int) and kind not in WIDE:

@@ -11,6 +11,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, call
 from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
 from codegen_torch.ops.unsigned import through_int64, through_order
+from codegen_torch.symbols.base import FactError
 from codegen_torch.symbols.namespaces import F, host, index, runtime, torch
 from codegen_torch.symbols.shape import normal
 
@@ -31,9 +32,11 @@ def slice_(
 ) -> Expr:
     axes = range(len(starts)) if axes is None else axes
     steps = (1,) * len(starts) if steps is None else steps
+    if not len(starts) == len(ends) == len(axes) == len(steps):
+        raise FactError(f"a slice with {len(starts)} starts, {len(ends)} ends, {len(axes)} axes and {len(steps)} steps")
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         if not isinstance(axis, int) or not isinstance(step, int) or step == 0:
-            raise NotApplicable(f"a step of {step} on axis {axis}")
+            raise FactError(f"a slice with a step of {step} on axis {axis}")
         if step < 0:
             # Counted from the other side, position p is ~p: the last element, -1, comes first.
             x, start, end, step = x.flip(axis), -1 - _last_or_before(x, axis, start), -1 - end, -step
@@ -218,6 +221,8 @@ def one_hot(indices: Expr, depth: Expr, values: Expr, *, axis: int = -1) -> Expr
         raise UnknownRank(indices)
     axis = normal(axis, indices.rank + 1)
     known = depth.fact.value
+    if known is not None and known.size != 1:
+        raise FactError(f"of {known.size} depths")
     count = host.item(depth.to(DType.INT64)) if known is None else known.reshape(()).item()
     count = int(count) if isinstance(count, float) else count
     places = _count_along(count, axis, indices.rank + 1)

@@ -6,7 +6,7 @@ from typing import Any
 
 from codegen_torch.expr import Expr, UnknownRank
 from codegen_torch.lower.registry import Const, Ints, NotApplicable, op
-from codegen_torch.symbols.base import size_of
+from codegen_torch.symbols.base import FactError, size_of
 from codegen_torch.symbols.namespaces import F, host, runtime
 from codegen_torch.symbols.shape import normal
 
@@ -31,7 +31,7 @@ def pad(
         if x.rank is None:
             raise UnknownRank(x)
         if len(pads) != 2 * len(axes):
-            raise NotApplicable(f"{len(pads)} pads for {len(axes)} axes")
+            raise FactError(f"a padding by {len(pads)} pads for {len(axes)} axes")
         spread: list[Any] = [0] * (2 * x.rank)
         for position, axis in enumerate(axes):
             spread[normal(axis, x.rank)] = pads[position]  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def padded(x: Expr, pads: Ints, mode: str, value: Any) -> Expr:
     if all(isinstance(length, int) and length == 0 for length in pads):
         return x
     if x.rank is not None and len(pads) != 2 * x.rank:
-        raise NotApplicable(f"{len(pads)} pads for {x.rank} dimensions")
+        raise FactError(f"a padding by {len(pads)} pads for {x.rank} dimensions")
     rank = len(pads) // 2
     pairs = [side for axis in reversed(range(rank)) for side in (pads[axis], pads[axis + rank])]
     while pairs[-2:] == [0, 0]:
@@ -105,7 +105,7 @@ def center_crop_pad(x: Expr, shape: Ints, *, axes: tuple[int, ...] | None = None
         raise UnknownRank(x)
     chosen = range(len(x.dims)) if axes is None else [normal(axis, len(x.dims)) for axis in axes]
     if len(shape) != len(chosen):
-        raise NotApplicable(f"{len(shape)} sizes for {len(chosen)} axes")
+        raise FactError(f"a crop to {len(shape)} sizes for {len(chosen)} axes")
     rank = len(x.dims)
     pads = [0] * (2 * rank)
     for axis, wanted in zip(chosen, shape, strict=True):

@@ -187,7 +187,7 @@ def transpose(x: Expr, *, perm: tuple[int, ...] | None = None) -> Expr:
             raise UnknownRank(x)
         perm = tuple(reversed(range(x.rank)))
     perm = tuple(normal(axis, len(perm)) for axis in perm)
-    if x.rank not in (None, len(perm)):
+    if x.rank not in (None, len(perm)) or len(set(perm)) < len(perm):
         raise FactError(f"a permutation {perm} of {x.fact}")
     moved = [axis for axis, source in enumerate(perm) if axis != source]
     if not moved:

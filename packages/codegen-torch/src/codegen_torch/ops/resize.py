@@ -17,6 +17,7 @@ from codegen_torch.lower.registry import Const, Floats, Int, Ints, NotApplicable
 from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols.base import size_of
 from codegen_torch.symbols.namespaces import F, host, runtime, torch
+from codegen_torch.symbols.shape import normal
 
 _LINEAR = {1: "linear", 2: "bilinear", 3: "trilinear"}
 _AWAY = "floor_or_ceil"
@@ -144,7 +145,7 @@ def _places(
     numbers = _numbers(given)
     chosen: tuple[int, ...] | None = axes or None
     if isinstance(numbers, tuple) and roi is None and policy == "stretch" and x.dims is not None:
-        every = tuple(axis % len(x.dims) for axis in axes) or tuple(range(len(x.dims)))
+        every = tuple(normal(axis, len(x.dims)) for axis in axes) or tuple(range(len(x.dims)))
         if len(numbers) != len(every):
             raise NotApplicable(f"{len(numbers)} scales or sizes for {len(every)} dimensions")
         stays = [1 if sizes is None else x.dims[axis] for axis in every]
@@ -248,7 +249,7 @@ class _Axis:
 def _by_axis(x: Expr, axes: tuple[int, ...], sizes: Sequence[Int], scales: Sequence[float]) -> list[_Axis | None]:
     """What happens to each dimension; None where it stays as it is."""
     rank = len(x.shape)
-    chosen = tuple(axis % rank for axis in axes) or tuple(range(rank))
+    chosen = tuple(normal(axis, rank) for axis in axes) or tuple(range(rank))
     if bool(sizes) == bool(scales):
         raise NotApplicable("either scales or sizes must be given")
     if len(sizes or scales) != len(chosen):

@@ -12,6 +12,7 @@ from codegen_torch.symbols.namespaces import host, runtime, torch
 
 _HAMMING = 25 / 46
 """The first of ONNX's coefficients; torch rounds it to 0.54."""
+_BATCH_OF_SIGNALS = 3
 _HALVES = frozenset({DType.FLOAT16, DType.BFLOAT16})
 
 
@@ -31,7 +32,7 @@ def dft(
     if x.dtype in _HALVES:
         wide = dft(x.to(DType.FLOAT32), dft_length, axis, inverse=inverse, onesided=onesided)
         return wide.to(x.dtype)  # type: ignore[no-any-return]
-    parts = None if x.dims is None else x.dims[-1]
+    parts = x.dims[-1] if x.dims else None
     takes = 2 if inverse else 1
     if not isinstance(axis, int) or parts not in (1, 2) or (parts != takes and (onesided or inverse)):
         return runtime.dft(x, dft_length, axis, inverse=bool(inverse), onesided=bool(onesided))  # type: ignore[no-any-return]
@@ -52,6 +53,8 @@ def stft(
         wide = None if window is None else window.to(DType.FLOAT32)
         result = stft(x.to(DType.FLOAT32), frame_step, wide, frame_length, onesided=onesided)
         return result.to(x.dtype)  # type: ignore[no-any-return]
+    if x.rank not in (None, _BATCH_OF_SIGNALS) or (window is not None and window.rank not in (None, 1)):
+        raise NotApplicable(f"{x.fact} is no batch of signals, or its window no vector")
     parts = None if x.dims is None else x.dims[-1]
     if parts not in (1, 2) or (parts == 2 and onesided):
         return runtime.stft(x, frame_step, window, frame_length, onesided=bool(onesided))  # type: ignore[no-any-return]

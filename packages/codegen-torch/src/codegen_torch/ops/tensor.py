@@ -53,7 +53,7 @@ def split_in(x: Expr, count: int, axis: int) -> tuple[Expr, ...]:
     if count == 1:
         return (x,)
     if x.fact.value is not None:
-        total = x.fact.value.shape[axis]
+        total = x.fact.value.shape[normal(axis, x.fact.value.ndim)]
         length = -(-total // count)
         last = total - length * (count - 1)
         if last >= 0:

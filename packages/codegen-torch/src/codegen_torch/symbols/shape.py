@@ -249,6 +249,8 @@ def repeat(x: Tensor, *repeats: Size) -> Fact:
     counts = sizes_of(repeats)
     if counts is None or x.dims is None:
         return like(x, None if counts is None else tuple(Dim.fresh() for _ in counts))
+    if len(counts) < len(x.dims):
+        raise FactError(f"{len(counts)} repeats of {x}")
     own = (*(1,) * (len(counts) - len(x.dims)), *x.dims)
     return like(x, tuple(mine * count for mine, count in zip(own, counts, strict=True)))
 
