@@ -34,6 +34,7 @@ ROWS = [
     (known("Resize", 13, IMAGE, None, np.float32([2, 2])), "2 scales or sizes for 4 dimensions"),
     (known("Transpose", 13, X, perm=[0, 0, 1]), "permutation"),
     (known("Squeeze", 13, X, [1]), "cannot be squeezed"),
+    (known("Unsqueeze", 13, X, [1, -4]), "not different"),
     (known("Split", 13, X, [1, 1], axis=3), "axis 3"),
     (known("ReduceSum", 13, X, [3]), "axis 3"),
     (known("Gather", 13, X, 2, axis=0), "index 2"),

@@ -165,6 +165,8 @@ def unsqueeze(x: Expr, axes: Const[Ints]) -> Expr:
         if x.rank is None:
             raise UnknownRank(x)
         places = [normal(axis, x.rank + len(places)) for axis in places]
+    if len(set(places)) < len(places):
+        raise FactError(f"a new dimension at axes {places}, which are not different")
     for axis in sorted(places):
         x = x.unsqueeze(axis)
     return x
