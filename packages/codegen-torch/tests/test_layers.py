@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import numpy as np
 import pytest
@@ -367,6 +368,85 @@ def test_attention(before: Expr, after: str) -> None:
 )
 def test_what_is_not_quite_attention_stays(before: Expr) -> None:
     assert recovered(before) == text(before)
+
+
+def triangle(fill: float = 1.0, dtype: DType = DType.FLOAT32) -> Expr:
+    made: Expr = torch.full((SEQ, SEQ), fill, dtype=dtype)
+    return made
+
+
+SCORES = Q @ K.transpose(2, 3) / number(math.sqrt(8))
+BOOLS = triangle(True, DType.BOOL)
+CORNER = constant(TensorRef.of_array(np.tril(np.ones((1, 1, 16, 16), np.float32))))
+QUERIES, KEYS = (torch.arange(0, SEQ, dtype=DType.INT64).unsqueeze(dim) for dim in (1, 0))
+CAUSAL = [
+    torch.where(BOOLS.tril(), SCORES, number(-math.inf)),
+    torch.where(torch.eq(triangle().tril(), number(0)), number(-math.inf), SCORES),
+    torch.where(torch.eq(triangle().tril().unsqueeze(0).unsqueeze(0), number(0)), number(NEGATIVE), SCORES),
+    torch.where(~BOOLS.triu(1), SCORES, number(-math.inf)),
+    torch.where(BOOLS.triu(1), number(-math.inf), SCORES),
+    torch.where(torch.le(KEYS, QUERIES), SCORES, number(-math.inf)),
+    torch.where(torch.gt(KEYS, QUERIES), number(-math.inf), SCORES),
+    SCORES + triangle(-math.inf).triu(1),
+    SCORES + torch.where(BOOLS.tril(), number(0.0), number(-math.inf)).unsqueeze(0),
+]
+
+
+@pytest.mark.parametrize("scores", CAUSAL, ids=range(len(CAUSAL)))
+def test_a_causal_mask_is_left_to_torch(scores: Expr) -> None:
+    after = "F.scaled_dot_product_attention(q, k, v, None, is_causal=True)"
+    assert recovered(weights(scores) @ V) == recovered(weights(scores, guarded=True) @ V) == after
+
+
+def test_the_corner_of_a_stored_triangle_is_a_causal_mask() -> None:
+    q, k, v = (value(name, BATCH, 4, 6, 8) for name in "qkv")
+    corner = index.slice(index.slice(CORNER, 2, 0, 6), 3, 0, 6)
+    scores = torch.where(torch.eq(corner, number(0)), number(-math.inf), q @ k.transpose(2, 3))
+    expected = "F.scaled_dot_product_attention(q, k, v, None, is_causal=True, scale=1.0)"
+    assert recovered(weights(scores) @ v) == expected
+    shifted = index.slice(index.slice(CORNER, 2, 2, 8), 3, 0, 6)
+    scores = torch.where(torch.eq(shifted, number(0)), number(-math.inf), q @ k.transpose(2, 3))
+    assert "is_causal" not in recovered(weights(scores) @ v)
+
+
+NOT_CAUSAL = [
+    torch.where(BOOLS.tril(1), SCORES, number(-math.inf)),
+    torch.where(BOOLS.tril(-1), SCORES, number(-math.inf)),
+    torch.where(BOOLS.triu(), number(-math.inf), SCORES),
+    torch.where(BOOLS.triu(1), SCORES, number(-math.inf)),
+    torch.where(BOOLS.tril(), number(-math.inf), SCORES),
+    torch.where(torch.lt(KEYS, QUERIES), SCORES, number(-math.inf)),
+    torch.where(torch.le(QUERIES, KEYS), SCORES, number(-math.inf)),
+    torch.where(BOOLS.tril() & KEPT, SCORES, number(-math.inf)),
+    torch.where(torch.ne(triangle(0.0).tril(), number(0)), SCORES, number(-math.inf)),
+    SCORES + torch.where(BOOLS.tril(), number(0.0), number(-1e4)),  # lets a little of the future through
+    SCORES + torch.where(BOOLS.tril(), number(1.0), number(-math.inf)),
+    SCORES + triangle(math.inf).triu(1),
+]
+
+
+@pytest.mark.parametrize("scores", NOT_CAUSAL, ids=range(len(NOT_CAUSAL)))
+def test_what_is_not_quite_a_causal_mask_is_kept(scores: Expr) -> None:
+    assert "is_causal" not in recovered(weights(scores) @ V)
+    assert "is_causal" not in recovered(weights(scores, guarded=True) @ V)
+
+
+def test_a_bias_may_be_added_to_a_causal_mask() -> None:
+    scores = SCORES + stored("bias", 1, 4, 1, 1) + torch.where(BOOLS.tril(), number(0.0), number(-math.inf))
+    assert recovered(weights(scores) @ V).startswith("F.scaled_dot_product_attention(q, k, v, operator.add(bias")
+
+
+def test_keys_may_be_turned_by_one_permutation_with_all_heads_in_a_batch() -> None:
+    keys = value("k", SEQ, 12, 8)
+    before = weights(value("q", 3, 4, SEQ, 8) @ keys.permute(1, 2, 0).unflatten(0, (3, 4))) @ value("v", 3, 4, SEQ, 8)
+    turned = "Tensor.unflatten(Tensor.transpose(k, dim0=0, dim1=1), dim=0, sizes=(3, 4))"
+    assert recovered(before) == f"F.scaled_dot_product_attention(q, {turned}, v, None, scale=1.0)"
+
+
+@pytest.mark.parametrize("widen", [lambda x: x.expand(-1, -1, 4, -1, -1), lambda x: x.repeat(1, 1, 4, 1, 1)])
+def test_a_single_head_is_a_group(widen: Callable[[Expr], Expr]) -> None:
+    k, v = (widen(value(name, BATCH, 1, SEQ, 8).unsqueeze(2)).squeeze(1) for name in "kv")
+    assert recovered(weights(Q @ k.transpose(2, 3)) @ v).endswith("(q, k, v, None, scale=1.0, enable_gqa=True)")
 
 
 def test_attention_whose_weights_are_a_result_stays() -> None:

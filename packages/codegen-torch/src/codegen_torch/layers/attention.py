@@ -10,6 +10,7 @@ from dataflow_ir import P, V, alt, once
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
+from codegen_torch.layers.causal import causal_fill
 from codegen_torch.layers.movement import permuted
 from codegen_torch.layers.patterns import as_written, last_axes, near, number
 from codegen_torch.layers.rules import Family, tensor_operands
@@ -49,7 +50,8 @@ def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
     scores = _scores(softmax.inputs[0])
     if scores is None:
         return None
-    mask = _mask(scores, tag == "guarded")
+    causal = _is_causal(scores)
+    mask = None if causal else _mask(scores, tag == "guarded")
     if mask is False:
         return None
     query, key, value, grouped = _heads(scores.query, scores.key, value)
@@ -59,7 +61,13 @@ def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
     if not same or key.dims[-2] != value.dims[-2]:
         return None
     return F.scaled_dot_product_attention(  # type: ignore[no-any-return]
-        query, key, value, mask, scale=_scale(scores.scale, query.dims[-1]), enable_gqa=grouped
+        query,
+        key,
+        value,
+        mask,
+        is_causal=causal,
+        scale=_scale(scores.scale, query.dims[-1]),
+        enable_gqa=grouped,
     )
 
 
@@ -105,10 +113,13 @@ def _added(expr: Expr) -> tuple[Expr, Expr] | None:
             if _leads_to_product(inner):
                 return inner, term
     if expr.op == "torch.where":
-        kept, inner, masked = expr.inputs
-        fill = number(masked)
-        if fill is not None and fill < 0 and _leads_to_product(inner) and _absorbs(fill):
-            return inner, torch.where(kept, torch.full((), 0.0, dtype=inner.dtype), masked)
+        condition, chosen, other = expr.inputs
+        for inner, masked in ((chosen, other), (other, chosen)):
+            fill = number(masked)
+            if fill is not None and fill < 0 and _leads_to_product(inner) and _absorbs(fill):
+                zero = torch.full((), 0.0, dtype=inner.dtype)
+                kept = (zero, masked) if inner is chosen else (masked, zero)
+                return inner, torch.where(condition, *kept)
     return None
 
 
@@ -127,7 +138,8 @@ def _leads_to_product(expr: Expr) -> bool:
             left, right = expr.inputs
             expr = left if left.op in _ON_THE_WAY else right
         elif expr.op == "torch.where":
-            expr = expr.inputs[1]
+            _, chosen, other = expr.inputs
+            expr = other if number(chosen) is not None else chosen
         else:
             return False
     return False
@@ -170,7 +182,7 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
         kept = _kept(terms[0])
         if kept is not None:
             return kept if guarded else False
-    if not guarded and not all(_is_finite(term) for term in terms):
+    if not guarded and not all(_is_finite(term) or causal_fill(term) is not None for term in terms):
         return False
     total, *rest = terms
     for term in rest:
@@ -179,6 +191,16 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
     if total.rank is None or rank is None or total.rank > rank or total.dtype is not scores.query.dtype:
         return False
     return total
+
+
+def _is_causal(scores: _Scores) -> bool:
+    """Whether the mask is the one that torch makes itself: no row of it is wholly masked, so no guard matters."""
+    if len(scores.terms) != 1 or scores.query.dims is None or scores.key.dims is None:
+        return False
+    (mask,) = scores.terms
+    fill = causal_fill(mask)
+    sizes = (scores.query.dims[-2], scores.key.dims[-2])
+    return fill is not None and _absorbs(fill) and mask.dims is not None and mask.dims[-2:] == sizes
 
 
 def _unexpanded(term: Expr) -> Expr:
@@ -192,11 +214,15 @@ def _unexpanded(term: Expr) -> Expr:
 
 
 def _kept(term: Expr) -> Expr | None:
-    """The condition of ``where(condition, 0, -inf)``."""
+    """The condition of ``where(condition, 0, -inf)``, or what ``where(condition, -inf, 0)`` keeps."""
     if term.op != "torch.where":
         return None
-    condition, kept, masked = term.inputs
-    return condition if number(kept) == 0 and number(masked) == -math.inf else None
+    condition, chosen, other = term.inputs
+    if number(chosen) == 0 and number(other) == -math.inf:
+        return condition  # type: ignore[no-any-return]
+    if number(chosen) == -math.inf and number(other) == 0:
+        return condition.inputs[0] if condition.op == "operator.invert" else ~condition  # type: ignore[no-any-return]
+    return None
 
 
 def _is_finite(expr: Expr, most: int = 64) -> bool:
@@ -207,7 +233,11 @@ def _is_finite(expr: Expr, most: int = 64) -> bool:
             return True
         current = stack.pop()
         value = current.fact.value
-        if value is not None and value.dtype != object:
+        fill = current.fact.fill
+        if fill is not None and current.op != "weight":
+            if not math.isfinite(fill):
+                return False
+        elif value is not None and value.dtype != object:
             if not np.isfinite(value.astype(np.float64)).all():
                 return False
         elif current.op == "torch.where":
@@ -254,20 +284,25 @@ def _transposed(expr: Expr) -> Expr | None:
 def _transposed_in_a_batch(expr: Expr) -> Expr | None:
     """The k of ``k.flatten(0, -3).transpose(1, 2).unflatten(0, …)``, as an exporter that transposes 3-d writes it."""
     turned = expr.inputs[0]
-    if turned.op != "Tensor.transpose" or turned.rank != 3:
+    if turned.op not in ("Tensor.transpose", "Tensor.permute") or turned.rank != 3:
         return None
-    if {turned.attrs["dim0"] % 3, turned.attrs["dim1"] % 3} != {1, 2}:
+    if turned.dims is None or expr.dims is None or expr.dims[-2:] != turned.dims[-2:]:
         return None
-    flat = turned.inputs[0]
-    if flat.op not in ("Tensor.flatten", "Tensor.reshape"):
-        return None
-    x = flat.inputs[0]
-    if x.dims is None or expr.dims is None or flat.dims is None or len(x.dims) != len(expr.dims):
-        return None
-    *batch, rows, columns = x.dims
-    if expr.dims != (*batch, columns, rows) or flat.dims[1:] != (rows, columns):
-        return None
-    return x  # type: ignore[no-any-return]
+    order = turned.attrs.get("dims") or _swapped(turned.attrs["dim0"] % 3, turned.attrs["dim1"] % 3)
+    first, row, column = (axis % 3 for axis in order)
+    rows = permuted(turned.inputs[0], (first, column, row))
+    *batch, width, height = expr.dims
+    if rows is turned.inputs[0] and rows.op in ("Tensor.flatten", "Tensor.reshape"):
+        x: Expr = rows.inputs[0]
+        if x.dims == (*batch, height, width):
+            return x
+    return rows.unflatten(0, tuple(expr.shape[:-2])) if len(batch) > 1 else None
+
+
+def _swapped(first: int, second: int) -> list[int]:
+    order = [0, 1, 2]
+    order[first], order[second] = second, first
+    return order
 
 
 def _heads(query: Expr, key: Expr, value: Expr) -> tuple[Expr, Expr, Expr, bool]:
@@ -282,12 +317,13 @@ def _heads(query: Expr, key: Expr, value: Expr) -> tuple[Expr, Expr, Expr, bool]
     return query, few_keys, few_values, True
 
 
+_JOINS = frozenset({"Tensor.flatten", "Tensor.reshape", "Tensor.squeeze"})
+_SPREADS = frozenset({"Tensor.expand", "Tensor.repeat", "runtime.expand"})
+
+
 def _unrepeated(expr: Expr) -> Expr | None:
     """The x of ``x.unsqueeze(2).expand(-1, -1, n, -1, -1).flatten(1, 2)``: each head n times in a row."""
-    if expr.op not in ("Tensor.flatten", "Tensor.reshape") or expr.inputs[0].op not in (
-        "Tensor.expand",
-        "runtime.expand",
-    ):
+    if expr.op not in _JOINS or expr.inputs[0].op not in _SPREADS:
         return None
     wide = expr.inputs[0]
     single = wide.inputs[0]

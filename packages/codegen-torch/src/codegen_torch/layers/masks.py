@@ -28,7 +28,7 @@ def indexed_by_ranges(x: Expr, indices: tuple[Expr, ...]) -> Expr | None:
     if x.dims is None or len(ranks) < len(indices):
         return None
     rank = max(ranks)
-    ranges = [_range(index, rank) for index in indices]
+    ranges = [counted(index, rank) for index in indices]
     wanted = [(axis, size) for (axis, _), size in zip(filter(None, ranges), x.dims, strict=False)]
     if ranges != wanted or not _is_increasing([axis for axis, _ in wanted]):
         return None
@@ -59,7 +59,7 @@ def taken_by_ranges(flat: Expr, index: Expr) -> Expr | None:
 def always_true(m: Match, positions: Expr, mask: Expr) -> Expr | None:
     """A mask that holds where another one does and positions are not negative is that other one."""
     dims: tuple[Size, ...] | None = m.root.dims
-    if positions.rank is None or _range(positions, positions.rank) is None or mask.dims is None or dims is None:
+    if positions.rank is None or counted(positions, positions.rank) is None or mask.dims is None or dims is None:
         return None
     if mask.dims == dims:
         return mask
@@ -69,7 +69,7 @@ def always_true(m: Match, positions: Expr, mask: Expr) -> Expr | None:
     return mask.expand(*sizes)  # type: ignore[no-any-return]
 
 
-def _range(expr: Expr, rank: int) -> tuple[int, Size] | None:
+def counted(expr: Expr, rank: int) -> tuple[int, Size] | None:
     """The axis, in a tensor of this rank, along which an expression counts from 0, and how far."""
     steps: list[int] = []
     while expr.op == "Tensor.unsqueeze" and expr.rank is not None:
@@ -99,13 +99,13 @@ def _terms(expr: Expr) -> list[Expr]:
 
 def _strided_range(expr: Expr, rank: int) -> tuple[int, Size, Size] | None:
     """The axis, the length and the stride of a range, or of a range times a size."""
-    plain = _range(expr, rank)
+    plain = counted(expr, rank)
     if plain is not None:
         return *plain, 1
     if expr.op != "operator.mul":
         return None
     for positions, stride in (expr.inputs, expr.inputs[::-1]):
-        found, known = _range(positions, rank), stride.fact.value
+        found, known = counted(positions, rank), stride.fact.value
         if found is not None and known is not None and known.size == 1:
             size = known.reshape(()).item()
             return (*found, size) if isinstance(size, int | Dim) else None
