@@ -65,8 +65,8 @@ def load_model(
     if torch.device(device or "cpu").type == "meta":
         return model.to(dtype=dtype).eval()
     tensors = load_weights(path)
-    model.load_state_dict(tensors, strict=True)
-    return model.to(dtype=dtype).eval()
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
 
 
 def load_weights(path: str | Path) -> dict[str, Tensor]:

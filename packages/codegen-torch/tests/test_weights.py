@@ -263,3 +263,17 @@ def test_a_tensor_of_several_names_is_there_once(tmp_path: Path) -> None:
     (tmp_path / "renamed").write_bytes(renamed)
     with pytest.raises(WeightsFileError):
         read_index(tmp_path / "renamed")
+
+
+def test_a_header_has_a_limit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_msgpack(tmp_path / "w", {f"layers.{number}": EXAMPLE["scale"] for number in range(1000)})
+    monkeypatch.setattr(weights, "HEADER_LIMIT", 20_000)
+    with pytest.raises(WeightsFileError, match="its header is longer than any is"):
+        read_index(tmp_path / "w")
+
+
+def test_a_type_that_torch_holds_in_another_is_refused(tmp_path: Path) -> None:
+    write_msgpack(tmp_path / "w", {"w": TensorRef.filled((2,), DType.INT8, 1)})
+    (tmp_path / "w").write_bytes((tmp_path / "w").read_bytes().replace(b"int8", b"int4"))
+    with pytest.raises(WeightsFileError, match="is of type int4"):
+        read_index(tmp_path / "w")

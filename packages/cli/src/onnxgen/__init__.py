@@ -38,7 +38,7 @@ def convert(
         path: The ``.onnx`` file. Weights it keeps in other files are found beside it.
         out_dir: The folder, made where it is missing.
         name: The class name of the model; by default taken from the file.
-        weights: The format of the weights file, ``"msgpack"``.
+        weights: The format of the weights file, ``"msgpack"`` or ``"safetensors"``.
         force: Overwrite files of these names even if onnxgen did not write them.
         trace: A folder for the graph's text after each stage.
         ops: Python files that define further operators; ``codegen_torch.extension`` shows how.
@@ -102,12 +102,23 @@ def load_model(
 
 
 def load_weights(path: str | os.PathLike[str]) -> dict[str, torch.Tensor]:
-    """Reads a weights file that `convert` wrote: the tensors by their ``state_dict`` keys.
+    """Reads a weights file that `convert` wrote: the tensors by their ``state_dict`` keys, mapped from the file.
+
+    Everything a file says about itself is checked first: sizes, bounds, alignment, order, overlap, names.
+
+    Args:
+        path: A ``.msgpack`` or ``.safetensors`` file, or the ``.safetensors.index.json`` of several.
 
     Raises:
-        ModuleNotFoundError: torch is not installed.
-        ValueError: The file is not a weights file of ours.
+        ModuleNotFoundError: torch, or for its format safetensors, is not installed.
+        codegen_torch.weights.WeightsFileError: The file is no weights file, or it is damaged.
+        OSError: The file cannot be read.
     """
-    from codegen_torch.runtime.weights import load_weights as load
+    from codegen_torch.weights_files import read_weights
 
+    read_weights(path)
+    if not str(path).endswith((".safetensors", ".json")):
+        from codegen_torch.runtime.weights import load_weights as load
+    else:
+        from codegen_torch.runtime.weights_safetensors import load_safetensors as load
     return load(Path(path))

@@ -44,6 +44,9 @@ class Progress:
         if stage != self._stage:
             self._close_stage()
             self._stage = stage
+            if stage == "weights" and self._bar is not None:  # counted in bytes, with other columns
+                self._bar.stop()
+                self._bar = None
         if self._bar is None and self._is_due():
             self._bar = self._open_bar(stage)
         if self._bar is not None:
@@ -67,6 +70,7 @@ class Progress:
             bars.TextColumn("{task.description}", markup=False),
             bars.BarColumn(),
             bars.TaskProgressColumn(),
+            *((bars.DownloadColumn(), bars.TimeRemainingColumn()) if stage == "weights" else ()),
             bars.TimeElapsedColumn(),
             console=Console(file=self._stream),
             transient=True,

@@ -30,15 +30,14 @@ from codegen_torch.modules.sizes import find_sizes
 from codegen_torch.modules.state import State, collect_state
 from codegen_torch.modules.tree import build_tree
 from codegen_torch.names import ClassName
-from codegen_torch.package import atomic, check_free
+from codegen_torch.package import atomic, check_free, check_not_input
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
 from codegen_torch.simplify.sink import sink
-from codegen_torch.weights import write_msgpack
+from codegen_torch.weights_files import FORMATS, WeightsFiles
 
 Progress = Callable[[str, int, int], None]
 MODEL_FILE = "model.py"
-WEIGHTS_FILE = "weights.msgpack"
 
 
 def convert(
@@ -52,13 +51,13 @@ def convert(
     ops: Sequence[str | Path] = (),
     progress: Progress | None = None,
 ) -> Report:
-    """Convert an ONNX file into ``model.py`` and ``weights.msgpack``.
+    """Convert an ONNX file into ``model.py`` and a weights file.
 
     Args:
         path: The ONNX file.
         out_dir: The folder to write to; it is made if need be.
         name: The name of the model's class; by default the original's, or one made of the file's name.
-        weights: The format of the weights file; only ``"msgpack"`` so far.
+        weights: The format of the weights file, ``"msgpack"`` or ``"safetensors"``.
         force: Overwrite files that this program did not write.
         trace: A folder for the graph's text after each stage.
         ops: Files that define further operators, as :mod:`codegen_torch.extension` shows.
@@ -70,29 +69,32 @@ def convert(
         InvalidModelError: The model contradicts itself.
         OutputExistsError: A file is in the way.
     """
-    if weights != "msgpack":
-        raise ConversionError(f"weights format {weights!r} is not known; use 'msgpack'")
+    if weights not in FORMATS:
+        raise ConversionError(f"weights format {weights!r} is not known; there are {', '.join(FORMATS)}")
     started = time.perf_counter()
     path, out_dir = Path(path), Path(out_dir)
     if not force:
-        check_free(out_dir, [MODEL_FILE, WEIGHTS_FILE])
+        check_free(out_dir, [MODEL_FILE, f"weights.{weights}"])
     report = progress or (lambda stage, done, total: None)
     with extended(ops):
-        source, state, nodes = _generate(path, name, _Trace(trace), report)
+        source, state, nodes, files, inputs = _generate(path, name, weights, _Trace(trace), report)
+    if not force:
+        check_free(out_dir, files.names)
+    check_not_input(out_dir, [MODEL_FILE, *files.names], inputs)
     total = sum(ref.nbytes for ref in set(state.tensors.values()))
-    with atomic(out_dir) as folder:
-        (folder / MODEL_FILE).write_text(source.text, "utf-8", newline="\n")
-        done = 0
+    done = 0
 
-        def advance(count: int) -> None:
-            nonlocal done
-            done += count
-            report("weights", done, total)
+    def advance(count: int) -> None:
+        nonlocal done
+        done += count
+        report("weights", done, total)
 
-        write_msgpack(folder / WEIGHTS_FILE, state.tensors, advance)
+    with atomic(out_dir) as draft:
+        files.write(draft, advance)
+        draft.path(MODEL_FILE).write_text(source.text, "utf-8", newline="\n")
     return Report(
         source=path,
-        files=(out_dir / MODEL_FILE, out_dir / WEIGHTS_FILE),
+        files=tuple(out_dir / each for each in (MODEL_FILE, *files.names)),
         class_name=source.class_name,
         seconds=time.perf_counter() - started,
         nodes=nodes,
@@ -127,7 +129,9 @@ def check(path: str | Path, *, ops: Sequence[str | Path] = ()) -> list[Obstacle]
     return []
 
 
-def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> tuple[ModuleSource, State, int]:
+def _generate(
+    path: Path, name: str | None, weights: str, trace: _Trace, report: Progress
+) -> tuple[ModuleSource, State, int, WeightsFiles, list[Path]]:
     """Everything but writing: the stages in their order."""
     stages = 7
     report("read", 0, stages)
@@ -150,9 +154,11 @@ def _generate(path: Path, name: str | None, trace: _Trace, report: Progress) -> 
     classes = assign_classes(root, sizes)
     state = collect_state(root)
     report("emit", 6, stages)
-    header = _header(model, path, root.cls, state)
+    files = WeightsFiles.of(f"weights.{weights}", state.tensors)
+    header = _header(model, path, root.cls, state, files.entry)
     source = write_module(root, classes, sizes, state, list(outputs), header, model_dtype(state))
-    return source, state, len(model.graph.nodes)
+    beside = {tensor.external.location for tensor in model.graph.initializers if tensor.external is not None}
+    return source, state, len(model.graph.nodes), files, [path, *(path.parent / each for each in sorted(beside))]
 
 
 def model_dtype(state: State) -> DType | None:
@@ -177,17 +183,17 @@ def _class_name(model: onnx_proto.Model, path: Path) -> ClassName:
     return ClassName.like(name, "Model") if name and not name[0].isdigit() else ClassName("Model")
 
 
-def _header(model: onnx_proto.Model, path: Path, cls: str, state: State) -> Header:
+def _header(model: onnx_proto.Model, path: Path, cls: str, state: State, weights: str) -> Header:
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opsets = ", ".join(f"{o.domain or 'opset'} {o.version}" for o in model.opset_imports)
     digest = _sha256(path)
     count = f"{state.parameter_count:,}".replace(",", " ")
     facts = [
         ("source", f"sha256 {digest[:16]}…; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
-        ("weights", f"{WEIGHTS_FILE}: {len(state.tensors)} tensors, {count} parameters"),
+        ("weights", f"{weights}: {len(state.tensors)} tensors, {count} parameters"),
         ("generated", f"by onnxgen {codegen_torch.__version__}"),
     ]
-    return Header(f"{cls}, generated from {_line(path.name)}.", facts)
+    return Header(f"{cls}, generated from {_line(path.name)}.", facts, weights)
 
 
 def _sha256(path: Path) -> str:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple, TypeAlias
 
@@ -24,6 +24,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
+from codegen_torch.streams import FileRef, counted
 from codegen_torch.tensors import TensorRef
 
 StrPath: TypeAlias = str | os.PathLike[str]
@@ -31,6 +32,8 @@ StrPath: TypeAlias = str | os.PathLike[str]
 FORMAT = "onnxgen-weights"
 VERSION = 1
 ALIGNMENT = 64
+HEADER_LIMIT = 256 << 20
+"""The most bytes before the first tensor: names and shapes of some two million of them."""
 
 _BLOB_BYTES = 2**32 - ALIGNMENT  # the longest MessagePack binary that leaves the next one aligned
 _DATA_PREFIX = 5  # bin32: a type byte and the length
@@ -88,7 +91,7 @@ def write_msgpack(
         for name, entry in entries.items():
             if name in shared:
                 continue
-            _write_blobs(file, entry, _counted(tensors[name].chunks(), entry.nbytes, name, progress))
+            _write_blobs(file, entry, counted(tensors[name].chunks(), entry.nbytes, name, progress))
         return file.tell()
 
 
@@ -104,6 +107,20 @@ def read_index(path: StrPath) -> dict[str, Entry]:
             return _checked_index(file, os.fstat(file.fileno()).st_size)
         except (ValueError, TypeError, KeyError, msgpack.UnpackException) as error:
             raise WeightsFileError(f"{path} is not a whole weights file: {str(error) or 'it ends early'}") from None
+
+
+def read_msgpack(path: StrPath) -> dict[str, FileRef]:
+    """Refer to the tensors of a weights file; all of it is checked, as by `read_index`.
+
+    Raises:
+        WeightsFileError: This is no weights file, or it is damaged.
+        OSError: The file cannot be read.
+    """
+    made: dict[int, FileRef] = {}
+    return {
+        name: made.setdefault(entry.blob, FileRef(Path(path), list(_blobs(entry)), entry.dtype, entry.shape, name))
+        for name, entry in read_index(path).items()
+    }
 
 
 def is_weights_file(path: StrPath) -> bool:
@@ -167,22 +184,6 @@ def _header(entries: Mapping[str, Entry], shared: Mapping[str, str]) -> bytes:
     return b"".join(parts)
 
 
-def _counted(
-    chunks: Iterable[bytes | memoryview], nbytes: int, name: str, progress: Callable[[int], object] | None
-) -> Iterator[memoryview]:
-    """Pass chunks on, and see to it that they are as many bytes as was promised."""
-    left = nbytes
-    for chunk in chunks:
-        left -= len(chunk)
-        if left < 0:
-            break
-        yield memoryview(chunk)
-        if progress:
-            progress(len(chunk))
-    if left:
-        raise ConversionError(f"tensor {name!r} does not have the {nbytes} bytes that its type and shape ask for")
-
-
 def _write_blobs(file: BinaryIO, entry: Entry, chunks: Iterator[memoryview]) -> None:
     chunk = memoryview(b"")
     for offset, length in _blobs(entry):
@@ -205,7 +206,8 @@ def _prefix(end: int, offset: int, length: int) -> bytes:
 def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
     if file.read(len(_START)) != _START:
         raise ValueError(f"it does not begin as one of version {VERSION} does")
-    tensors = msgpack.Unpacker(file).unpack()
+    limited = _Limited(file, HEADER_LIMIT)
+    tensors = msgpack.Unpacker(limited, max_map_len=HEADER_LIMIT // 48, max_array_len=1024).unpack()
     if not isinstance(tensors, dict):
         raise TypeError("its list of tensors is no map")
     found = {name: _checked_entry(name, fields, size) for name, fields in tensors.items()}
@@ -235,10 +237,26 @@ def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
     return right
 
 
+class _Limited:
+    """A file that ends, with an error, where no header does."""
+
+    def __init__(self, file: BinaryIO, limit: int) -> None:
+        self._file = file
+        self._left = limit
+
+    def read(self, count: int) -> bytes:
+        self._left -= count
+        if self._left < 0:
+            raise ValueError("its header is longer than any is")
+        return self._file.read(count)
+
+
 def _checked_entry(name: object, fields: Any, size: int) -> Entry:
     if type(name) is not str or type(fields) is not dict:
         raise ValueError(f"tensor {name!r} is not described by a map")
     dtype = DType(fields["dtype"])
+    if dtype.held is not dtype:
+        raise ValueError(f"tensor {name!r} is of type {dtype.value}, which torch holds in another")
     shape = tuple(fields["shape"])
     if dtype is DType.STRING or len(shape) > 64 or not all(type(dim) is int and dim >= 0 for dim in shape):
         raise ValueError(f"tensor {name!r} cannot be of type {dtype.value} and shape {list(shape)}")

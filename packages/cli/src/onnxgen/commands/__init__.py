@@ -8,6 +8,7 @@ from onnxgen import __version__
 from onnxgen.commands.check import check
 from onnxgen.commands.convert import convert
 from onnxgen.commands.ops import ops
+from onnxgen.commands.weights import weights
 
 
 class PathMeansConvert(click.Group):
@@ -41,3 +42,4 @@ def cli() -> None:
 cli.add_command(convert)
 cli.add_command(check)
 cli.add_command(ops)
+cli.add_command(weights)

@@ -32,7 +32,11 @@ def _class_name(_: click.Context, __: click.Parameter, name: str | None) -> str 
 )
 @click.option("--name", metavar="CLASS", callback=_class_name, help="What to call the model's class.")
 @click.option(
-    "--weights", type=click.Choice(["msgpack"]), default="msgpack", show_default=True, help="Format of the weights."
+    "--weights",
+    type=click.Choice(["msgpack", "safetensors"]),
+    default="msgpack",
+    show_default=True,
+    help="Format of the weights.",
 )
 @click.option("--force", is_flag=True, help="Overwrite files that onnxgen did not write.")
 @click.option(

@@ -90,6 +90,11 @@ def helper_sources(names: Iterable[str]) -> tuple[list[str], dict[str, str]]:
     return list(imports), sources
 
 
+def weights_loader(file: str) -> str:
+    """The runtime function that reads a weights file of this name."""
+    return "load_weights" if file.endswith(".msgpack") else "load_safetensors"
+
+
 def _home(name: str) -> _Module:
     for module in _modules():
         if name in module.functions:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.body import Line
 from codegen_torch.emit.forward import ForwardWriter
-from codegen_torch.emit.helpers import arranged_imports, helper_sources
+from codegen_torch.emit.helpers import arranged_imports, helper_sources, weights_loader
 from codegen_torch.emit.init import init_lines, sequential_doc
 from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
 from codegen_torch.emit.literals import string_source
@@ -40,10 +40,12 @@ class Header:
     Attributes:
         title: The model's class and file in one line.
         facts: Further lines, label and text.
+        weights: The file beside the source from which the weights are loaded.
     """
 
     title: str
     facts: list[tuple[str, str]] = field(default_factory=list)
+    weights: str = "weights.msgpack"
 
 
 @dataclass(slots=True)
@@ -82,7 +84,8 @@ def write_module(
     definitions = list(dict.fromkeys(classes[region] for region in root.walk()))
     name_classes(definitions, classes[root])
     helpers = sorted({e.op.removeprefix("runtime.") for e in _expressions(root) if e.op.startswith("runtime.")})
-    imports, functions = helper_sources([*helpers, "load_weights"])
+    loader = weights_loader(header.weights)
+    imports, functions = helper_sources([*helpers, loader])
     size_names = _size_names(sizes, [Identifier.like(param.attrs["name"]) for param in root.params], functions)
     body: list[Line] = []
     for definition in definitions:
@@ -105,7 +108,7 @@ def write_module(
     lines += body
     if name != "Model":
         lines += [Line(""), Line(""), Line(f"Model = {name}")]
-    for function in (_load_model(name, state, model_dtype), *functions.values()):
+    for function in (_load_model(name, state, model_dtype, header.weights), *functions.values()):
         lines += [Line(""), Line("")] + [Line(line) for line in function.split("\n")]
     return ModuleSource(lines, name)
 
@@ -217,7 +220,7 @@ def _docstring(header: Header) -> list[Line]:
     return [*lines, Line('"""'), Line("")]
 
 
-def _load_model(name: str, state: State, model_dtype: DType | None) -> str:
+def _load_model(name: str, state: State, model_dtype: DType | None, weights: str) -> str:
     """The function that builds the model and loads the weights beside it.
 
     Layers are built as float32; where the file has other types, they are cast before they are loaded.
@@ -232,11 +235,11 @@ def _load_model(name: str, state: State, model_dtype: DType | None) -> str:
     dtype: torch.dtype | None = None,
 ) -> nn.Module:
     """Build the model and load its weights, by default those beside this file."""
-    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    path = Path(weights or Path(__file__).with_name("{weights}"))
     with torch.device(device or "cpu"):
         model = {name}()
     if torch.device(device or "cpu").type == "meta":
         return model.to(dtype={default}).eval()
-    tensors = load_weights(path)
-{cast}    model.load_state_dict(tensors, strict=True)
-    return model.to(dtype=dtype).eval()'''
+    tensors = {weights_loader(weights)}(path)
+{cast}    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()'''

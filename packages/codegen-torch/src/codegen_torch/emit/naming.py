@@ -14,9 +14,9 @@ from codegen_torch.names import Identifier, numbered
 GENERIC = ("x", "out", "y", "z")
 """Names for values of the main stream, in the order they are taken."""
 MODULE_NAMES = frozenset(
-    """F Model Path Tensor all any bool bytes dict dir filter float format hash id input int io iter len list load_model
-    load_weights map math max min mmap msgpack next nn np object open print range re repr round self set slice sorted
-    str sum super torch tuple type vars zip""".split()
+    """F Model Path Tensor all any bool bytes dict dir filter float format hash id input int io iter json len
+    list load_model load_safetensors load_weights map math max min mmap msgpack next nn np object open print
+    range re repr round safe_open self set slice sorted str sum super torch tuple type vars zip""".split()
 )
 _SEARCH_DEPTH = 8
 _LONGEST_SPOKEN = 16
