@@ -238,12 +238,28 @@ CENTRED = X - X.mean(-1, keepdim=True)
 DEVIATION = torch.sqrt((CENTRED**2).mean(-1, keepdim=True) + number(1e-5))
 
 
+OTHER = value("z", BATCH, SEQ, 8)
+MEAN, OTHER_MEAN = X.mean(-1, keepdim=True), OTHER.mean(-1, keepdim=True)
+DELTA = X - MEAN
+VARIANCE = (CENTRED**2).mean(-1, keepdim=True) + number(1e-5)
+FACTOR = torch.rsqrt((DELTA * DELTA).mean(-1, keepdim=True) + number(1e-5)) * SCALE
+
+
 @pytest.mark.parametrize(
     ("before", "after"),
     [
         (CENTRED / DEVIATION * SCALE + SHIFT, "nn.LayerNorm(x, s[8], t[8])"),
         (SHIFT + SCALE * (CENTRED / DEVIATION), "nn.LayerNorm(x, s[8], t[8])"),
         (CENTRED / DEVIATION * SCALE, "nn.LayerNorm(x, s[8], None)"),
+        (SCALE * CENTRED / DEVIATION + SHIFT, "nn.LayerNorm(x, s[8], t[8])"),
+        (SCALE * CENTRED * torch.rsqrt(VARIANCE) + SHIFT, "nn.LayerNorm(x, s[8], t[8])"),
+        (CENTRED * (torch.rsqrt(VARIANCE) * SCALE) + SHIFT, "nn.LayerNorm(x, s[8], t[8])"),
+        (X * FACTOR + (SHIFT - MEAN * FACTOR), "nn.LayerNorm(x, s[8], t[8])"),
+        (FACTOR * X + (SHIFT - FACTOR * MEAN), "nn.LayerNorm(x, s[8], t[8])"),
+        (
+            CENTRED / torch.sqrt((CENTRED * CENTRED).mean(-1).unsqueeze(2) + number(1e-5)) * SCALE + SHIFT,
+            "nn.LayerNorm(x, s[8], t[8])",
+        ),
         (CENTRED / DEVIATION, "F.layer_norm(x, None, None, normalized_shape=(8,))"),
         (F.layer_norm(X, SCALE, SHIFT, normalized_shape=(8,)), "nn.LayerNorm(x, s[8], t[8])"),
         (F.layer_norm(X, SCALE, normalized_shape=(8,), eps=1e-12), "nn.LayerNorm(x, s[8], None, eps=1e-12)"),
@@ -259,9 +275,30 @@ def test_a_standardization_without_eps_stays() -> None:
     assert recovered(before) == text(before)
 
 
+@pytest.mark.parametrize(
+    "before",
+    [
+        X * FACTOR + (SHIFT - OTHER_MEAN * FACTOR),
+        OTHER * FACTOR + (SHIFT - MEAN * FACTOR),
+        X * FACTOR + (SHIFT - MEAN * FACTOR * number(2.0)),
+        SCALE * CENTRED * torch.rsqrt((OTHER**2).mean(-1, keepdim=True) + number(1e-5)) + SHIFT,
+    ],
+    ids=name,
+)
+def test_what_is_not_quite_a_layer_norm_stays(before: Expr) -> None:
+    assert "layer_norm" not in recovered(before)
+    assert "LayerNorm" not in recovered(before)
+
+
+def test_a_mean_keeps_only_the_axis_that_is_put_back() -> None:
+    assert recovered(X.mean(-1).unsqueeze(-1)) == "Tensor.mean(x, dim=-1, keepdim=True)"
+    assert recovered(X.mean(-1).unsqueeze(0)) == text(X.mean(-1).unsqueeze(0))
+
+
 ERF = torch.erf(X / number(math.sqrt(2))) + number(1.0)
 ERF_OF_PRODUCT = literal(1.0) + torch.erf(X * number(math.sqrt(0.5)))
 HALF = number(0.5)
+HALVES, THIRDS = X.chunk(2, dim=-1), value("x", BATCH, 9).chunk(3, dim=-1)
 CUBIC = X + number(0.044715) * X**3
 TANH = number(1.0) + torch.tanh(number(math.sqrt(2 / math.pi)) * CUBIC)
 TANH_OF_PRODUCTS = torch.tanh((X + X * X * X * number(0.044715)) * number(0.7978845608)) + literal(1.0)
@@ -282,14 +319,15 @@ TANH_OF_PRODUCTS = torch.tanh((X + X * X * X * number(0.044715)) * number(0.7978
         (X * torch.tanh(F.softplus(X)), "F.mish(x)"),
         (F.hardsigmoid(X) * X, "F.hardswish(x)"),
         (torch.clamp(X, min=0.0, max=6.0), "F.relu6(x)"),
+        (X / (torch.abs(X) + number(1.0)), "F.softsign(x)"),
+        (torch.where(torch.gt(X, number(20.0)), X, F.softplus(X)), "F.softplus(x)"),
+        (HALVES[0] * torch.sigmoid(HALVES[1]), "F.glu(x)"),
+        (torch.sigmoid(HALVES[1]) * HALVES[0], "F.glu(x)"),
     ],
     ids=name,
 )
 def test_activations(before: Expr, after: str) -> None:
     assert recovered(before) == after
-
-
-OTHER = value("z", BATCH, SEQ, 8)
 
 
 @pytest.mark.parametrize(
@@ -300,6 +338,11 @@ OTHER = value("z", BATCH, SEQ, 8)
         X * ERF,
         X * (torch.erf(X / number(1.5)) + number(1.0)) * HALF,
         OTHER * torch.sigmoid(X),
+        OTHER / (torch.abs(X) + number(1.0)),
+        X / (torch.abs(X) + number(2.0)),
+        torch.where(torch.gt(X, number(10.0)), X, F.softplus(X)),
+        HALVES[1] * torch.sigmoid(HALVES[0]),
+        THIRDS[0] * torch.sigmoid(THIRDS[1]),
         torch.clamp(X, min=0.0, max=5.0),
         torch.clamp(value("i", 3, dtype=DType.INT64), min=0, max=6),
     ],

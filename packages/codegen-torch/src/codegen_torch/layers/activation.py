@@ -66,6 +66,28 @@ def hardswish(x: Expr) -> Expr:
     return F.hardswish(x)  # type: ignore[no-any-return]
 
 
+@RULES(P.operator.truediv(x, plus(P.torch.abs(x), near(1))))
+def softsign(x: Expr) -> Expr:
+    """The quotient x / (1 + |x|) is F.softsign."""
+    return F.softsign(x)  # type: ignore[no-any-return]
+
+
+@RULES(P.torch.where(P.torch.gt(x, near(20)), x, P.F.softplus(x)))
+def softplus(x: Expr) -> Expr:
+    """A softplus that beyond 20 is its input is F.softplus, which has the same threshold."""
+    return F.softplus(x)  # type: ignore[no-any-return]
+
+
+@RULES(P.operator.mul(P.operator.getitem(V.halves, index=0), P.torch.sigmoid(P.operator.getitem(V.halves, index=1))))
+def glu(halves: Expr) -> Expr | None:
+    """One half times the sigmoid of the other is F.glu."""
+    x, dim = halves.inputs[0], halves.attrs.get("dim", 0)
+    if halves.op != "Tensor.chunk" or halves.attrs["chunks"] != 2 or x.dims is None:
+        return None
+    size = x.dims[dim]
+    return F.glu(x, dim=dim) if isinstance(size, int) and size % 2 == 0 else None
+
+
 @RULES(P.torch.clamp(x, min=V.low, max=V.high), where=lambda low, high: (low, high) == (0, 6))
 def relu6(x: Expr) -> Expr | None:
     """Clamping to 0 … 6 is F.relu6."""

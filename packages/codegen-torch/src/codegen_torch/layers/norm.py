@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from dataflow_ir import P, V, alt, once, opt
+from dataflow_ir import Match, P, V, alt, once, opt
 from dataflow_ir.pattern import Alternatives
 
 from codegen_torch.expr import Expr, call
@@ -37,9 +37,26 @@ def _over_root(x: Any, y: Any) -> Alternatives:
     return alt(P.operator.truediv(x, root(radicand)), P.operator.mul(x, inverse_root(radicand)))
 
 
+def _scaled_over_root(x: Any, y: Any) -> Alternatives:
+    """The pattern of ``x / sqrt(mean(y²) + eps) * scale``, in whatever order it is multiplied."""
+    radicand = plus(P.Tensor.mean(square(y)).named("mean"), some_number("eps"))
+    return alt(
+        P.operator.mul(_over_root(x, y), V.scale),
+        P.operator.mul(once(P.operator.mul(x, V.scale)), inverse_root(radicand)),
+        P.operator.mul(x, once(P.operator.mul(inverse_root(radicand), V.scale))),
+        P.operator.truediv(once(P.operator.mul(x, V.scale)), root(radicand)),
+    )
+
+
 _ROOT_MEAN_SQUARE = _over_root(x, x)
 _CENTRED = P.operator.sub(x, P.Tensor.mean(x).named("centre")).named("centred")
 _STANDARDIZED = _over_root(_CENTRED, V.squared)
+_SCALED = _scaled_over_root(_CENTRED, V.squared)
+# TensorFlow multiplies scale and deviation first: ``x * factor + (shift - mean * factor)``.
+_RADICAND = plus(P.Tensor.mean(square(V.squared)).named("mean"), some_number("eps"))
+_FACTOR = P.operator.mul(inverse_root(_RADICAND), V.scale).named("factor")
+_CENTRE = P.Tensor.mean(x).named("centre")
+_MULTIPLIED = P.operator.add(P.operator.mul(x, _FACTOR), P.operator.sub(V.shift, P.operator.mul(_CENTRE, V.factor)))
 
 
 def _shape(mean: Expr) -> tuple[int, ...] | None:
@@ -63,7 +80,31 @@ def _is_standardized(centred: Expr, squared: Expr, centre: Expr, mean: Expr) -> 
     return squared is centred or squared.key == centred.key  # some exporters write them twice
 
 
-@SPELLED_OUT(P.operator.add(once(P.operator.mul(_STANDARDIZED, V.scale)), V.shift), where=_is_standardized)
+@SPELLED_OUT(once(P.Tensor.mean(x).named("mean")) >> P.Tensor.unsqueeze)
+def kept_dimension(m: Match, x: Expr, mean: Expr) -> Expr | None:
+    """A mean over one axis that is put back is a mean that keeps the axis."""
+    axes = mean.attrs.get("dim")
+    axes = axes if isinstance(axes, tuple) else (axes,)
+    if x.rank is None or len(axes) != 1 or axes[0] is None or mean.attrs.get("keepdim", False):
+        return None
+    same = axes[0] % x.rank == m.root.attrs["dim"] % x.rank
+    return x.mean(axes[0], keepdim=True) if same else None
+
+
+@SPELLED_OUT(_MULTIPLIED)
+def multiplied_standardization(
+    x: Expr, squared: Expr, centre: Expr, mean: Expr, scale: Expr, shift: Expr, eps: Expr
+) -> Expr | None:
+    """The sum x * f + (shift - mean * f), f being the scale over the standard deviation, is F.layer_norm."""
+    shape = _shape(mean)
+    if squared.op != "operator.sub" or squared.inputs[0] is not x or squared.inputs[1] is not centre:
+        return None
+    if shape is None or last_axes(centre) != len(shape) or not scale.dims == shape == shift.dims:
+        return None
+    return F.layer_norm(x, scale, shift, normalized_shape=shape, eps=_written(eps))  # type: ignore[no-any-return]
+
+
+@SPELLED_OUT(P.operator.add(once(_SCALED), V.shift), where=_is_standardized)
 def shifted_standardization(x: Expr, scale: Expr, shift: Expr, mean: Expr, eps: Expr) -> Expr | None:
     """Standardizing (x - mean) / sqrt(variance + eps), times a scale, plus a shift, is F.layer_norm."""
     shape = _shape(mean)
@@ -72,14 +113,14 @@ def shifted_standardization(x: Expr, scale: Expr, shift: Expr, mean: Expr, eps: 
     return F.layer_norm(x, scale, shift, normalized_shape=shape, eps=_written(eps))  # type: ignore[no-any-return]
 
 
-@SPELLED_OUT(P.operator.mul(_STANDARDIZED, V.scale), where=_is_standardized)
+@SPELLED_OUT(_SCALED, where=_is_standardized)
 def scaled_standardization(x: Expr, scale: Expr, mean: Expr, eps: Expr) -> Expr | None:
     """Standardizing (x - mean) / sqrt(variance + eps), times a scale, is F.layer_norm without a shift."""
     shape = _shape(mean)
     return F.layer_norm(x, scale, normalized_shape=shape, eps=_written(eps)) if scale.dims == shape else None
 
 
-@SPELLED_OUT(P.operator.mul(_ROOT_MEAN_SQUARE, V.scale), where=_is_over_root_mean_square)
+@SPELLED_OUT(_scaled_over_root(x, x), where=_is_over_root_mean_square)
 def scaled_root_mean_square(x: Expr, scale: Expr, mean: Expr, eps: Expr) -> Expr | None:
     """Dividing x / sqrt(mean(x²) + eps), times a scale, over the last axes is F.rms_norm."""
     shape = _shape(mean)

@@ -207,6 +207,14 @@ def local_response_norm(x: Tensor, size: int, *, alpha: float = 1e-4, beta: floa
     return Fact(x.dtype, x.dims)
 
 
+@symbol("F.glu")
+def glu(x: Tensor, *, dim: int = -1) -> Fact:
+    if x.dims is None:
+        return Fact(x.dtype, None)
+    axis = dim % len(x.dims)
+    return Fact(x.dtype, (*x.dims[:axis], x.dims[axis] // 2, *x.dims[axis + 1 :]))
+
+
 @symbol("F.scaled_dot_product_attention")
 def scaled_dot_product_attention(
     query: Tensor,
