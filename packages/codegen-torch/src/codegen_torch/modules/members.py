@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections import Counter
 
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
+from codegen_torch.modules.roles import roles_of
 from codegen_torch.names import Identifier, component
 
 _DICT_METHODS = frozenset(("clear", "items", "keys", "pop", "update", "values"))
@@ -43,13 +45,18 @@ def assign_members(root: Region) -> None:
     for region in root.walk():
         for child in region.children:
             region.members[child] = relative(region, child.path)
+        untold: list[Expr] = []
         for unit in region.all_units:
             if isinstance(unit, Region):
                 continue
             if is_layer(unit):
-                region.members[unit] = _layer_path(region, unit, uses)
+                path = _layer_path(region, unit, uses)
+                region.members[unit] = path or ""
+                if path is None:
+                    untold.append(unit)
             elif unit.op in ("weight", "constant"):
                 region.members[unit] = _tensor_path(region, unit, uses)
+        region.members.update(_names_of_untold(region, untold))
         _fold_children(region, uses)
         _open_wrappers(region, uses)
         region.sequential = _is_chain(region)
@@ -83,14 +90,35 @@ def _name_uses(root: Region) -> dict[str, int]:
     return uses
 
 
-def _layer_path(region: Region, layer: Expr, uses: dict[str, int]) -> str:
-    """From the name of the layer's own tensors if it is one, else from what the layer is."""
+def _layer_path(region: Region, layer: Expr, uses: dict[str, int]) -> str | None:
+    """From the names of the layer's own tensors, if they tell."""
     for role, leaf in layer_weights(layer).items():
         name = tensor_of(leaf).name
         path, dot, last = name.rpartition(".")
         inside = not region.path or path.startswith(f"{region.path}.")
         if dot and uses.get(name) == 1 and last == role and inside and _is_module_path(path):
             return relative(region, path)
+    return None
+
+
+def _names_of_untold(region: Region, layers: list[Expr]) -> dict[Expr | Region, str]:
+    """The names of layers that the file does not tell: their roles, else what they are, counted from 1 if several."""
+    roles = roles_of(region)
+    kinds = {layer: _kind(layer) for layer in layers if layer not in roles}
+    counts = Counter(kinds.values())
+    numbers: Counter[str] = Counter()
+    names: dict[Expr | Region, str] = {}
+    for layer in layers:
+        kind = kinds.get(layer)
+        if kind is None:
+            names[layer] = roles[layer]
+            continue
+        numbers[kind] += 1
+        names[layer] = f"{kind}{numbers[kind]}" if counts[kind] > 1 else kind
+    return names
+
+
+def _kind(layer: Expr) -> str:
     kind = str(layer.op).removeprefix("nn.").rstrip("123d")
     return _LAYER_NAMES.get(kind, kind.lower())
 
@@ -285,7 +313,9 @@ def _make_unique(region: Region) -> None:
 
 def _numbered(path: str, number: int) -> str:
     head, dot, last = path.rpartition(".")
-    return f"{head}{dot}{int(last) + number - 1 if last.isdecimal() else f'{last}{number}'}"
+    if last.isdecimal():
+        return f"{head}{dot}{int(last) + number - 1}"
+    return f"{path}{'_' if last[-1].isdecimal() else ''}{number}"
 
 
 def _prefixes(path: str) -> list[str]:
