@@ -5,6 +5,7 @@ from __future__ import annotations
 from codegen_torch.expr import Expr
 from codegen_torch.layers import activation, attention, conv, embedding, linear, masks, norm
 from codegen_torch.layers.movement import cancel_movement
+from codegen_torch.layers.pieces import join_slices
 from codegen_torch.layers.rules import Family
 
 PASSES: tuple[Family, ...] = (
@@ -29,7 +30,7 @@ def recover_layers(outputs: dict[str, Expr]) -> dict[str, Expr]:
     Returns:
         The same results computed by better expressions.
     """
-    outputs = cancel_movement(masks.RULES.apply(outputs))
+    outputs = join_slices(cancel_movement(masks.RULES.apply(outputs)))
     for rules in PASSES:
         outputs = rules.apply(outputs)
     return outputs

@@ -224,6 +224,11 @@ def split(x: Tensor, split_size: int | tuple[int, ...], *, dim: int = 0) -> tupl
     return tuple(like(x, (*x.dims[:axis], size_of(size), *x.dims[axis + 1 :])) for size in sizes)
 
 
+@symbol("torch.roll")
+def roll(x: Tensor, shifts: tuple[int, ...], dims: tuple[int, ...]) -> Fact:
+    return like(x, x.dims)
+
+
 @symbol("Tensor.chunk")
 def chunk(x: Tensor, chunks: int, *, dim: int = 0) -> tuple[Fact, ...]:
     """Into so many pieces of equal size, the last of which may be smaller."""
