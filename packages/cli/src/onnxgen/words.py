@@ -4,3 +4,13 @@
 def counted(number: int, noun: str) -> str:
     """Returns a number with what it counts: ``1 node``, ``2 nodes``, ``1 234 nodes``."""
     return f"{number:,} {noun}{'' if number == 1 else 's'}".replace(",", " ")
+
+
+def size(nbytes: int) -> str:
+    """Returns a number of bytes in the largest unit that leaves at least one of it: ``512 B``, ``1.5 MB``."""
+    amount = float(nbytes)
+    for unit in ("B", "kB", "MB", "GB"):
+        if amount < 1000 or unit == "GB":
+            break
+        amount /= 1000
+    return f"{nbytes} B" if unit == "B" else f"{amount:.1f} {unit}"
