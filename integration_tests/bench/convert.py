@@ -1,0 +1,91 @@
+"""Converting ONNX files: time and peak memory of cp, onnx.load and onnxgen, side by side.
+
+Every cell is one fresh process: wall clock, CPU time (user and system), peak resident memory, imports included. The
+ratios divide CPU time by that of `cp` in the same row. `cp` copies all of the model's files; `onnx.load` reads them;
+onnxgen writes `model.py` and `weights.msgpack`. Files are dense, read once before, and lie in a temporary folder
+(TMPDIR) until their row is done, beside what was made of them: 4 GB take 8.
+"""
+
+# ruff: noqa: T201 (its output is what a benchmark is for)
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from large import write_chain, write_layers
+
+CASES: dict[str, Callable[[Path], Path]] = {
+    "100 MB, as stored": lambda path: write_layers(path, 2, transposed=False, external=False, dense=True),
+    "1 GB, as stored": lambda path: write_layers(path, 16, transposed=False, external=False, dense=True),
+    "1 GB, transposed": lambda path: write_layers(path, 16, transposed=True, external=False, dense=True),
+    "4 GB external, as stored": lambda path: write_layers(path, 64, transposed=False, external=True, dense=True),
+    "4 GB external, transposed": lambda path: write_layers(path, 64, transposed=True, external=True, dense=True),
+    "100 000 nodes": lambda path: write_chain(path, 100_000),
+}
+LOAD = "import onnx, sys; onnx.load(sys.argv[1])"
+CONVERT = "import codegen_torch, sys; codegen_torch.convert(sys.argv[1], sys.argv[2])"
+
+
+class Cost(NamedTuple):
+    """What a process took."""
+
+    wall: float
+    cpu: float
+    peak: int
+
+    def __str__(self) -> str:
+        return f"{self.wall:6.2f} s  {self.cpu:6.2f} s CPU  {self.peak / 2**20:6.0f} MB"
+
+
+def cost(*command: str | Path) -> Cost:
+    """Runs a command and measures it."""
+    started = time.perf_counter()
+    process = subprocess.Popen([str(part) for part in command])
+    _, status, usage = os.wait4(process.pid, 0)
+    process.returncode = os.waitstatus_to_exitcode(status)
+    if process.returncode:
+        raise SystemExit(f"{command[0]} ended with {process.returncode}")
+    return Cost(time.perf_counter() - started, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024)
+
+
+def measure(folder: Path, make: Callable[[Path], Path]) -> dict[str, Cost]:
+    """The three costs of one model."""
+    path = make(folder / "model.onnx")
+    inputs = sorted(folder.iterdir())
+    for file in inputs:
+        subprocess.run(["cat", file], stdout=subprocess.DEVNULL, check=True)
+    copies = folder / "copies"
+    copies.mkdir()
+    costs = {"cp": cost("cp", "--sparse=never", "--reflink=never", *inputs, copies)}
+    shutil.rmtree(copies)
+    costs["onnx.load"] = cost(sys.executable, "-c", LOAD, path)
+    costs["onnxgen"] = cost(sys.executable, "-c", CONVERT, path, folder / "out")
+    return costs
+
+
+def main() -> None:
+    """Measures the cases whose names begin with one of the arguments; without arguments all."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("case", nargs="*", help=f"the beginning of a case's name: {', '.join(CASES)}")
+    wanted = tuple(parser.parse_args().case)
+    for name, make in CASES.items():
+        if wanted and not name.startswith(wanted):
+            continue
+        with tempfile.TemporaryDirectory() as folder:
+            costs = measure(Path(folder), make)
+        print(name)
+        for program, each in costs.items():
+            print(f"  {program:10}  {each}  {each.cpu / costs['cp'].cpu:8.2f} x cp", flush=True)
+
+
+if __name__ == "__main__":
+    main()
