@@ -9,6 +9,7 @@ onnxgen writes `model.py` and `weights.msgpack`. Files are dense, read once befo
 # ruff: noqa: T201 (its output is what a benchmark is for)
 
 import argparse
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -59,7 +60,10 @@ def cost(*command: str | Path) -> Cost:
 
 def measure(folder: Path, make: Callable[[Path], Path]) -> dict[str, Cost]:
     """The three costs of one model."""
-    path = make(folder / "model.onnx")
+    path = folder / "model.onnx"
+    maker = multiprocessing.get_context("fork").Process(target=make, args=(path,))
+    maker.start()  # apart, so that its memory does not count as that of the processes started below
+    maker.join()
     inputs = sorted(folder.iterdir())
     for file in inputs:
         subprocess.run(["cat", file], stdout=subprocess.DEVNULL, check=True)

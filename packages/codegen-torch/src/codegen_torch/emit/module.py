@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from codegen_torch.dtypes import DType
+from codegen_torch.emit.allowed import check_source
 from codegen_torch.emit.body import Line
 from codegen_torch.emit.forward import ForwardWriter
 from codegen_torch.emit.helpers import arranged_imports, helper_sources, weights_loader
@@ -104,13 +105,16 @@ def write_module(
     imports += ["import numpy as np"] if re.search(r"(?<![\w.])np\.", text) else []
     imports += ["import torch.nn.functional as F"] if re.search(r"(?<![\w.])F\.", text) else []
     imports += ["import numpy as np"] if re.search(r"(?<![\w.])np\.", text) else []
-    lines += [Line(line) for line in arranged_imports(imports)]
+    arranged = arranged_imports(imports)
+    lines += [Line(line) for line in arranged]
     lines += body
     if name != "Model":
         lines += [Line(""), Line(""), Line(f"Model = {name}")]
     for function in (_load_model(name, state, model_dtype, header.weights), *functions.values()):
         lines += [Line(""), Line("")] + [Line(line) for line in function.split("\n")]
-    return ModuleSource(lines, name)
+    source = ModuleSource(lines, name)
+    check_source(source.text, functions, arranged)
+    return source
 
 
 def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
