@@ -30,6 +30,7 @@ nox.options.sessions = [
     "typecheck",
     "integration",
     "conformance",
+    "robustness",
     "oldest",
     "build",
 ]
@@ -130,7 +131,14 @@ def proto_check(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def integration(session: nox.Session) -> None:
     """Convert whole models and hold the results against the originals."""
-    run_models(session, "integration_tests", "--ignore=integration_tests/conformance", *session.posargs)
+    apart = ("--ignore=integration_tests/conformance", "--ignore=integration_tests/robustness")
+    run_models(session, "integration_tests", *apart, *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def robustness(session: nox.Session) -> None:
+    """Convert hostile, huge and interrupted things; with -- --full, for longer."""
+    run_models(session, "integration_tests/robustness", "-v", *session.posargs)
 
 
 @nox.session(venv_backend="none")
