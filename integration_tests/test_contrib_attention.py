@@ -124,5 +124,5 @@ def test_against_onnx_runtime(node: Node, tmp_path: Path) -> None:
 
 def test_attention_is_written_as_torch_is(tmp_path: Path) -> None:
     source = check(Node("Attention", (X, W, BIAS), {"num_heads": HEADS}, (1, 2)), tmp_path)
-    assert "self.linear = nn.Linear(6, 48)" in source
+    assert "self.qkv_proj = nn.Linear(6, 48)" in source
     assert "F.scaled_dot_product_attention(q, k, v)" in source

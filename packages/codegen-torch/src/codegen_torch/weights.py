@@ -207,7 +207,8 @@ def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
     if file.read(len(_START)) != _START:
         raise ValueError(f"it does not begin as one of version {VERSION} does")
     limited = _Limited(file, HEADER_LIMIT)
-    tensors = msgpack.Unpacker(limited, max_map_len=HEADER_LIMIT // 48, max_array_len=1024).unpack()
+    # An entry has two bytes at least, and none is made room for before it is read.
+    tensors = msgpack.Unpacker(limited, max_map_len=HEADER_LIMIT // 2, max_array_len=1024).unpack()
     if not isinstance(tensors, dict):
         raise TypeError("its list of tensors is no map")
     found = {name: _checked_entry(name, fields, size) for name, fields in tensors.items()}
