@@ -653,7 +653,7 @@ def test_pieces_keep_their_order() -> None:
 
 
 def rolled(x: Expr, dim: int, start: int) -> Expr:
-    return torch.cat([index.slice(x, dim, start), index.slice(x, dim, 0, start)], dim=dim)
+    return torch.cat([index.slice(x, dim, start), index.slice(x, dim, 0, start)], dim=dim)  # type: ignore[no-any-return]
 
 
 @pytest.mark.parametrize(

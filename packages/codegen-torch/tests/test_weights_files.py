@@ -34,9 +34,12 @@ def write(folder: Path, model: dict[str, TensorRef], limit: int = 10**9) -> Path
     return convert_weights(source, folder / "w.safetensors", limit=limit)[0]
 
 
-@given(
-    MODELS.filter(lambda model: all(ref.dtype in STORED for ref in model.values())), st.sampled_from([1, 100, 10**9])
-)
+def storable(model: dict[str, TensorRef]) -> dict[str, TensorRef]:
+    """What safetensors has a type and a place for."""
+    return {name: ref for name, ref in model.items() if ref.dtype in STORED and name != "__metadata__"}
+
+
+@given(MODELS.map(storable), st.sampled_from([1, 100, 10**9]))
 def test_there_and_back_nothing_changes(
     tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], limit: int
 ) -> None:
