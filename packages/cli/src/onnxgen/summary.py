@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxgen.exits import printable
+from onnxgen.words import spaced
 
 if TYPE_CHECKING:
     from codegen_torch.report import Report
@@ -25,11 +26,11 @@ def summary(model: Path, out_dir: Path, report: Report, *, stages: dict[str, flo
         stages: Seconds by stage, to be listed with every note; None for the short form.
     """
     written = {
-        "model.py": f"{_count(report.lines)} lines, class {report.class_name}",
-        "weights": f"{_count(report.tensors)} tensors, {_count(report.parameters)} parameters",
+        "model.py": f"{spaced(report.lines)} lines, class {report.class_name}",
+        "weights": f"{spaced(report.tensors)} tensors, {spaced(report.parameters)} parameters",
     }
     width = max(len(str(path)) for path in report.files)
-    lines = [f"{model}: {_count(report.nodes)} nodes, converted in {report.seconds:.2f} s"]
+    lines = [f"{model}: {spaced(report.nodes)} nodes, converted in {report.seconds:.2f} s"]
     lines += [
         f"  {path!s:{width}}  {written.get(path.name) or written.get(path.stem, '')}".rstrip() for path in report.files
     ]
@@ -62,7 +63,3 @@ def _is_importable(out_dir: Path) -> bool:
         return False
     spec = importlib.util.find_spec(out_dir.parts[0])
     return spec is None or spec.origin is None
-
-
-def _count(number: int) -> str:
-    return f"{number:,}".replace(",", " ")

@@ -1,9 +1,14 @@
 """How numbers are said."""
 
 
+def spaced(number: int) -> str:
+    """Returns a number with its digits in groups of three: ``1 234``."""
+    return f"{number:,}".replace(",", " ")
+
+
 def counted(number: int, noun: str) -> str:
     """Returns a number with what it counts: ``1 node``, ``2 nodes``, ``1 234 nodes``."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}".replace(",", " ")
+    return f"{spaced(number)} {noun}{'' if number == 1 else 's'}"
 
 
 def size(nbytes: int) -> str:

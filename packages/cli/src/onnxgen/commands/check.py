@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from onnxgen.commands import options
 from onnxgen.exits import Exit, explained, printable
 from onnxgen.words import counted
 
@@ -19,14 +20,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.argument("model", type=click.Path(path_type=Path))
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
-@click.option(
-    "--ops",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Count the operators that this Python file defines, too; may be given several times.",
-)
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@options.ops
+@options.debug
 def check(model: Path, as_json: bool, ops: tuple[Path, ...], debug: bool) -> None:
     """Lists everything in MODEL.onnx that cannot be converted, and writes nothing."""
     with explained(debug=debug):

@@ -9,6 +9,7 @@ from pathlib import Path
 import click
 
 import onnxgen
+from onnxgen.commands import options
 from onnxgen.exits import explained
 from onnxgen.progress import Progress
 from onnxgen.summary import summary
@@ -42,16 +43,10 @@ def _class_name(_: click.Context, __: click.Parameter, name: str | None) -> str 
 @click.option(
     "--trace", metavar="DIR", type=click.Path(path_type=Path), help="Write the graph's text after each stage there."
 )
-@click.option(
-    "--ops",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Take operators that this Python file defines, too; may be given several times.",
-)
+@options.ops
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say every note, and how long each stage took.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@options.debug
 def convert(
     model: Path,
     out_dir: Path | None,

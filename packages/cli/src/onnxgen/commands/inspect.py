@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from onnxgen.commands import options
 from onnxgen.exits import explained, printable
 from onnxgen.words import counted, size
 
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 @click.option(
     "--depth", type=click.IntRange(min=0), default=3, show_default=True, help="How deep to show the tree of modules."
 )
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@options.debug
 def inspect(model: Path, as_json: bool, depth: int, debug: bool) -> None:
     """Shows what MODEL.onnx says about itself, without reading its weights."""
     with explained(debug=debug):

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from onnxgen.commands import options
 from onnxgen.exits import explained
 from onnxgen.words import counted
 
@@ -20,14 +21,8 @@ if TYPE_CHECKING:
 @click.command()
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @click.option("--markdown", is_flag=True, help="As tables in Markdown.")
-@click.option(
-    "--ops",
-    metavar="FILE",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    help="Count the operators that this Python file defines, too; may be given several times.",
-)
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@options.ops
+@options.debug
 def ops(as_json: bool, markdown: bool, ops: tuple[Path, ...], debug: bool) -> None:
     """Lists the operators that can be converted, and at which opsets."""
     if as_json and markdown:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from onnxgen.commands import options
 from onnxgen.exits import explained, printable
 from onnxgen.progress import Progress
 
@@ -30,7 +31,7 @@ def weights() -> None:
 )
 @click.option("--force", is_flag=True, help="Overwrite files that onnxgen did not write.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@options.debug
 def convert(source: Path, target: Path, limit: int, force: bool, quiet: bool, debug: bool) -> None:
     """Writes the weights file SOURCE as TARGET, in the format of its ending, .msgpack or .safetensors."""
     with explained(debug=debug), Progress() if not quiet else contextlib.nullcontext() as progress:
