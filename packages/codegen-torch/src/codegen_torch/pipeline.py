@@ -22,7 +22,7 @@ from codegen_torch.errors import ConversionError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr
 from codegen_torch.extension import extended
 from codegen_torch.layers import recover_layers
-from codegen_torch.lower.graph import lower
+from codegen_torch.lower.graph import Lowered, lower
 from codegen_torch.modules.classes import assign_classes
 from codegen_torch.modules.members import assign_members
 from codegen_torch.modules.scopes import root_class
@@ -38,6 +38,8 @@ from codegen_torch.weights_files import FORMATS, WeightsFiles
 
 Progress = Callable[[str, int, int], None]
 MODEL_FILE = "model.py"
+STAGES = 7
+"""How many stages there are before the weights."""
 
 
 def convert(
@@ -75,7 +77,7 @@ def convert(
     path, out_dir = Path(path), Path(out_dir)
     if not force:
         check_free(out_dir, [MODEL_FILE, f"weights.{weights}"])
-    report = progress or (lambda stage, done, total: None)
+    report = progress or _silent
     with extended(ops):
         source, state, nodes, files, inputs = _generate(path, name, weights, _Trace(trace), report)
     if not force:
@@ -118,42 +120,47 @@ def check(path: str | Path, *, ops: Sequence[str | Path] = ()) -> list[Obstacle]
         onnx_proto.OnnxError: The file cannot be read.
         InvalidModelError: The model contradicts itself.
     """
-    path = Path(path)
-    model = onnx_proto.load(path)
     try:
         with extended(ops):
-            inlined, positions = inline_functions(model, path.name)
-            lower(clean(inlined), path.name, positions)
+            _lowered(Path(path), _silent)
     except UnsupportedError as error:
         return error.obstacles
     return []
+
+
+def _lowered(path: Path, report: Progress) -> tuple[onnx_proto.Model, Lowered]:
+    """The model as the file has it, and as expressions: the stages that find what cannot be converted."""
+    report("read", 0, STAGES)
+    model = onnx_proto.load(path)
+    report("clean", 1, STAGES)
+    inlined, positions = inline_functions(model, path.name)
+    cleaned = clean(inlined)
+    report("lower", 2, STAGES)
+    return model, lower(cleaned, path.name, positions)
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Tells nobody."""
 
 
 def _generate(
     path: Path, name: str | None, weights: str, trace: _Trace, report: Progress
 ) -> tuple[ModuleSource, State, int, WeightsFiles, list[Path]]:
     """Everything but writing: the stages in their order."""
-    stages = 7
-    report("read", 0, stages)
-    model = onnx_proto.load(path)
-    report("clean", 1, stages)
-    inlined, positions = inline_functions(model, path.name)
-    cleaned = clean(inlined)
-    report("lower", 2, stages)
-    lowered = lower(cleaned, path.name, positions)
+    model, lowered = _lowered(path, report)
     outputs = trace("lower", everywhere(share, lowered.outputs))
-    report("simplify", 3, stages)
+    report("simplify", 3, STAGES)
     outputs = trace("simplify", everywhere(simplify, outputs))
-    report("layers", 4, stages)
+    report("layers", 4, STAGES)
     outputs = trace("layers", everywhere(lambda graph: share(recover_layers(graph)), outputs))
-    report("modules", 5, stages)
+    report("modules", 5, STAGES)
     root = build_tree(lowered.inputs, capture_tensors(sink(outputs)))
     root.cls = ClassName.like(name, "Model") if name else _class_name(model, path)
     assign_members(root)
     sizes = find_sizes(root)
     classes = assign_classes(root, sizes)
     state = collect_state(root)
-    report("emit", 6, stages)
+    report("emit", 6, STAGES)
     files = WeightsFiles.of(f"weights.{weights}", state.tensors)
     header = _header(model, path, root.cls, state, files.entry)
     source = write_module(root, classes, sizes, state, list(outputs), header, model_dtype(state))
