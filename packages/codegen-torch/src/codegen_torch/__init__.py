@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 __version__ = "0.1.0"
-__all__ = ["__version__", "check", "convert"]
+__all__ = ["__version__", "check", "convert", "generate"]
 
 if TYPE_CHECKING:
-    from codegen_torch.pipeline import check, convert
+    from codegen_torch.pipeline import check, convert, generate
 
 
 def __getattr__(name: str) -> object:
     """Import the pipeline when it is asked for."""
-    if name in ("check", "convert"):
+    if name in ("check", "convert", "generate"):
         from codegen_torch import pipeline  # noqa: PLC0415  # asking for the version costs nothing
 
         return getattr(pipeline, name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import time
@@ -17,13 +18,15 @@ from codegen_torch.blocks import capture_tensors, everywhere
 from codegen_torch.clean import clean
 from codegen_torch.clean.functions import inline_functions
 from codegen_torch.dtypes import DType
-from codegen_torch.emit.module import Header, ModuleSource, write_module
+from codegen_torch.emit.module import Header, write_module
 from codegen_torch.errors import ConversionError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr
 from codegen_torch.extension import extended
+from codegen_torch.generated import Generated
 from codegen_torch.layers import recover_layers
 from codegen_torch.lower.graph import Lowered, lower
 from codegen_torch.modules.classes import assign_classes
+from codegen_torch.modules.listing import list_modules
 from codegen_torch.modules.members import assign_members
 from codegen_torch.modules.scopes import root_class
 from codegen_torch.modules.sizes import find_sizes
@@ -71,19 +74,17 @@ def convert(
         InvalidModelError: The model contradicts itself.
         OutputExistsError: A file is in the way.
     """
-    if weights not in FORMATS:
-        raise ConversionError(f"weights format {weights!r} is not known; there are {', '.join(FORMATS)}")
     started = time.perf_counter()
-    path, out_dir = Path(path), Path(out_dir)
+    out_dir = Path(out_dir)
     if not force:
         check_free(out_dir, [MODEL_FILE, f"weights.{weights}"])
     report = progress or _silent
-    with extended(ops):
-        source, state, nodes, files, inputs = _generate(path, name, weights, _Trace(trace), report)
+    generated = generate(path, name=name, weights=weights, trace=trace, ops=ops, progress=report)
+    files = generated.files
     if not force:
         check_free(out_dir, files.names)
-    check_not_input(out_dir, [MODEL_FILE, *files.names], inputs)
-    total = sum(ref.nbytes for ref in set(state.tensors.values()))
+    check_not_input(out_dir, [MODEL_FILE, *files.names], generated.inputs)
+    total = sum(ref.nbytes for ref in set(generated.tensors.values()))
     done = 0
 
     def advance(count: int) -> None:
@@ -93,20 +94,45 @@ def convert(
 
     with atomic(out_dir) as draft:
         files.write(draft, advance)
-        draft.path(MODEL_FILE).write_text(source.text, "utf-8", newline="\n")
-    return Report(
-        source=path,
+        draft.path(MODEL_FILE).write_text(generated.text, "utf-8", newline="\n")
+    return dataclasses.replace(
+        generated.report,
         files=tuple(out_dir / each for each in (MODEL_FILE, *files.names)),
-        class_name=source.class_name,
         seconds=time.perf_counter() - started,
-        nodes=nodes,
-        tensors=len(state.tensors),
-        parameters=state.parameter_count,
-        lines=len(source.lines),
-        tied=state.tied,
-        source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
-        keys=state.nodes,
     )
+
+
+def generate(
+    path: str | Path,
+    *,
+    name: str | None = None,
+    weights: str = "msgpack",
+    trace: Path | None = None,
+    ops: Sequence[str | Path] = (),
+    progress: Progress | None = None,
+) -> Generated:
+    """Convert an ONNX file as :func:`convert` does, and write nothing.
+
+    Args:
+        path: The ONNX file.
+        name: As for :func:`convert`.
+        weights: As for :func:`convert`; the source names the weights file.
+        trace: As for :func:`convert`.
+        ops: As for :func:`convert`.
+        progress: As for :func:`convert`.
+
+    Raises:
+        onnx_proto.OnnxError: The file cannot be read.
+        UnsupportedError: The model uses what cannot be converted.
+        InvalidModelError: The model contradicts itself.
+    """
+    if weights not in FORMATS:
+        raise ConversionError(f"weights format {weights!r} is not known; there are {', '.join(FORMATS)}")
+    started = time.perf_counter()
+    with extended(ops):
+        generated = _generate(Path(path), name, weights, _Trace(trace), progress or _silent)
+    generated.report.seconds = time.perf_counter() - started
+    return generated
 
 
 def check(path: str | Path, *, ops: Sequence[str | Path] = ()) -> list[Obstacle]:
@@ -143,9 +169,7 @@ def _silent(stage: str, done: int, total: int) -> None:
     """Tells nobody."""
 
 
-def _generate(
-    path: Path, name: str | None, weights: str, trace: _Trace, report: Progress
-) -> tuple[ModuleSource, State, int, WeightsFiles, list[Path]]:
+def _generate(path: Path, name: str | None, weights: str, trace: _Trace, report: Progress) -> Generated:
     """Everything but writing: the stages in their order."""
     model, lowered = _lowered(path, report)
     outputs = trace("lower", everywhere(share, lowered.outputs))
@@ -165,7 +189,25 @@ def _generate(
     header = _header(model, path, root.cls, state, files.entry)
     source = write_module(root, classes, sizes, state, list(outputs), header, model_dtype(state))
     beside = {tensor.external.location for tensor in model.graph.initializers if tensor.external is not None}
-    return source, state, len(model.graph.nodes), files, [path, *(path.parent / each for each in sorted(beside))]
+    return Generated(
+        text=source.text,
+        report=Report(
+            source=path,
+            class_name=source.class_name,
+            nodes=len(model.graph.nodes),
+            tensors=len(state.tensors),
+            parameters=state.parameter_count,
+            lines=len(source.lines),
+            tied=state.tied,
+            source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
+            keys=state.nodes,
+            modules=list_modules(root, classes),
+        ),
+        tensors=state.tensors,
+        files=files,
+        inputs=[path, *(path.parent / each for each in sorted(beside))],
+        values=lowered.values,
+    )
 
 
 def model_dtype(state: State) -> DType | None:

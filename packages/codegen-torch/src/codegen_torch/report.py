@@ -19,6 +19,21 @@ class SourceLine:
     nodes: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class SourceModule:
+    """A module or layer of the generated model.
+
+    Attributes:
+        path: Where it is in the model, ``"encoder.layer.0"``; empty for the model itself.
+        class_name: Its class, ``"nn.Linear"`` or one of ``model.py``.
+        nodes: The positions of the ONNX nodes that it stands for itself, those of modules inside it left out.
+    """
+
+    path: str
+    class_name: str
+    nodes: tuple[int, ...]
+
+
 @dataclass(slots=True)
 class Report:
     """The result of a conversion.
@@ -36,6 +51,7 @@ class Report:
         source_map: The lines of ``model.py`` and their ONNX nodes.
         tied: Keys of the ``state_dict`` that are another key's parameter; the weights file holds it once.
         keys: For each key of the ``state_dict`` the ONNX nodes that use it.
+        modules: The model, its modules and layers, each before what is in it.
     """
 
     source: Path
@@ -50,3 +66,4 @@ class Report:
     source_map: list[SourceLine] = field(default_factory=list)
     tied: dict[str, str] = field(default_factory=dict)
     keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
+    modules: list[SourceModule] = field(default_factory=list)

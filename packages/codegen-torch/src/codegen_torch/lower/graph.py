@@ -50,11 +50,13 @@ class Lowered:
         inputs: The graph's inputs, in order.
         outputs: The graph's outputs by name, in order.
         nodes: How many ONNX nodes they came from.
+        values: What the names of the graph stand for.
     """
 
     inputs: list[Expr]
     outputs: dict[str, Expr]
     nodes: int
+    values: Mapping[str, Expr | None]
 
 
 @dataclass(slots=True)
@@ -207,7 +209,7 @@ def lower(model: Model, source: str, positions: Mapping[tuple[str, ...], int] | 
         _lower_node(scope, node, order, order if positions is None else positions[node.outputs])
     if scope.model.obstacles:
         raise UnsupportedError(source, scope.model.obstacles)
-    return Lowered(inputs, _outputs(scope, graph), len(graph.nodes))
+    return Lowered(inputs, _outputs(scope, graph), len(graph.nodes), scope.values)
 
 
 def _used(graph: Graph) -> frozenset[str]:
