@@ -51,6 +51,8 @@ class Origin:
         scope: The modules that the node was in when the model was exported, outermost first.
         name: The name of the ONNX value, a hint for a variable's name.
         nodes: The positions in the file of all ONNX nodes that the expression stands for.
+        block: The block of code that it is in, 0 for none.
+        value: The value of the ONNX graph that the expression computes; empty for a step on the way to one.
     """
 
     order: int = -1
@@ -58,6 +60,7 @@ class Origin:
     name: str = ""
     nodes: tuple[int, ...] = ()
     block: int = 0
+    value: str = ""
 
 
 _origin = [Origin()]
@@ -65,8 +68,8 @@ _origin = [Origin()]
 
 @contextlib.contextmanager
 def originating(origin: Origin) -> Iterator[None]:
-    """Expressions built inside come from ``origin``."""
-    _origin.append(origin)
+    """Expressions built inside come from ``origin``. That they compute its value is not said by this."""
+    _origin.append(dataclasses.replace(origin, value="") if origin.value else origin)
     try:
         yield
     finally:

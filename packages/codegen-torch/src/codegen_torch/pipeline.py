@@ -18,6 +18,7 @@ from codegen_torch.blocks import capture_tensors, everywhere
 from codegen_torch.clean import clean
 from codegen_torch.clean.functions import inline_functions
 from codegen_torch.dtypes import DType
+from codegen_torch.emit.counterparts import list_counterparts
 from codegen_torch.emit.module import Header, write_module
 from codegen_torch.errors import ConversionError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr
@@ -202,6 +203,7 @@ def _generate(path: Path, name: str | None, weights: str, trace: _Trace, report:
             source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
             keys=state.nodes,
             modules=list_modules(root, classes),
+            counterparts=list_counterparts(root, source.lines),
         ),
         tensors=state.tensors,
         files=files,

@@ -34,6 +34,25 @@ class SourceModule:
     nodes: tuple[int, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Counterpart:
+    """Where the generated model computes a value of the ONNX graph.
+
+    Attributes:
+        value: The value's name in the graph, functions of the file's own written out.
+        path: The module whose ``forward`` has the expression that computes it, or whose call gives it.
+        line: The line of ``model.py`` on which the statement with the expression begins; 0 for a call.
+        text: The expression, on one line; empty for a call.
+        index: Which one of several results of a call it is.
+    """
+
+    value: str
+    path: str
+    line: int = 0
+    text: str = ""
+    index: int | None = None
+
+
 @dataclass(slots=True)
 class Report:
     """The result of a conversion.
@@ -52,6 +71,8 @@ class Report:
         tied: Keys of the ``state_dict`` that are another key's parameter; the weights file holds it once.
         keys: For each key of the ``state_dict`` the ONNX nodes that use it.
         modules: The model, its modules and layers, each before what is in it.
+        counterparts: Where values of the ONNX graph are computed. Calls of one module, and runs of one expression
+            in it, are in the order in which they happen.
     """
 
     source: Path
@@ -67,3 +88,4 @@ class Report:
     tied: dict[str, str] = field(default_factory=dict)
     keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
     modules: list[SourceModule] = field(default_factory=list)
+    counterparts: list[Counterpart] = field(default_factory=list)

@@ -17,17 +17,31 @@ from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Container
 from codegen_torch.modules.classes import ClassDef
-from codegen_torch.modules.region import Region
+from codegen_torch.modules.region import Region, is_layer
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.names import Identifier
 
 
+@dataclass(frozen=True, slots=True)
+class Written:
+    """An expression in the source of a class, and the ONNX values that it computes.
+
+    Attributes:
+        text: The expression on one line.
+        values: The instances of the class in which it computes one, each with the value's name.
+    """
+
+    text: str
+    values: tuple[tuple[Region, str], ...]
+
+
 @dataclass(slots=True)
 class Line:
-    """A line of source and the ONNX nodes it stands for."""
+    """A line of source, the ONNX nodes it stands for, and the values computed in the statement that begins on it."""
 
     text: str
     nodes: tuple[int, ...] = ()
+    values: tuple[Written, ...] = ()
 
 
 @dataclass(slots=True)
@@ -67,6 +81,22 @@ class Method:
         positions = [self.positions[unit] for unit in units if isinstance(unit, Expr) and unit in self.positions]
         same = [instance[position] for position in positions for instance in self.instances]
         return tuple(dict.fromkeys(node for unit in same if isinstance(unit, Expr) for node in unit.origin.nodes))
+
+    def written(self, sources: Mapping[Expr, Source]) -> tuple[Written, ...]:
+        """The expressions that compute tensors of the ONNX graph; what layers compute is not the source's doing."""
+        found: list[Written] = []
+        for unit, source in sources.items():
+            if unit not in self.positions or is_layer(unit) or isinstance(unit.fact, tuple) or not unit.fact.is_tensor:
+                continue
+            same = [instance[self.positions[unit]] for instance in self.instances]
+            values = [
+                (region, expr.origin.value)
+                for region, expr in zip(self.definition.regions, same, strict=True)
+                if isinstance(expr, Expr) and expr.origin.value and not expr.origin.block
+            ]
+            if values:
+                found.append(Written(source.text, tuple(values)))
+        return tuple(found)
 
 
 class BodyWriter:

@@ -135,9 +135,8 @@ class ForwardWriter(StatementWriter):
     def _return(self) -> list[Line]:
         sources = self.sources(self.plan.inlined)
         docs = [self.operand(value, sources).doc for value in self.plan.returned]
-        nodes = self.method.nodes(self.plan.inlined)
         doc: Doc = docs[0] if len(docs) == 1 else ", ".join(map(str, docs))
-        return [Line(text, nodes) for text in lay_out(doc, 2, "return ")]
+        return self.lines(lay_out(doc, 2, "return "), self.plan.inlined, sources)
 
     def _declared(self, param: Expr) -> str:
         return f"{self.names[param]}: {_annotation(param)}"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from codegen_torch.blocks import LoopParts, captured, has_blocks, loop_parts
 from codegen_torch.emit.body import BodyWriter, Line, Method, alike, flat
@@ -48,10 +49,18 @@ class StatementWriter(BodyWriter):
         """What has to be said as soon as values are known."""
         return []
 
-    def lines(self, texts: Iterable[str], units: Iterable[Expr | Region | Loop]) -> list[Line]:
-        """Lines that stand for the ONNX nodes of some units."""
+    def lines(
+        self,
+        texts: Iterable[str],
+        units: Iterable[Expr | Region | Loop],
+        sources: Mapping[Expr, Source] = MappingProxyType({}),
+    ) -> list[Line]:
+        """The lines of a statement that stands for the ONNX nodes of some units and has these sources in it."""
         nodes = self.method.nodes(units)
-        return [Line(text, nodes) for text in texts]
+        lines = [Line(text, nodes) for text in texts]
+        if lines:
+            lines[0].values = self.method.written(sources)
+        return lines
 
     def _assignment(
         self, statement: Statement, unit: Expr | Region | Loop, index: int, last_uses: Mapping[Expr, float]
@@ -65,7 +74,8 @@ class StatementWriter(BodyWriter):
             source = self.unit_source(unit, sources)
             self.release(index, last_uses)
             texts = lay_out(source.doc, self.level, f"{self.targets(statement)} = ")
-        return self.lines(texts, [*statement.inlined, unit])
+            sources |= {unit: source} if isinstance(unit, Expr) else {}
+        return self.lines(texts, [*statement.inlined, unit], sources)
 
     # Layers that are called one after the other.
 

@@ -5,6 +5,7 @@ Patterns and rules are `dataflow_ir`'s; what is added here is where a replacemen
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
@@ -65,7 +66,7 @@ def _inherit(root: Expr, new: Expr, known: set[Expr], shares_scope: bool) -> Non
     )
     for expr in made:
         if expr.inputs:
-            expr.meta["origin"] = origin
+            expr.meta["origin"] = dataclasses.replace(origin, value=root.origin.value) if expr is new else origin
 
 
 def _made(new: Expr, known: set[Expr]) -> tuple[list[Expr], set[Expr]]:

@@ -303,7 +303,8 @@ def _lower_node(scope: _Scope, node: Node, order: int, position: int, around: tu
         if output:
             scope.define(output, result)
             if result is not None and result.op not in ("input", "weight", "constant") and result.origin is origin:
-                result.meta["origin"] = dataclasses.replace(origin, name=output)
+                value = output if scope.around is None else ""
+                result.meta["origin"] = dataclasses.replace(origin, name=output, value=value)
 
 
 def _apply(scope: _Scope, node: Node, name: str, inputs: list[Expr | None]) -> tuple[Expr, ...] | None:

@@ -1,0 +1,66 @@
+"""Where the generated model computes the values of the ONNX graph."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+
+from codegen_torch.emit.body import Line
+from codegen_torch.expr import Expr
+from codegen_torch.modules.region import Region, is_layer
+from codegen_torch.report import Counterpart
+
+
+def list_counterparts(root: Region, lines: Sequence[Line]) -> list[Counterpart]:
+    """What calls of modules and layers give, and what is written in the lines of ``model.py``."""
+    paths = _paths(root)
+    written = [
+        Counterpart(value, paths[region], number, each.text)
+        for number, line in enumerate(lines, 1)
+        for each in line.values
+        for region, value in each.values
+        if region in paths
+    ]
+    return [*_calls(root, paths), *written]
+
+
+def _paths(root: Region) -> dict[Region, str]:
+    """Where in the model each region's module is, in the order of their calls; blocks have none."""
+    paths: dict[Region, str] = {}
+    stack = [(root, "")]
+    while stack:
+        region, path = stack.pop()
+        paths[region] = path
+        children = [(child, _joined(path, region.members[child])) for child in region.children]
+        stack.extend(reversed(children))
+    return paths
+
+
+def _calls(root: Region, paths: Mapping[Region, str]) -> Iterator[Counterpart]:
+    for region, path in paths.items():
+        if region is not root:
+            yield from _results(path, region.results)
+        parts = _parts(region)
+        for unit in region.units:
+            if isinstance(unit, Expr) and is_layer(unit):
+                yield from _results(_joined(path, region.members[unit]), parts.get(unit, [unit]))
+
+
+def _results(path: str, results: Sequence[Expr | None]) -> Iterator[Counterpart]:
+    for index, result in enumerate(results):
+        if result is not None and result.origin.value and not result.origin.block:
+            yield Counterpart(result.origin.value, path, index=None if len(results) == 1 else index)
+
+
+def _parts(region: Region) -> dict[Expr, list[Expr | None]]:
+    """The parts that are used of the expressions that give tuples, at their places."""
+    parts: dict[Expr, list[Expr | None]] = {}
+    for unit in region.units:
+        if isinstance(unit, Expr) and unit.op == "operator.getitem":
+            whole = unit.inputs[0]
+            found = parts.setdefault(whole, [None] * max(len(whole.fact), 2))
+            found[unit.attrs["index"]] = unit
+    return parts
+
+
+def _joined(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
