@@ -47,8 +47,9 @@ DIGITS = ROOT / "packages" / "cli" / "examples" / "digits.onnx"
 
 LARGEST_WHEEL = 150_000  # bytes of dataflow-ir, which is to be light enough for anyone
 
-# What whole models are exported from and compared with; Pillow decodes images, in models and in ONNX's reference.
-MODELS = ("onnx", "onnxruntime", "onnxscript", "pillow", "safetensors", "transformers")
+# What whole models are exported from, compared with and trained by; Pillow decodes images, in models and in ONNX's
+# reference.
+MODELS = ("onnx", "onnxruntime", "onnxscript", "peft", "pillow", "safetensors", "transformers")
 
 # What dataflow-ir is compared with, beside torch and onnx-ir.
 GRAPH_LIBRARIES = ("sympy", "tinygrad", "xdsl")

@@ -77,6 +77,13 @@ def test_a_file_adds_operators_and_functions(waves: Path, operators: Path, tmp_p
     assert "codegen_torch" not in text
 
 
+def test_annotations_need_no_future_import(waves: Path, operators: Path, tmp_path: Path) -> None:
+    operators.write_text(OPERATORS.replace("from __future__ import annotations\n", ""), "utf-8")
+    convert(waves, tmp_path / "out", ops=[operators])
+    forward = "        return both(wave(F.silu(x), 0.5))\n"
+    assert forward in (tmp_path / "out" / "model.py").read_text("utf-8")
+
+
 def test_it_is_forgotten_afterwards(waves: Path, operators: Path, tmp_path: Path) -> None:
     with extended([operators]):
         assert [d.meaning.__name__ for d in definitions("", "Relu", 14)] == ["relu", "relu"]

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from onnxgen.exits import printable
-from onnxgen.words import spaced
+from onnxgen.words import counted, spaced
 
 if TYPE_CHECKING:
     from codegen_torch.report import Report
@@ -27,10 +27,10 @@ def summary(model: Path, out_dir: Path, report: Report, *, stages: dict[str, flo
     """
     written = {
         "model.py": f"{spaced(report.lines)} lines, class {report.class_name}",
-        "weights": f"{spaced(report.tensors)} tensors, {spaced(report.parameters)} parameters",
+        "weights": f"{counted(report.tensors, 'tensor')}, {counted(report.parameters, 'parameter')}",
     }
     width = max(len(str(path)) for path in report.files)
-    lines = [f"{model}: {spaced(report.nodes)} nodes, converted in {report.seconds:.2f} s"]
+    lines = [f"{model}: {counted(report.nodes, 'node')}, converted in {report.seconds:.2f} s"]
     lines += [
         f"  {path!s:{width}}  {written.get(path.name) or written.get(path.stem, '')}".rstrip() for path in report.files
     ]

@@ -2,8 +2,6 @@
 
 Such a file defines operators as our own do, and may bring functions that torch lacks; both are its own to test::
 
-    from __future__ import annotations
-
     from codegen_torch.extension import Expr, helper, op, runtime, torch
 
     @helper
@@ -19,11 +17,12 @@ modules of the standard library the file imports at its top.
 """
 
 from __future__ import annotations
+import __future__
 
 import contextlib
 import functools
-import importlib.util
 import inspect
+import types
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, overload
@@ -106,7 +105,7 @@ def extended(files: Iterable[str | Path]) -> Iterator[None]:
             for path in map(Path, files):
                 text = _text(path)
                 _helpers.clear()
-                if not take_precedence(functools.partial(_run, path)):
+                if not take_precedence(functools.partial(_run, path, text)):
                     raise ConversionError(f"{path} defines no operator")
                 stack.enter_context(added(dict.fromkeys(_helpers, text)))
             yield
@@ -122,11 +121,11 @@ def _text(path: Path) -> str:
         raise ConversionError(f"{path}: the operators' file cannot be read: {error}") from error
 
 
-def _run(path: Path) -> None:
-    spec = importlib.util.spec_from_file_location(path.stem, path)
-    if spec is None or spec.loader is None:
-        raise ConversionError(f"{path}: the operators' file is no Python file")
+def _run(path: Path, text: str) -> None:
+    """Runs the file, whose annotations stay text whether or not it says so: `op` reads them by name."""
+    module = types.ModuleType(path.stem)
+    module.__file__ = str(path)
     try:
-        spec.loader.exec_module(importlib.util.module_from_spec(spec))
+        exec(compile(text, path, "exec", __future__.annotations.compiler_flag, dont_inherit=True), module.__dict__)
     except Exception as error:
         raise ConversionError(f"{path}: {type(error).__name__}: {error}") from error
