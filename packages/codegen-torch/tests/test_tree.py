@@ -107,9 +107,16 @@ def test_statements_keep_the_order_of_the_file() -> None:
 
 
 def test_a_module_that_is_one_layer_is_that_layer() -> None:
-    root = tree_of(made([call("MatMul", "x a", "y", "encoder/query")], SQUARES))
+    root = tree_of(made([call("MatMul", "x a", "y", "query")], SQUARES))
     assert outline(root) == ["nn.Linear"]
-    assert root.members[root.units[0]] == "encoder"
+    assert root.members[root.units[0]] == "query"
+
+
+def test_a_module_with_nothing_but_one_layer_inside_stays_around_it() -> None:
+    root = tree_of(made([call("MatMul", "x a", "y", "encoder/query")], SQUARES))
+    assert outline(root) == [("encoder", ["nn.Linear"])]
+    (encoder,) = root.children
+    assert encoder.members[encoder.units[0]] == "query"
 
 
 LINEAR = weights(

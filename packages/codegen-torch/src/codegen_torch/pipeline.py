@@ -27,6 +27,7 @@ from codegen_torch.generated import Generated
 from codegen_torch.layers import recover_layers
 from codegen_torch.lower.graph import Lowered, lower
 from codegen_torch.modules.classes import assign_classes
+from codegen_torch.modules.keys import changed_keys, in_words
 from codegen_torch.modules.listing import list_modules
 from codegen_torch.modules.members import assign_members
 from codegen_torch.modules.scopes import root_class
@@ -185,6 +186,7 @@ def _generate(path: Path, name: str | None, weights: str, trace: _Trace, report:
     sizes = find_sizes(root)
     classes = assign_classes(root, sizes)
     state = collect_state(root)
+    changes = changed_keys(state)
     report("emit", 6, STAGES)
     files = WeightsFiles.of(f"weights.{weights}", state.tensors)
     header = _header(model, path, root.cls, state, files.entry)
@@ -202,6 +204,8 @@ def _generate(path: Path, name: str | None, weights: str, trace: _Trace, report:
             tied=state.tied,
             source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
             keys=state.nodes,
+            changed_keys=changes,
+            notes=in_words(changes),
             modules=list_modules(root, classes),
             counterparts=list_counterparts(root, source.lines),
         ),

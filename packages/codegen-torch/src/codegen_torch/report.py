@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from codegen_torch.modules.keys import KeyChange
+
 
 @dataclass(frozen=True, slots=True)
 class SourceLine:
@@ -73,6 +75,8 @@ class Report:
         modules: The model, its modules and layers, each before what is in it.
         counterparts: Where values of the ONNX graph are computed. Calls of one module, and runs of one expression
             in it, are in the order in which they happen.
+        changed_keys: Keys that a checkpoint of the original model cannot fill, and why; all others are the original's,
+            as far as the file tells.
     """
 
     source: Path
@@ -89,3 +93,4 @@ class Report:
     keys: dict[str, tuple[int, ...]] = field(default_factory=dict)
     modules: list[SourceModule] = field(default_factory=list)
     counterparts: list[Counterpart] = field(default_factory=list)
+    changed_keys: list[KeyChange] = field(default_factory=list)

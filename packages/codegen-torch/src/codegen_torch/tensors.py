@@ -7,7 +7,7 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 import onnx_proto
@@ -104,6 +104,11 @@ class TensorRef(ABC):
     def nbytes(self) -> int:
         """How many bytes the elements take; strings count as references to them."""
         return self.size * self.dtype.itemsize
+
+    @property
+    def moves(self) -> frozenset[str]:
+        """What was done to a tensor of the file to make this one: ``"permuted"``, ``"reshaped"``, ``"cut"``."""
+        return frozenset()
 
     def permute(self, *dims: int) -> TensorRef:
         """The same elements with the axes in another order, as `torch.permute` does it.
@@ -357,25 +362,32 @@ class _Derived(TensorRef):
     """A tensor made from another one whenever it is read."""
 
     __slots__ = ("_parent",)
+    _move: ClassVar[str]
 
     def __init__(self, parent: TensorRef, shape: tuple[int, ...]) -> None:
         super().__init__(parent.dtype, shape, parent.name)
         self._parent = parent
+
+    @property
+    def moves(self) -> frozenset[str]:
+        return frozenset(step._move for step in self._steps())
 
     @abstractmethod
     def _apply(self, array: Array) -> Array:
         """Make the elements from the parent's."""
 
     def numpy(self) -> Array:
-        steps: list[_Derived] = []
-        ref: TensorRef = self
-        while isinstance(ref, _Derived):
-            steps.append(ref)
-            ref = ref._parent
-        array = ref.numpy()
+        steps = [*self._steps()]
+        array = steps[-1]._parent.numpy()
         for step in reversed(steps):
             array = step._apply(array)
         return _read_only(array)
+
+    def _steps(self) -> Iterator[_Derived]:
+        ref: TensorRef = self
+        while isinstance(ref, _Derived):
+            yield ref
+            ref = ref._parent
 
     def _in_any_order(self) -> TensorRef:
         ref: TensorRef = self
@@ -388,6 +400,7 @@ class _Permuted(_Derived):
     """The axes in another order."""
 
     __slots__ = ("_dims",)
+    _move = "permuted"
 
     def __init__(self, parent: TensorRef, dims: tuple[int, ...], shape: tuple[int, ...]) -> None:
         super().__init__(parent, shape)
@@ -404,6 +417,7 @@ class _Reshaped(_Derived):
     """The same elements in the same order: they stream as they are."""
 
     __slots__ = ()
+    _move = "reshaped"
 
     def _apply(self, array: Array) -> Array:
         return array.reshape(self.shape)
@@ -419,6 +433,7 @@ class _Part(_Derived):
     """Some of the elements."""
 
     __slots__ = ("_take",)
+    _move = "cut"
 
     def __init__(self, parent: TensorRef, take: Callable[[Array], Array], shape: tuple[int, ...]) -> None:
         super().__init__(parent, shape)

@@ -142,7 +142,7 @@ def _tensor_path(region: Region, leaf: Expr, uses: dict[str, int]) -> str:
 def _fold_children(region: Region, uses: dict[str, int]) -> None:
     """A child that is one layer becomes that layer, at the child's path or the path its tensors' name tells.
 
-    Not so where the name tells that the layer is a part of the child, whose other parts were folded away.
+    Not so where the name, or else the scope, tells that the layer is a part of the child.
     """
     for position, unit in enumerate(region.units):
         if not isinstance(unit, Region) or len(unit.units) != 1:
@@ -151,7 +151,8 @@ def _fold_children(region: Region, uses: dict[str, int]) -> None:
         if isinstance(only, Region) or not is_layer(only) or unit.results != [only]:
             continue
         path = _told_path(only, uses)
-        if path is not None and path.startswith(f"{unit.path}."):
+        stated = path or (only.origin.scope[-1].path if only.origin.scope else "")
+        if stated.startswith(f"{unit.path}."):
             continue
         region.units[position] = only
         is_sibling = path is not None and path.rpartition(".")[0] == region.path

@@ -20,12 +20,14 @@ class State:
         tied: Keys that share the parameter of another key.
         nodes: The ONNX nodes that use a key's tensor.
         parameters: The keys that are parameters, not buffers.
+        owners: The layer that has a key's tensor, or the tensor itself where it is used as it is.
     """
 
     tensors: dict[str, TensorRef] = field(default_factory=dict)
     tied: dict[str, str] = field(default_factory=dict)
     nodes: dict[str, tuple[int, ...]] = field(default_factory=dict)
     parameters: set[str] = field(default_factory=set)
+    owners: dict[str, Expr] = field(default_factory=dict)
 
     @property
     def parameter_count(self) -> int:
@@ -40,8 +42,7 @@ def collect_state(root: Region) -> State:
     unless all its elements are equal: exporters merge the fresh biases and scales of unrelated layers.
     """
     state = State()
-    layers: dict[str, str] = {}
-    owners: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    named: dict[tuple[str, tuple[int, ...]], list[str]] = {}
     stack: list[tuple[str, Region]] = [("", root)]
     while stack:
         prefix, region = stack.pop()
@@ -55,22 +56,22 @@ def collect_state(root: Region) -> State:
                 children.append((f"{path}.", unit))
                 continue
             for key, leaf in _tensors(path, unit):
-                layers[key] = unit.op
+                state.owners[key] = unit
                 state.nodes[key] = unit.origin.nodes or users.get(unit, ())
-                _add(state, owners, key, leaf, unit)
+                _add(state, named, key, leaf, unit)
             if unit.op.startswith("nn.BatchNorm"):
                 state.tensors[f"{path}.num_batches_tracked"] = TensorRef.filled((), DType.INT64, 0)
         stack.extend(reversed(children))  # the first in the model owns what is shared
-    _tie_heads(state, layers)
+    _tie_heads(state)
     state.tensors |= {key: state.tensors[owner] for key, owner in state.tied.items()}
     state.tensors = dict(sorted(state.tensors.items()))
     return state
 
 
-def _tie_heads(state: State, layers: dict[str, str]) -> None:
+def _tie_heads(state: State) -> None:
     """Tie a linear layer to an embedding with the same table: exporters store a transposed copy for the head."""
-    tables = [key for key, op in layers.items() if op == "nn.Embedding" and key in state.tensors]
-    heads = [key for key, op in layers.items() if op == "nn.Linear" and key in state.tensors]
+    tables = [key for key, unit in state.owners.items() if unit.op == "nn.Embedding" and key in state.tensors]
+    heads = [key for key, unit in state.owners.items() if unit.op == "nn.Linear" and key in state.tensors]
     for table in tables:
         ref = state.tensors[table]
         for head in heads:
@@ -104,13 +105,13 @@ def _users_of_leaves(region: Region) -> dict[Expr, tuple[int, ...]]:
     return {leaf: tuple(nodes) for leaf, nodes in users.items()}
 
 
-def _add(state: State, owners: dict[tuple[str, tuple[int, ...]], list[str]], key: str, leaf: Expr, unit: Expr) -> None:
+def _add(state: State, named: dict[tuple[str, tuple[int, ...]], list[str]], key: str, leaf: Expr, unit: Expr) -> None:
     ref = tensor_of(leaf)
     buffer = unit.op == "constant" or key.rpartition(".")[2].startswith("running_")
     if not buffer:
         state.parameters.add(key)
     if ref.name and not buffer:
-        same = owners.setdefault((ref.name, ref.shape), [])
+        same = named.setdefault((ref.name, ref.shape), [])
         for owner in same:
             if state.tensors[owner].equals(ref) and not ref.is_uniform():
                 state.tied[key] = owner
