@@ -8,7 +8,7 @@ from onnx_proto.build import node
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.literals import buffer_source
-from codegen_torch.expr import Expr, call, graph_input
+from codegen_torch.expr import Expr, array, call, graph_input
 from codegen_torch.facts import Fact
 from codegen_torch.lower.strings import LITERAL_STRINGS, code_strings, strings
 
@@ -64,3 +64,8 @@ def test_few_strings_are_written_out_and_many_are_stored_as_bytes() -> None:
     assert many.op == "runtime.unpack_strings"
     assert [part.dtype for part in many.inputs if part is not None] == [DType.UINT8, DType.INT64]
     assert many.dims == (LITERAL_STRINGS + 1,)
+
+
+def test_a_tensor_that_is_no_line_long_is_not_written_out() -> None:
+    assert buffer_source(array(np.array([1.0, 0.5], np.float32))) == "torch.tensor([1.0, 0.5])"
+    assert buffer_source(array(np.linspace(0, 1 / 3, 12, dtype=np.float32))) is None

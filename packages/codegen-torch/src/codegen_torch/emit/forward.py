@@ -61,7 +61,8 @@ class ForwardWriter(StatementWriter):
         reserved = ["dtype", *functions, *(size_names[name] for name in (*self.own.sources, *self.own.arguments))]
         method = Method(definition, sizes, model_dtype, size_names, weight_path, reserved)
         super().__init__(method, region, 2)
-        self.plan = make_plan(region, self.hints, [value for value, _ in self.own.sources.values()])
+        sized = [value for value, _ in self.own.sources.values()]
+        self.plan = make_plan(region, self.hints, sized, number=self.number)
         self.pending = dict(self.own.sources)
 
     def write(self) -> Forward:

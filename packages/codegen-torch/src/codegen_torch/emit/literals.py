@@ -17,7 +17,8 @@ from codegen_torch.numbers import shortest_float32
 # torch.arange does not make the larger unsigned types.
 _RANGED = frozenset({DType.INT8, DType.INT16, DType.INT32, DType.INT64, DType.UINT8})
 LITERAL_LIMIT = 16
-"""Tensors of at most this many elements are written out."""
+"""Tensors of at most this many elements are written out, if that is one line."""
+_LINE = 72
 
 
 def buffer_source(constant: Expr) -> str | None:
@@ -40,9 +41,10 @@ def buffer_source(constant: Expr) -> str | None:
         return arange
     if value.ndim >= 2 and (triangle := _triangle(value, dtype)):
         return triangle
-    if value.size <= LITERAL_LIMIT:
-        return f"torch.tensor({_nested(_shortest(value) if dtype is DType.FLOAT32 else value.tolist())}{suffix})"
-    return None
+    if value.size > LITERAL_LIMIT:
+        return None
+    source = f"torch.tensor({_nested(_shortest(value) if dtype is DType.FLOAT32 else value.tolist())}{suffix})"
+    return source if len(source) <= _LINE else None
 
 
 def strings_doc(constant: Expr) -> Doc:

@@ -20,6 +20,8 @@ MAX_DEPTH = 4
 """Calls nested deeper than this are hard to read."""
 _INDENT = 4
 _NAME = Source("hidden")
+Number = Callable[[Expr, tuple[Any, ...], int | float], str]
+"""The source of a number at a site of an expression."""
 
 
 @dataclass(eq=False, slots=True)
@@ -74,16 +76,14 @@ class Plan:
 class _Draft:
     """Surroundings that are good enough to measure a statement before variables are named."""
 
-    def __init__(self, region: Region, hints: Mapping[Expr, str | None], level: int) -> None:
+    def __init__(self, region: Region, hints: Mapping[Expr, str | None], level: int, number: Number) -> None:
+        self.number = number
         self.region = region
         self.indent = _INDENT * level
         self.hints = hints
         self.longest_name = max(map(self.name, hints), key=len, default="")
         inputs = [Identifier.like(param.attrs["name"]) for param in region.params if param.op == "input"]
         self.longest = max([_NAME.text, *inputs], key=len)
-
-    def number(self, expr: Expr, site: tuple[Any, ...], value: int | float) -> str:
-        return repr(value)
 
     def size(self, name: str) -> str:
         return "n" if name.startswith("?") else name
@@ -121,6 +121,7 @@ def make_plan(
     hints: Mapping[Expr, str | None],
     named: Iterable[Expr] = (),
     *,
+    number: Number,
     level: int = 2,
     returns: bool = True,
 ) -> Plan:
@@ -130,6 +131,7 @@ def make_plan(
         region: The region.
         hints: The names that values want.
         named: The values that need names in any case.
+        number: Writes numbers, which may be arguments of the constructor.
         level: How many levels the statements are indented.
         returns: Whether the results are returned, in one line.
     """
@@ -137,7 +139,7 @@ def make_plan(
     in_loops = {call for loop in loops.values() for call in loop.calls}
     counts = _use_counts(region)
     named = {*region.params, *named, *_ordered(region)} | {value for value, count in counts.items() if count > 1}
-    draft = _Draft(region, hints, level)
+    draft = _Draft(region, hints, level, number)
     sources: dict[Expr, Source] = {}
     statements: list[Statement] = []
     for unit in region.units:

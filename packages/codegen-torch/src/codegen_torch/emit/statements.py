@@ -411,7 +411,7 @@ class BlockWriter(StatementWriter):
         for name, value in finals:
             self.finals.setdefault(value, name)
         named = [value for value in self.finals if value.inputs and value.op != "literal"]
-        self.plan = make_plan(self.region, self.hints, named, level=self.level, returns=False)
+        self.plan = make_plan(self.region, self.hints, named, number=self.number, level=self.level, returns=False)
 
     def last_uses(self) -> dict[Expr, float]:
         """What is needed after the block, or in the next iteration, is needed until the end."""
