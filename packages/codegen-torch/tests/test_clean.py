@@ -120,6 +120,8 @@ def called(name: str, like: onnx_proto.Tensor = W) -> onnx_proto.Tensor:
         [call("Conv", "x w", "y")],
         [call("Conv", "x x w", "y")],
         [call("Gather", "w x", "y")],
+        [call("GatherND", "w x", "y")],
+        [call("Tile", "w counts", "y")],
         [call("Transpose", "w", "t"), call("Reshape", "t shape", "r"), call("MatMul", "x r", "y")],
         [call("Mul", "x w", "y")],
         [call("Unsqueeze", "w axes", "t"), call("Concat", "t x", "y", axis=0)],
@@ -150,6 +152,13 @@ def test_other_tensors_are_not(nodes: list[onnx_proto.Node], tensors: list[onnx_
 def test_names_that_exporters_make_are_no_parameters_in_arithmetic(name: str) -> None:
     assert trained([node("Add", ["x", name], ["y"])], called(name)) == set()
     assert trained([node("MatMul", ["x", name], ["y"])], called(name)) == {name}
+
+
+@pytest.mark.parametrize("name", ["pow_1", "unsqueeze", "permute_3"])
+def test_what_was_computed_before_the_export_is_a_parameter_only_in_a_sum(name: str) -> None:
+    assert trained([node("Add", ["x", name], ["y"])], called(name)) == {name}
+    assert trained([node("Div", ["x", name], ["y"])], called(name)) == set()
+    assert trained([node("Expand", [name, "shape"], ["y"])], called(name)) == set()
 
 
 @pytest.mark.parametrize("name", ["rotary.inv_freq", "position_ids", "bn.running_mean", "attn.masked_bias"])

@@ -161,6 +161,12 @@ def test_a_part_that_was_put_in_is_itself() -> None:
     assert undo_movement({"y": index.select(joined, 1, 1)})["y"] is parts[1]
 
 
+@pytest.mark.parametrize(("axis", "position"), [(-1, 0), (2, 0), (2, -1)])
+def test_the_only_part_of_a_new_dimension_is_what_was_there(axis: int, position: int) -> None:
+    assert undo_movement({"y": index.select(A.unsqueeze(-1), axis, position)})["y"] is A
+    assert undo_movement({"y": index.select(A.unsqueeze(0), axis, position)})["y"] is not A
+
+
 @pytest.mark.parametrize(
     "expr",
     [

@@ -22,6 +22,7 @@ _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "Einsum": (0, 1, 2, 3),
     "GRU": (1, 2, 3),
     "Gather": (0,),
+    "GatherND": (0,),
     "Gemm": (1, 2),
     "GroupNormalization": (1, 2),
     "InstanceNormalization": (1, 2),
@@ -32,6 +33,7 @@ _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
     "RMSNormalization": (1,),
     "RNN": (1, 2, 3),
     "SimplifiedLayerNormalization": (1,),
+    "Tile": (0,),
     "com.microsoft.Attention": (1, 2),
     "com.microsoft.BiasGelu": (1,),
     "com.microsoft.BiasSplitGelu": (1,),
@@ -61,6 +63,8 @@ _WEIGHT_INPUTS: dict[str, tuple[int, ...]] = {
 }
 # Here a tensor of several elements is a learned scale, shift or table as well.
 _ARITHMETIC = frozenset({"Add", "Sub", "Mul", "Div", "Sum", "Concat", "Expand"})
+# What stands here and was computed before the export is a table of angles or a mask; in a sum it may be a learned bias.
+_COMPUTED_PLACES = frozenset({"Mul", "Div", "Expand"})
 # These only rearrange a weight on its way.
 _MOVEMENT = frozenset({"Identity", "Reshape", "Squeeze", "Transpose", "Unsqueeze"})
 # What exporters call the constants they make themselves.
@@ -68,6 +72,7 @@ _GENERATED = re.compile(
     r"(val_|onnx::|/)[\w:./]*"
     r"|(_?expand|clone|_to_copy|mul|div|sub|add|where|scalar_tensor|arange)(_default)?(_\d+)?"
 )
+_COMPUTED = re.compile(r"(pow|unsqueeze|view|reshape|permute|transpose)(_default)?(_\d+)?")
 # Names under which modules keep tensors that they do not train.
 _BUFFERS = re.compile(r"(.*\.)?(inv_freq|position_ids|running_mean|running_var|mask|masked_bias|attn_bias)")
 
@@ -85,14 +90,15 @@ def trained_values(graph: Graph) -> frozenset[str]:
     by = {name for node in nodes for name in differentiated(node)}
     weights = _flow_backwards(nodes, _WEIGHT_INPUTS)
     arithmetic = _flow_backwards(nodes, dict.fromkeys(_ARITHMETIC, ()))
+    computed = _flow_backwards(nodes, dict.fromkeys(_COMPUTED_PLACES, ()))
     found: set[str] = set()
     for tensor in initializers:
-        if tensor.dtype not in _FLOATS or (_BUFFERS.fullmatch(tensor.name) and tensor.name not in by):
+        name = tensor.name
+        if tensor.dtype not in _FLOATS or (_BUFFERS.fullmatch(name) and name not in by):
             continue
-        if tensor.name in weights | by or (
-            tensor.name in arithmetic and math.prod(tensor.shape) > 1 and not _GENERATED.fullmatch(tensor.name)
-        ):
-            found.add(tensor.name)
+        made = _GENERATED.fullmatch(name) or (name in computed and _COMPUTED.fullmatch(name))
+        if name in weights | by or (name in arithmetic and math.prod(tensor.shape) > 1 and not made):
+            found.add(name)
     places, known = weights | arithmetic, {tensor.name for tensor in initializers}
     for node in nodes:
         if node.op_type == "ConstantOfShape" and not node.domain and _is_float_fill(node):

@@ -103,9 +103,9 @@ _VIEWS = frozenset(
 @op("Gather", since=1)
 def gather(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
     """Rows of a trained table are an embedding; negative positions count from the end elsewhere."""
-    if x.op == "weight" and x.rank == 2 and axis in (0, -2) and not indices.fact.is_constant:
-        return F.embedding(indices, x)  # type: ignore[no-any-return]
     known = indices.fact.value
+    if x.op == "weight" and x.rank == 2 and axis in (0, -2) and not _is_line(indices):
+        return F.embedding(indices, x)  # type: ignore[no-any-return]
     if known is not None and known.ndim == 0:
         return index.select(x, axis, known.item())  # type: ignore[no-any-return]
     if known is not None and known.ndim == 1 and indices.fact.is_constant and known.size:
@@ -113,6 +113,14 @@ def gather(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
         if (known == np.arange(first, first + size)).all() and (first >= 0 or first + size <= 0):
             return index.slice(x, axis, first, first + size or None)  # type: ignore[no-any-return]
     return index.take(x, indices, axis)  # type: ignore[no-any-return]
+
+
+def _is_line(indices: Expr) -> bool:
+    """Whether these are known positions that may be a slice, or some of which count from the end."""
+    known = indices.fact.value
+    if known is None or not indices.fact.is_constant:
+        return False
+    return known.ndim < 2 or bool((known < 0).any())  # a table of positions is looked up
 
 
 def _from_the_front(indices: Expr, x: Expr, axis: int) -> Expr:
@@ -144,6 +152,8 @@ def gather_nd(x: Expr, indices: Expr, *, batch_dims: int = 0) -> Expr:
     """The last dimension of the indices holds one position for each leading dimension of ``x``."""
     if indices.rank is None:
         raise UnknownRank(indices)
+    if batch_dims == 0 and indices.dims is not None and indices.dims[-1] == 1:
+        return gather(x, *_columns(indices))  # type: ignore[no-any-return]
     own = [_count_along(x.shape[axis], axis, indices.rank - 1) for axis in range(batch_dims)]
     return index.tuple([x, *own, *_columns(indices)])  # type: ignore[no-any-return]
 

@@ -22,8 +22,10 @@ def _undone(expr: Expr) -> Expr | None:
 
 
 def _part_of_join(expr: Expr) -> Expr | None:
-    """``torch.cat([a, b], dim)[..., i]`` is ``a[..., i]`` or ``b[..., j]``; of an ``unsqueeze`` what was inside."""
+    """``torch.cat([a, b], dim)[..., i]`` is ``a[..., i]`` or ``b[..., j]``; ``x.unsqueeze(dim)[..., 0]`` is ``x``."""
     join, index = expr.inputs[0], expr.attrs["index"]
+    if join.op == "Tensor.unsqueeze" and join.rank is not None and index in (0, -1):
+        return join.inputs[0] if (join.attrs["dim"] - expr.attrs["dim"]) % join.rank == 0 else None
     if join.op != "torch.cat" or join.rank is None or not isinstance(index, int):
         return None
     dim = expr.attrs["dim"] % join.rank
