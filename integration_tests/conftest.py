@@ -85,7 +85,8 @@ def converted(
 def _exports(config: pytest.Config) -> Path:
     """The folder of exported files in pytest's own cache, named by all that they depend on."""
     versions = [platform.python_version(), *map(importlib.metadata.version, WRITERS)]
-    key = hashlib.sha256(Path(zoo.__file__).read_bytes() + repr(versions).encode()).hexdigest()[:16]
+    sources = b"".join(path.read_bytes() for path in sorted(Path(zoo.__file__).parent.glob("zoo*.py")))
+    key = hashlib.sha256(sources + repr(versions).encode()).hexdigest()[:16]
     root = config.cache.mkdir("zoo")
     for stale in root.iterdir():
         if stale.name != key:

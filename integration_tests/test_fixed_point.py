@@ -39,6 +39,9 @@ CHANGES = {
 # A layer of an nn.LSTM gets one class more around it in every round. G1 of T5 flattens what attention returns after a
 # transposition, and torch.onnx.export decomposes that to a view of other strides and fails.
 NOT_YET = {"lstm", "t5_encoder"}
+# The same holds for Swin; torch cannot export the order that TopK has among equals, which Mixtral's router asks for; of
+# the others the names of buffers and the order of statements still change.
+NOT_YET |= {"swin", "mixtral", "segformer", "detr", "whisper", "clip", "diffusion"}
 SHORT = ("mlp", "unet")
 NAMES = [
     name if name in SHORT else pytest.param(name, marks=pytest.mark.long)

@@ -34,8 +34,9 @@ KEPT = {
     "llama": (30, 30),
 }
 
-# Both exporters fold the BatchNorms of these models into their convolutions.
-FOLDED = ("mobilenet_v2", "resnet", "unet")
+# Exporters compute parts of these models beforehand: BatchNorms are folded into convolutions, Swin's relative positions
+# looked up, CLIP's temperature raised, Whisper's sines transposed.
+FOLDED = ("mobilenet_v2", "resnet", "unet", "segformer", "detr", "swin", "clip", "whisper")
 
 
 def loops(source: str) -> Iterator[str]:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
+from zoo_diffusion import Denoiser
 
 Inputs = dict[str, Tensor]
 
@@ -140,7 +141,7 @@ def _seeded(module: Callable[[], nn.Module]) -> Callable[[], nn.Module]:
         generator = torch.Generator().manual_seed(2)
         # Fresh biases are zeros and fresh scales ones: exporters drop and share them, and any two could be swapped.
         for parameter in model.parameters():
-            if parameter.dim() < 2:
+            if parameter.dim() < 2 or not parameter.any():
                 parameter.data += torch.randn(parameter.shape, generator=generator) * 0.1
         for name, buffer in model.named_buffers():
             # Fresh statistics would make every BatchNorm the identity and hide mistakes in it.
@@ -240,6 +241,116 @@ def _llama() -> nn.Module:
     return First(LlamaForCausalLM(config), ("input_ids", "attention_mask"), "logits", use_cache=False)
 
 
+def _swin() -> nn.Module:
+    from transformers import SwinConfig, SwinForImageClassification
+
+    # The default exporter takes a wrong stride from fused attention (torch 2.13), so attention is spelled out.
+    config = SwinConfig(
+        image_size=32,
+        patch_size=2,
+        embed_dim=16,
+        depths=[2, 2],
+        num_heads=[2, 4],
+        window_size=4,
+        num_labels=10,
+        attn_implementation="eager",
+    )
+    return First(SwinForImageClassification(config), ("pixel_values",), "logits")
+
+
+def _segformer() -> nn.Module:
+    from transformers import SegformerConfig, SegformerForSemanticSegmentation
+
+    config = SegformerConfig(
+        depths=[1, 1, 1, 1],
+        hidden_sizes=[16, 32, 48, 64],
+        num_attention_heads=[1, 2, 3, 4],
+        decoder_hidden_size=32,
+        num_labels=10,
+    )
+    return First(SegformerForSemanticSegmentation(config), ("pixel_values",), "logits")
+
+
+def _detr() -> nn.Module:
+    from transformers import DetrConfig, DetrForObjectDetection, ResNetConfig
+
+    backbone = ResNetConfig(
+        embedding_size=16, hidden_sizes=[16, 32], depths=[1, 1], layer_type="basic", out_features=["stage2"]
+    )
+    config = DetrConfig(
+        use_timm_backbone=False,
+        use_pretrained_backbone=False,
+        backbone=None,
+        backbone_config=backbone,
+        num_queries=7,
+        d_model=32,
+        encoder_layers=2,
+        decoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_attention_heads=4,
+        encoder_ffn_dim=64,
+        decoder_ffn_dim=64,
+        num_labels=5,
+    )
+    return First(DetrForObjectDetection(config), ("pixel_values",), "logits")
+
+
+def _whisper() -> nn.Module:
+    from transformers import WhisperConfig, WhisperForConditionalGeneration
+
+    config = WhisperConfig(
+        vocab_size=99,
+        num_mel_bins=16,
+        encoder_layers=2,
+        encoder_attention_heads=4,
+        decoder_layers=2,
+        decoder_attention_heads=4,
+        decoder_ffn_dim=64,
+        encoder_ffn_dim=64,
+        d_model=32,
+        max_source_positions=32,
+        max_target_positions=64,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+        decoder_start_token_id=1,
+    )
+    names = ("input_features", "decoder_input_ids", "decoder_attention_mask")
+    return First(WhisperForConditionalGeneration(config), names, "logits", use_cache=False)
+
+
+def _clip() -> nn.Module:
+    from transformers import CLIPConfig, CLIPModel
+
+    tower = {"hidden_size": 32, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 4}
+    text = {"vocab_size": 99, "max_position_embeddings": 64, "bos_token_id": 97, "eos_token_id": 98, "pad_token_id": 1}
+    config = CLIPConfig(
+        text_config={**tower, **text},
+        vision_config={**tower, "image_size": 32, "patch_size": 8},
+        projection_dim=24,
+    )
+    return First(CLIPModel(config), ("input_ids", "pixel_values", "attention_mask"), "logits_per_image")
+
+
+def _mixtral() -> nn.Module:
+    from transformers import MixtralConfig, MixtralForCausalLM
+
+    # The other ways to compute experts cannot be exported: one loops over what the router chose, one has no ONNX.
+    config = MixtralConfig(
+        vocab_size=99,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_local_experts=4,
+        num_experts_per_tok=2,
+        max_position_embeddings=64,
+        experts_implementation="batched_mm",
+    )
+    return First(MixtralForCausalLM(config), ("input_ids", "attention_mask"), "logits", use_cache=False)
+
+
 _BATCH = {"image": {0: "batch"}}
 _IDS = {"input_ids": {0: "batch", 1: "seq"}}
 _IDS_AND_MASK = {**_IDS, "attention_mask": {0: "batch", 1: "seq"}}
@@ -251,6 +362,24 @@ def _features(batch: int, length: int) -> Inputs:
 
 def _sentence(batch: int, length: int) -> Inputs:
     return {"tokens": torch.randint(0, 50, (batch, length), generator=torch.Generator().manual_seed(1))}
+
+
+def _speech(batch: int, length: int) -> Inputs:
+    generator = torch.Generator().manual_seed(1)
+    ids, mask = _tokens(mask=True)(batch, length).values()
+    features = torch.randn(batch, 16, 64, generator=generator)
+    return {"input_features": features, "decoder_input_ids": ids, "decoder_attention_mask": mask}
+
+
+def _captioned(batch: int, length: int) -> Inputs:
+    """Sentences that end with their end-of-text token, and images."""
+    ids, mask = _tokens(mask=True, vocabulary=97)(batch, length).values()
+    ids[:, -3] = 98
+    return {"input_ids": ids, "pixel_values": _images(3, 32, 32)(batch, length)["image"], "attention_mask": mask}
+
+
+def _noisy(batch: int, length: int) -> Inputs:
+    return {**_images(3, 32, 32)(batch, length), "steps": torch.arange(batch) * 100 + 7}
 
 
 ZOO: dict[str, Entry] = {
@@ -267,6 +396,27 @@ ZOO: dict[str, Entry] = {
         Entry("gpt2", _seeded(_gpt2), _tokens(mask=True), _IDS_AND_MASK),
         Entry("t5_encoder", _seeded(_t5), _tokens(mask=True), _IDS_AND_MASK),
         Entry("llama", _seeded(_llama), _tokens(mask=True), _IDS_AND_MASK),
+        Entry("swin", _seeded(_swin), _images(3, 32, 32), _BATCH),
+        Entry("segformer", _seeded(_segformer), _images(3, 64, 64), _BATCH),
+        Entry("detr", _seeded(_detr), _images(3, 64, 64), _BATCH),
+        Entry(
+            "whisper",
+            _seeded(_whisper),
+            _speech,
+            {
+                "input_features": {0: "batch"},
+                "decoder_input_ids": {0: "batch", 1: "seq"},
+                "decoder_attention_mask": {0: "batch", 1: "seq"},
+            },
+        ),
+        Entry(
+            "clip",
+            _seeded(_clip),
+            _captioned,
+            {**_IDS, "pixel_values": {0: "batch"}, "attention_mask": _IDS_AND_MASK["attention_mask"]},
+        ),
+        Entry("mixtral", _seeded(_mixtral), _tokens(mask=True), _IDS_AND_MASK),
+        Entry("diffusion", _seeded(Denoiser), _noisy, {**_BATCH, "steps": {0: "batch"}}),
     )
 }
 
