@@ -162,7 +162,7 @@ def bench(session: nox.Session) -> None:
     name, *arguments = session.posargs or [""]
     if name not in names:
         session.error(f"name a benchmark after --; there are: {', '.join(names)}")
-    environment = torch_env(session, *MODELS, *GRAPH_LIBRARIES)
+    environment = torch_env(session, "ruff", *MODELS, *GRAPH_LIBRARIES)
     session.run(environment / "python", BENCHMARKS / f"{name}.py", *arguments, external=True)
 
 
