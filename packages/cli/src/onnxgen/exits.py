@@ -16,7 +16,13 @@ class Exit(enum.IntEnum):
 
     BAD_INPUT = 1
     UNSUPPORTED = 3
+    VERIFICATION_FAILED = 4
+    MODELS_DIFFER = 5
     INTERRUPTED = 130
+
+
+class BadInputError(Exception):
+    """What a command was given cannot be used; the message says what to do."""
 
 
 @contextmanager
@@ -48,7 +54,7 @@ def _explain(error: Exception) -> tuple[str, Exit]:
     match error:
         case UnsupportedError():
             return str(error), Exit.UNSUPPORTED
-        case ConversionError() | OnnxError():
+        case ConversionError() | OnnxError() | BadInputError():
             return str(error), Exit.BAD_INPUT
         case OSError(filename=name, strerror=reason) if name is not None:
             return f"{name}: {reason}", Exit.BAD_INPUT

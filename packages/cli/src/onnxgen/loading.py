@@ -6,7 +6,9 @@ import importlib.util
 import itertools
 import linecache
 import sys
+from collections.abc import Mapping
 from pathlib import Path
+from types import CodeType, MappingProxyType
 from typing import Protocol, cast
 
 import torch  # noqa: TID253 -- this module is imported by those who load, and only by them
@@ -23,13 +25,17 @@ class GeneratedModule(Protocol):
         """Builds the model and loads the weights file beside it."""
 
 
-def import_model(folder: Path) -> GeneratedModule:
+def import_model(
+    folder: Path, *, code: CodeType | None = None, names: Mapping[str, object] = MappingProxyType({})
+) -> GeneratedModule:
     """Imports ``model.py`` of a folder under a name of its own, so that two models never meet.
 
     Its lines stay readable to `inspect` and in tracebacks after the folder is gone.
 
     Args:
         folder: Where `onnxgen.convert` wrote.
+        code: What to run in the place of the file's own code, which it must be a copy of.
+        names: What that code finds in its module.
 
     Raises:
         FileNotFoundError: No ``model.py`` lies there.
@@ -41,10 +47,14 @@ def import_model(folder: Path) -> GeneratedModule:
     assert spec is not None  # a path that ends in .py always has a loader
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
+    vars(module).update(names)
     # torch.compile finds a function's globals through sys.modules.
     sys.modules[name] = module
     try:
-        spec.loader.exec_module(module)
+        if code is None:
+            spec.loader.exec_module(module)
+        else:
+            exec(code, vars(module))
     except BaseException:
         del sys.modules[name]
         raise

@@ -9,6 +9,7 @@ from onnxgen.commands.check import check
 from onnxgen.commands.convert import convert
 from onnxgen.commands.inspect import inspect
 from onnxgen.commands.ops import ops
+from onnxgen.commands.verify import verify
 from onnxgen.commands.weights import weights
 
 
@@ -44,4 +45,5 @@ cli.add_command(convert)
 cli.add_command(check)
 cli.add_command(inspect)
 cli.add_command(ops)
+cli.add_command(verify)
 cli.add_command(weights)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import keyword
+import sys
 from pathlib import Path
 
 import click
 
 import onnxgen
 from onnxgen.commands import options
-from onnxgen.exits import explained
+from onnxgen.exits import Exit, explained
 from onnxgen.progress import Progress
 from onnxgen.summary import summary
 
@@ -44,6 +45,7 @@ def _class_name(_: click.Context, __: click.Parameter, name: str | None) -> str 
     "--trace", metavar="DIR", type=click.Path(path_type=Path), help="Write the graph's text after each stage there."
 )
 @options.ops
+@click.option("--verify", "verifies", is_flag=True, help="Run both models afterwards, and compare what they compute.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("-v", "--verbose", is_flag=True, help="Say every note, and how long each stage took.")
 @options.debug
@@ -55,6 +57,7 @@ def convert(
     force: bool,
     trace: Path | None,
     ops: tuple[Path, ...],
+    verifies: bool,
     quiet: bool,
     verbose: bool,
     debug: bool,
@@ -69,3 +72,18 @@ def convert(
         )
     if progress is not None:
         click.echo(summary(model, out_dir, report, stages=progress.seconds if verbose else None))
+    if verifies:
+        _verify(model, out_dir, ops, quiet=quiet, debug=debug)
+
+
+def _verify(model: Path, out_dir: Path, ops: tuple[Path, ...], *, quiet: bool, debug: bool) -> None:
+    """What ``onnxgen verify`` does; of a model that agrees, nothing is said where nothing is asked for."""
+    from onnxgen.commands.verify import tell, verified
+
+    with explained(debug=debug):
+        result = verified(model, out_dir, ops=ops)
+        if not quiet or not result.agrees:
+            click.echo()
+            tell(result)
+    if not result.agrees:
+        sys.exit(Exit.VERIFICATION_FAILED)

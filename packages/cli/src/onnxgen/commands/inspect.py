@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
+from onnxgen.columns import columns
 from onnxgen.commands import options
 from onnxgen.exits import explained, printable
 from onnxgen.words import counted, size
@@ -48,15 +48,15 @@ def _text(found: Inspection, depth: int) -> str:
         ("weights", f"{counted(whole.parameters, 'number')}, {size(whole.nbytes)}"),
     ]
     lines = [str(found.path), *(f"  {label:8}  {text}" for label, text in facts)]
-    lines += ["", "Inputs", *_columns(_row(value) for value in found.inputs)]
-    lines += ["", "Outputs", *_columns(_row(value) for value in found.outputs)]
-    lines += ["", "Operators", *_columns((name, str(count)) for name, count in found.operators.items())]
-    lines += ["", "Modules", *_columns(_module(module) for module in found.modules if _level(module) <= depth)]
+    lines += ["", "Inputs", *columns(_row(value) for value in found.inputs)]
+    lines += ["", "Outputs", *columns(_row(value) for value in found.outputs)]
+    lines += ["", "Operators", *columns((name, str(count)) for name, count in found.operators.items())]
+    lines += ["", "Modules", *columns(_module(module) for module in found.modules if _level(module) <= depth)]
     deeper = sum(_level(module) > depth for module in found.modules)
     lines += [f"  and {counted(deeper, 'module')} inside them, which --depth shows"] if deeper else []
     if found.unsupported:
         lines += ["", "Cannot be converted; onnxgen check tells more"]
-        lines += _columns(
+        lines += columns(
             (f"{each.operator} (opset {each.version})", f"{each.count}×", _supported(each.supported))
             for each in found.unsupported
         )
@@ -84,15 +84,3 @@ def _level(module: Module) -> int:
 
 def _supported(versions: str) -> str:
     return f"supported: opsets {versions}" if versions else "the operator is not supported"
-
-
-def _columns(rows: Iterable[tuple[str, ...]]) -> list[str]:
-    """Lays rows out in columns, with names from the file made printable first, so that they line up."""
-    cells = [[printable(cell).replace("\n", "\\n") for cell in row] for row in rows]
-    widths: dict[int, int] = {}
-    for row in cells:
-        for column, cell in enumerate(row):
-            widths[column] = max(widths.get(column, 0), len(cell))
-    return [
-        "  " + "  ".join(cell.ljust(widths[column]) for column, cell in enumerate(row)).rstrip() for row in cells
-    ] or ["  none"]

@@ -12,3 +12,10 @@ ops = click.option(
     type=click.Path(path_type=Path),
     help="Use the operators that this Python file defines, too; may be given several times.",
 )
+against = click.option(
+    "--against",
+    type=click.Choice(["onnxruntime", "reference"]),
+    default="onnxruntime",
+    show_default=True,
+    help="What runs the ONNX file.",
+)
