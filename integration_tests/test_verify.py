@@ -119,6 +119,8 @@ def test_what_the_terminal_shows(digits: Path, tmp_path: Path) -> None:
     assert "weights   layer2.0.conv1.weight, layer2.0.conv1.bias\n" in result.stdout
     assert result.stdout.endswith("\nThe generated model does not compute what the file says.\n")
     assert "every value" not in result.stdout.lower()
+    assert run("verify", DIGITS, folder, "--html", tmp_path / "report.html").exit_code == 4
+    assert "layer2.0.conv1.weight" in (tmp_path / "report.html").read_text("utf-8")
     assert "Every value, at batch 2" in run("verify", "-v", DIGITS, folder).stdout
 
 

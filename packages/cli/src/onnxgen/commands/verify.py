@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 )
 @options.ops
 @click.option("--json", "as_json", is_flag=True, help="As JSON, with every value.")
+@click.option("--html", metavar="FILE", type=click.Path(path_type=Path), help="Write a report with plots there, too.")
 @click.option("-v", "--verbose", is_flag=True, help="List every value that was compared.")
 @options.debug
 def verify(
@@ -43,6 +44,7 @@ def verify(
     tolerance: float | None,
     ops: tuple[Path, ...],
     as_json: bool,
+    html: Path | None,
     verbose: bool,
     debug: bool,
 ) -> None:
@@ -61,6 +63,10 @@ def verify(
                 ops=ops,
                 progress=progress,
             )
+        if html is not None:
+            from onnxgen.verification.page import page
+
+            html.write_text(page(result), encoding="utf-8", errors="replace")
         tell(result, as_json=as_json, everything=verbose)
     if not result.agrees:
         sys.exit(Exit.VERIFICATION_FAILED)
