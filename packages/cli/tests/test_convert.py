@@ -1,5 +1,6 @@
 """``onnxgen convert``, from the arguments to the files."""
 
+import json
 import subprocess
 import sys
 from pathlib import Path
@@ -66,6 +67,40 @@ def test_quiet_says_nothing() -> None:
 
 def test_verbose_lists_the_stages() -> None:
     assert "\nStages:\n" in run("convert", "-v", DIGITS).output
+
+
+def test_json_says_what_was_written(here: Path) -> None:
+    said = json.loads(run("convert", "--json", DIGITS).stdout)
+    assert said["files"] == ["digits/model.py", "digits/weights.msgpack"]
+    assert said["class"] in (here / "digits" / "model.py").read_text()
+    assert said["tensors"] == 22
+    assert all(change["reason"] and change["keys"] for change in said["changed_keys"])
+
+
+def test_intermediate_values_are_returned_as_well(here: Path) -> None:
+    value = onnx.load(DIGITS).graph.node[3].output[0]
+    assert run("convert", DIGITS, "--intermediate", value).exit_code == 0
+    text = (here / "digits" / "model.py").read_text()
+    assert value in text[text.index("output_names") :].split(")")[0]
+
+
+def test_a_misspelt_value_is_met_with_near_names(here: Path) -> None:
+    value = onnx.load(DIGITS).graph.node[3].output[0]
+    result = run("convert", DIGITS, "--intermediate", f"{value}x")
+    assert result.exit_code == 1
+    assert f"'{value}x' is no value and no module of the model; there is '{value}'" in result.stderr
+    assert names(here) == set()
+
+
+def test_a_part_is_extracted(here: Path) -> None:
+    graph = onnx.load(DIGITS).graph
+    end = graph.node[3].output[0]
+    assert run("extract", DIGITS, "--outputs", end, "-o", "part").exit_code == 0
+    assert names(here / "part") == {"model.py", "weights.msgpack"}
+    result = run("extract", DIGITS, "--inputs", end, "--outputs", graph.node[0].output[0], "-o", "none")
+    assert result.exit_code == 1
+    assert "depends on" in result.stderr
+    assert run("extract", DIGITS).exit_code == 2
 
 
 def test_the_class_can_be_named(here: Path) -> None:

@@ -2,6 +2,7 @@ from pathlib import Path
 from typing import Any, cast
 
 import pytest
+from codegen_torch.modules.keys import KeyChange
 
 from onnxgen.exits import printable
 from onnxgen.summary import summary
@@ -17,6 +18,7 @@ class Report:
 
     def __init__(self, notes: int = 0) -> None:
         self.notes = [f"number {number}" for number in range(notes)]
+        self.changed_keys = [KeyChange(("a.weight", "a.bias"), ("a.weight", "n.bias"), "it was folded")]
 
 
 def said(out_dir: str = "out", *, notes: int = 0, stages: dict[str, float] | None = None) -> str:
@@ -45,6 +47,12 @@ def test_verbose_shows_every_note_and_stage() -> None:
     text = said(notes=7, stages={"clean": 0.0125, "lower": 0.5})
     assert "number 6" in text
     assert "Stages:\n  clean     0.013 s\n  lower     0.500 s\n" in text
+
+
+def test_verbose_shows_every_key_that_is_not_the_originals() -> None:
+    line = "  a.weight, a.bias: it was folded (originally a.weight, n.bias)"
+    assert line in said(stages={}).splitlines()
+    assert line not in said().splitlines()
 
 
 @pytest.mark.parametrize("out_dir", ["a/b", "out_2"])

@@ -210,3 +210,17 @@ class Net(nn.Module):
         return x
 """
     )
+
+
+def test_what_a_loop_over_blocks_starts_from_outlives_it_where_it_is_needed(tmp_path: Path) -> None:
+    nodes = [*blocks(*[scaled("half")] * 4), call("Identity", "x2", "middle")]
+    text, _ = converted(tmp_path, made(nodes, TENSORS, outputs="y middle"))
+    forward = text[text.index("for block in self.blocks[:2]:") :].splitlines()[:6]
+    assert [line.strip() for line in forward] == [
+        "for block in self.blocks[:2]:",
+        "x = block(x)",
+        "out = x",
+        "for block in self.blocks[2:]:",
+        "out = block(out)",
+        "return out, x",
+    ]

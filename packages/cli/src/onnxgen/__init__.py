@@ -30,6 +30,9 @@ def convert(
     force: bool = False,
     trace: str | os.PathLike[str] | None = None,
     ops: Sequence[str | os.PathLike[str]] = (),
+    inputs: Sequence[str] = (),
+    outputs: Sequence[str] = (),
+    intermediate: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Writes ``model.py`` and the weights file of an ONNX model into a folder.
@@ -42,6 +45,10 @@ def convert(
         force: Overwrite files of these names even if onnxgen did not write them.
         trace: A folder for the graph's text after each stage.
         ops: Python files that define further operators; ``codegen_torch.extension`` shows how.
+        inputs: The values that the model takes in the place of its own inputs, to convert a part of it: names of values
+            in the file, or of modules (``"encoder.layer.3"``), which stand for what they return.
+        outputs: The values that it returns in the place of its own outputs.
+        intermediate: Values that it returns as well.
         progress: Called with a stage's name, the work done in it and its total.
 
     Returns:
@@ -55,6 +62,7 @@ def convert(
         OSError: A file cannot be read or written.
     """
     import codegen_torch
+    from codegen_torch.changes import Changes
 
     return codegen_torch.convert(
         Path(path),
@@ -64,6 +72,7 @@ def convert(
         force=force,
         trace=None if trace is None else Path(trace),
         ops=[Path(file) for file in ops],
+        changes=Changes(tuple(inputs), tuple(outputs), tuple(intermediate)),
         progress=progress,
     )
 

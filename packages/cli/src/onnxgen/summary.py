@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,10 +36,43 @@ def summary(model: Path, out_dir: Path, report: Report, *, stages: dict[str, flo
         f"  {path!s:{width}}  {written.get(path.name) or written.get(path.stem, '')}".rstrip() for path in report.files
     ]
     lines += _notes(report.notes, everything=stages is not None)
+    if stages is not None and report.changed_keys:
+        lines += ["", "Keys that a checkpoint of the original cannot fill:", *_keys(report)]
     if stages:
         width = max(map(len, stages))
         lines += ["", "Stages:", *(f"  {stage:{width}}  {seconds:8.3f} s" for stage, seconds in stages.items())]
     return printable("\n".join([*lines, "", *_how_to_load(out_dir)]))
+
+
+def as_data(report: Report) -> str:
+    """Returns what a conversion did, as JSON."""
+    return json.dumps(
+        {
+            "source": str(report.source),
+            "files": [str(path) for path in report.files],
+            "class": report.class_name,
+            "seconds": report.seconds,
+            "nodes": report.nodes,
+            "tensors": report.tensors,
+            "parameters": report.parameters,
+            "lines": report.lines,
+            "notes": report.notes,
+            "tied": report.tied,
+            "changed_keys": [
+                {"keys": change.keys, "originals": change.originals, "reason": change.reason}
+                for change in report.changed_keys
+            ],
+        }
+    )
+
+
+def _keys(report: Report) -> list[str]:
+    """Returns every key that is not the original's, with the keys that the original has for it, and why."""
+    return [
+        f"  {', '.join(change.keys)}: {change.reason}"
+        + (f" (originally {', '.join(change.originals)})" if change.originals not in ((), change.keys) else "")
+        for change in report.changed_keys
+    ]
 
 
 def _notes(notes: list[str], *, everything: bool) -> list[str]:

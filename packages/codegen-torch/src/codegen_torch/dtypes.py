@@ -121,6 +121,11 @@ class DType(enum.Enum):
 
     __repr__ = __str__
 
+    @property
+    def onnx(self) -> DataType:
+        """ONNX's type of the same name."""
+        return DataType[_OWN_NAMES.get(self, self.name)]
+
     @classmethod
     def of(cls, dtype: np.dtype[Any]) -> DType:
         """The type with the values of a numpy type."""
@@ -142,8 +147,5 @@ _HELD = {
     DType.FLOAT6E2M3: DType.FLOAT8E4M3FN,
     DType.FLOAT6E3M2: DType.FLOAT8E4M3FN,
 }
-_ONNX_NAMES = {
-    "FLOAT": "float32",
-    "DOUBLE": "float64",
-    **{member.name: member.value for member in DType if member not in (DType.FLOAT32, DType.FLOAT64)},
-}
+_OWN_NAMES = {DType.FLOAT32: "FLOAT", DType.FLOAT64: "DOUBLE"}
+_ONNX_NAMES = {_OWN_NAMES.get(member, member.name): member.value for member in DType}

@@ -15,6 +15,7 @@ from dataflow_ir import syntax
 
 import codegen_torch
 from codegen_torch.blocks import capture_tensors, everywhere
+from codegen_torch.changes import UNCHANGED, Changes
 from codegen_torch.clean import clean
 from codegen_torch.clean.functions import inline_functions
 from codegen_torch.dtypes import DType
@@ -56,6 +57,7 @@ def convert(
     force: bool = False,
     trace: Path | None = None,
     ops: Sequence[str | Path] = (),
+    changes: Changes = UNCHANGED,
     progress: Progress | None = None,
 ) -> Report:
     """Convert an ONNX file into ``model.py`` and a weights file.
@@ -68,6 +70,7 @@ def convert(
         force: Overwrite files that this program did not write.
         trace: A folder for the graph's text after each stage.
         ops: Files that define further operators, as :mod:`codegen_torch.extension` shows.
+        changes: What the model shall do otherwise than its file.
         progress: Called with a stage's name, how much of it is done, and how much there is.
 
     Raises:
@@ -81,7 +84,7 @@ def convert(
     if not force:
         check_free(out_dir, [MODEL_FILE, f"weights.{weights}"])
     report = progress or _silent
-    generated = generate(path, name=name, weights=weights, trace=trace, ops=ops, progress=report)
+    generated = generate(path, name=name, weights=weights, trace=trace, ops=ops, changes=changes, progress=report)
     files = generated.files
     if not force:
         check_free(out_dir, files.names)
@@ -111,6 +114,7 @@ def generate(
     weights: str = "msgpack",
     trace: Path | None = None,
     ops: Sequence[str | Path] = (),
+    changes: Changes = UNCHANGED,
     progress: Progress | None = None,
 ) -> Generated:
     """Convert an ONNX file as :func:`convert` does, and write nothing.
@@ -121,6 +125,7 @@ def generate(
         weights: As for :func:`convert`; the source names the weights file.
         trace: As for :func:`convert`.
         ops: As for :func:`convert`.
+        changes: As for :func:`convert`.
         progress: As for :func:`convert`.
 
     Raises:
@@ -132,7 +137,7 @@ def generate(
         raise ConversionError(f"weights format {weights!r} is not known; there are {', '.join(FORMATS)}")
     started = time.perf_counter()
     with extended(ops):
-        generated = _generate(Path(path), name, weights, _Trace(trace), progress or _silent)
+        generated = _generate(Path(path), name, weights, changes, _Trace(trace), progress or _silent)
     generated.report.seconds = time.perf_counter() - started
     return generated
 
@@ -150,19 +155,19 @@ def check(path: str | Path, *, ops: Sequence[str | Path] = ()) -> list[Obstacle]
     """
     try:
         with extended(ops):
-            _lowered(Path(path), _silent)
+            _lowered(Path(path), UNCHANGED, _silent)
     except UnsupportedError as error:
         return error.obstacles
     return []
 
 
-def _lowered(path: Path, report: Progress) -> tuple[onnx_proto.Model, Lowered]:
+def _lowered(path: Path, changes: Changes, report: Progress) -> tuple[onnx_proto.Model, Lowered]:
     """The model as the file has it, and as expressions: the stages that find what cannot be converted."""
     report("read", 0, STAGES)
     model = onnx_proto.load(path)
     report("clean", 1, STAGES)
     inlined, positions = inline_functions(model, path.name)
-    cleaned = clean(inlined)
+    cleaned = clean(changes.apply(inlined, path.name))
     report("lower", 2, STAGES)
     return model, lower(cleaned, path.name, positions)
 
@@ -171,9 +176,11 @@ def _silent(stage: str, done: int, total: int) -> None:
     """Tells nobody."""
 
 
-def _generate(path: Path, name: str | None, weights: str, trace: _Trace, report: Progress) -> Generated:
+def _generate(
+    path: Path, name: str | None, weights: str, changes: Changes, trace: _Trace, report: Progress
+) -> Generated:
     """Everything but writing: the stages in their order."""
-    model, lowered = _lowered(path, report)
+    model, lowered = _lowered(path, changes, report)
     outputs = trace("lower", everywhere(share, lowered.outputs))
     report("simplify", 3, STAGES)
     outputs = trace("simplify", everywhere(simplify, outputs))
@@ -186,7 +193,7 @@ def _generate(path: Path, name: str | None, weights: str, trace: _Trace, report:
     sizes = find_sizes(root)
     classes = assign_classes(root, sizes)
     state = collect_state(root)
-    changes = changed_keys(state)
+    differing = changed_keys(state)
     report("emit", 6, STAGES)
     files = WeightsFiles.of(f"weights.{weights}", state.tensors)
     header = _header(model, path, root.cls, state, files.entry)
@@ -204,8 +211,8 @@ def _generate(path: Path, name: str | None, weights: str, trace: _Trace, report:
             tied=state.tied,
             source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
             keys=state.nodes,
-            changed_keys=changes,
-            notes=in_words(changes),
+            changed_keys=differing,
+            notes=in_words(differing),
             modules=list_modules(root, classes),
             counterparts=list_counterparts(root, source.lines),
         ),

@@ -85,8 +85,8 @@ class StatementWriter(BodyWriter):
             return super().name_of(target, statement)
         params = statement.unit.calls[0].params
         carried = params[statement.unit.position]
-        taken = [*self.live, *self.reserved, *(self.names[value] for value in params if value in self.names)]
-        taken = [name for name in taken if name != self.names.get(carried)]
+        others = [self.names[value] for value in params if value in self.names and value is not carried]
+        taken = [*self.live, *self.reserved, *others]
         if self.names.get(carried) in self.freed and carried.op != "input":
             return self.names[carried]
         return unique(None, taken)

@@ -1,0 +1,61 @@
+"""What a converted model shall do otherwise than its file."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from onnx_proto import Model
+
+from codegen_torch.clean import clean
+from codegen_torch.clean.cut import add_outputs, extract
+from codegen_torch.errors import UnsupportedError
+from codegen_torch.facts import Facts
+from codegen_torch.lower.graph import lower
+
+
+@dataclass(frozen=True, slots=True)
+class Changes:
+    """What a converted model shall do otherwise than its file.
+
+    Values are called by their names, or by the modules that return them: ``"encoder.layer.3"``.
+
+    Attributes:
+        inputs: The values that the model takes, in the place of its own inputs; none to keep these.
+        outputs: The values that it returns, in the place of its own outputs; none to keep these.
+        intermediate: Values that it returns as well.
+    """
+
+    inputs: tuple[str, ...] = ()
+    outputs: tuple[str, ...] = ()
+    intermediate: tuple[str, ...] = ()
+
+    def apply(self, model: Model, source: str) -> Model:
+        """The model with these changes.
+
+        Args:
+            model: A model without functions of its own.
+            source: How errors call it.
+
+        Raises:
+            UnknownNameError: A name stands for nothing.
+            CutError: The model cannot be cut at these values.
+        """
+        if self.inputs or self.outputs:
+            facts = _facts(model, source) if self.inputs else {}
+            model = extract(model, self.inputs, self.outputs, facts)
+        return add_outputs(model, self.intermediate) if self.intermediate else model
+
+
+UNCHANGED = Changes()
+
+
+def _facts(model: Model, source: str) -> Mapping[str, Facts]:
+    """What can be known of the values; nothing where anything in the model cannot be converted."""
+    values = dataclasses.replace(model, graph=dataclasses.replace(model.graph, value_infos=()))
+    try:
+        lowered = lower(clean(values), source)
+    except UnsupportedError:
+        return {}
+    return {name: value.fact for name, value in lowered.values.items() if value is not None}
