@@ -54,6 +54,9 @@ MODELS = ("onnx", "onnxruntime", "onnxscript", "peft", "pillow", "safetensors", 
 # What dataflow-ir is compared with, beside torch and onnx-ir.
 GRAPH_LIBRARIES = ("sympy", "tinygrad", "xdsl")
 
+# Other converters from ONNX to torch, each in an environment of its own.
+PEERS = ("onnx2torch==1.5.15", "onnx2pytorch==0.6.0", "pnnx==20261020")
+
 every_package = nox.parametrize("package", list(PROJECTS), ids=list(PROJECTS))
 
 
@@ -164,6 +167,22 @@ def bench(session: nox.Session) -> None:
         session.error(f"name a benchmark after --; there are: {', '.join(names)}")
     environment = torch_env(session, "ruff", *MODELS, *GRAPH_LIBRARIES)
     session.run(environment / "python", BENCHMARKS / f"{name}.py", *arguments, external=True)
+
+
+@nox.session(venv_backend="none")
+def peers(session: nox.Session) -> None:
+    """Convert the zoo with onnxgen and with its peers, and print how they compare; docs/comparison.md holds it."""
+    environment = torch_env(session, *MODELS)
+    pythons = {"onnxgen": environment / "python"}
+    for peer in PEERS:
+        name = pinned_name(peer)
+        programs = shared_env(session, name, "torch", "onnx", "numpy")
+        # torchvision, which two of them name, has no build beside a CPU's torch; only rare operators call it.
+        session.run(programs / "python", "-m", "pip", "install", "--quiet", "--no-deps", peer, external=True)
+        pythons[name] = programs / "python"
+    compare = ROOT / "integration_tests" / "peers" / "compare.py"
+    pairs = [f"{each}={python}" for each, python in pythons.items()]
+    session.run(environment / "python", compare, *pairs, *session.posargs, external=True)
 
 
 @nox.session
