@@ -7,6 +7,7 @@ import click
 from onnxgen import __version__
 from onnxgen.commands.check import check
 from onnxgen.commands.convert import convert
+from onnxgen.commands.diff import diff
 from onnxgen.commands.extract import extract
 from onnxgen.commands.inspect import inspect
 from onnxgen.commands.ops import ops
@@ -45,6 +46,7 @@ def cli() -> None:
 cli.add_command(convert)
 cli.add_command(check)
 cli.add_command(extract)
+cli.add_command(diff)
 cli.add_command(inspect)
 cli.add_command(ops)
 cli.add_command(verify)

@@ -89,11 +89,12 @@ def generate_again(model: Path, folder: Folder, ops: Sequence[Path] = ()) -> tup
         return Sameness.EDITED, None  # somebody wrote by hand what cannot be converted
     if generated.text == folder.text:
         return Sameness.SAME, generated
-    if _code(generated.text) == _code(folder.text) and generated.text.count("\n") == folder.text.count("\n"):
+    if code_of(generated.text) == code_of(folder.text) and generated.text.count("\n") == folder.text.count("\n"):
         return Sameness.DOCSTRING, generated
     return Sameness.EDITED, generated
 
 
-def _code(text: str) -> str:
-    """What follows the docstring."""
-    return text.partition('\n"""\n')[2]
+def code_of(text: str) -> str:
+    """What follows the docstring of a generated source, which tells the file, its hash and the version."""
+    _, end, code = text.partition('\n"""\n')
+    return code if end else text
