@@ -25,6 +25,8 @@ MAY_IMPORT_IN = {
     ("dataflow-ir", "fuzz.py"): {"dataflow_ir", "hypothesis"},
     ("onnx-proto", "dtypes.py"): {"ml_dtypes", "numpy", "onnx_proto"},
     ("onnx-proto", "testing.py"): {"hypothesis", "numpy", "onnx_proto"},
+    ("cli", "difference"): {"click", "codegen_torch", "numpy", "onnx_proto", "onnxgen"},
+    ("cli", "benchmark"): {"codegen_torch", "onnx_proto", "onnxgen", "onnxruntime", "torch"},
     ("cli", "verification"): {"codegen_torch", "numpy", "onnx", "onnx_proto", "onnxgen", "onnxruntime", "torch"},
     ("codegen-torch", "runtime"): {"msgpack", "numpy", "PIL", "safetensors", "torch"},
     ("codegen-torch", "kernels"): {"codegen_torch", "dataflow_ir", "numpy", "onnx_proto", "torch", "triton"},

@@ -5,6 +5,7 @@ from pathlib import Path
 import click
 
 from onnxgen import __version__
+from onnxgen.commands.bench import bench
 from onnxgen.commands.check import check
 from onnxgen.commands.convert import convert
 from onnxgen.commands.diff import diff
@@ -44,6 +45,7 @@ def cli() -> None:
 
 
 cli.add_command(convert)
+cli.add_command(bench)
 cli.add_command(check)
 cli.add_command(extract)
 cli.add_command(diff)
