@@ -19,8 +19,6 @@ _OF_NORM = ("weight", "bias", "running_mean", "running_var", "num_batches_tracke
 _CONVOLUTIONS = ("nn.Conv", "nn.Linear")
 # What the TorchScript exporter calls a tensor that it computed.
 _COMPUTED = re.compile(r"onnx::Conv(Transpose)?_\d+")
-# What exporters call tensors that they make.
-_GENERATED = re.compile(r"(val|const|constant|initializer|node|tensor)_?\d+")
 _SHOWN = 6
 
 FOLDED = "a BatchNorm is folded into the layer"
@@ -113,8 +111,8 @@ def _by_name(unit: Expr, keys: dict[str, str], state: State) -> Iterator[KeyChan
 def _told(key: str, unit: Expr, state: State) -> KeyChange | None:
     ref = state.tensors[key]
     name = ref.name
-    if not _is_key(name):
-        is_scope = key.rpartition(".")[0] == _path(unit) != ""
+    if not _is_key(name) and name != key:
+        is_scope = is_layer(unit) and key.rpartition(".")[0] == _path(unit) != ""
         return None if is_scope else KeyChange((key,), (), UNTOLD)
     if name != key and name in state.tensors:
         return None
@@ -143,7 +141,5 @@ def _counter(key: str) -> str:
 
 
 def _is_key(name: str) -> bool:
-    """Whether a tensor's name in the file may be a key of the original's ``state_dict``."""
-    return re.fullmatch(r"\w+(\.\w+)+|[A-Za-z_]\w*", name, flags=re.ASCII) is not None and not _GENERATED.fullmatch(
-        name
-    )
+    """Whether a tensor's name in the file looks like a key of a ``state_dict``; exporters make up words, not paths."""
+    return re.fullmatch(r"\w+(\.\w+)+", name, flags=re.ASCII) is not None
