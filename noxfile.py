@@ -30,6 +30,7 @@ nox.options.sessions = [
     "typecheck",
     "integration",
     "conformance",
+    "kernels",
     "robustness",
     "oldest",
     "build",
@@ -135,8 +136,15 @@ def proto_check(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def integration(session: nox.Session) -> None:
     """Convert whole models and hold the results against the originals."""
-    apart = ("--ignore=integration_tests/conformance", "--ignore=integration_tests/robustness")
+    apart = [f"--ignore=integration_tests/{folder}" for folder in ("conformance", "kernels", "robustness")]
     run_models(session, "integration_tests", *apart, *session.posargs)
+
+
+@nox.session(venv_backend="none")
+def kernels(session: nox.Session) -> None:
+    """Interpret and compile fused kernels without a GPU; with -- --device=cuda, run them on one."""
+    environment = torch_env(session, "hypothesis", "pytest", "ruff", "triton", *MODELS, name="triton")
+    session.run(environment / "python", "-m", "pytest", "integration_tests/kernels", *session.posargs, external=True)
 
 
 @nox.session(venv_backend="none")
@@ -154,7 +162,7 @@ def conformance(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def full(session: nox.Session) -> None:
     """Run integration and conformance at full length, nothing sampled, and graphs of a million nodes."""
-    run_models(session, "integration_tests", "--full", *session.posargs)
+    run_models(session, "integration_tests", "--ignore=integration_tests/kernels", "--full", *session.posargs)
     run_models(session, "packages/dataflow-ir/tests/test_deep.py", "-m", "million")
 
 
@@ -241,10 +249,10 @@ def shared_env(session: nox.Session, name: str, *requirements: str) -> Path:
     return programs
 
 
-def torch_env(session: nox.Session, *requirements: str) -> Path:
-    """Returns the programs of the environment that holds torch and our packages, as they stand in the tree."""
+def torch_env(session: nox.Session, *requirements: str, name: str = "torch") -> Path:
+    """Returns the programs of an environment that holds torch and our packages, as they stand in the tree."""
     ours = (part for package in PROJECTS for part in ("-e", str(ROOT / "packages" / package)))
-    return shared_env(session, "torch", "torch", *ours, *requirements)
+    return shared_env(session, name, "torch", *ours, *requirements)
 
 
 def with_siblings(package: str) -> list[Path]:

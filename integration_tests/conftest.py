@@ -26,6 +26,7 @@ WRITERS = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--full", action="store_true", help="run the tests marked long, and sample nothing")
     parser.addoption("--update-goldens", action="store_true", help="write the goldens anew instead of comparing")
+    parser.addoption("--device", default="cpu", choices=["cpu", "cuda"], help="where kernels run; cpu interprets them")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -27,6 +27,7 @@ def convert(
     *,
     name: str | None = None,
     weights: str = "msgpack",
+    kernels: str = "none",
     force: bool = False,
     trace: str | os.PathLike[str] | None = None,
     ops: Sequence[str | os.PathLike[str]] = (),
@@ -42,6 +43,7 @@ def convert(
         out_dir: The folder, made where it is missing.
         name: The class name of the model; by default taken from the file.
         weights: The format of the weights file, ``"msgpack"`` or ``"safetensors"``.
+        kernels: ``"triton"`` also writes ``kernels.py``, fused kernels that the model calls on CUDA.
         force: Overwrite files of these names even if onnxgen did not write them.
         trace: A folder for the graph's text after each stage.
         ops: Python files that define further operators; ``codegen_torch.extension`` shows how.
@@ -69,6 +71,7 @@ def convert(
         Path(out_dir),
         name=name,
         weights=weights,
+        kernels=kernels,
         force=force,
         trace=None if trace is None else Path(trace),
         ops=[Path(file) for file in ops],

@@ -18,6 +18,7 @@ class Generated:
 
     Attributes:
         text: The text of ``model.py``.
+        kernels: The text of ``kernels.py``, if there is one.
         report: What :func:`codegen_torch.convert` reports; it names no files.
         tensors: The tensors of the weights file by their keys.
         files: How the weights file, or files, will be written.
@@ -27,6 +28,7 @@ class Generated:
     """
 
     text: str
+    kernels: str | None
     report: Report
     tensors: Mapping[str, TensorRef]
     files: WeightsFiles

@@ -25,6 +25,7 @@ from codegen_torch.errors import ConversionError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr
 from codegen_torch.extension import extended
 from codegen_torch.generated import Generated
+from codegen_torch.kernels import Fusion, fuse, write_kernels
 from codegen_torch.layers import recover_layers
 from codegen_torch.lower.graph import Lowered, lower
 from codegen_torch.modules.classes import assign_classes
@@ -44,6 +45,9 @@ from codegen_torch.weights_files import FORMATS, WeightsFiles
 
 Progress = Callable[[str, int, int], None]
 MODEL_FILE = "model.py"
+KERNELS_FILE = "kernels.py"
+KERNELS = ("none", "triton")
+"""What may compute a model beside torch."""
 STAGES = 7
 """How many stages there are before the weights."""
 
@@ -54,6 +58,7 @@ def convert(
     *,
     name: str | None = None,
     weights: str = "msgpack",
+    kernels: str = "none",
     force: bool = False,
     trace: Path | None = None,
     ops: Sequence[str | Path] = (),
@@ -67,6 +72,7 @@ def convert(
         out_dir: The folder to write to; it is made if need be.
         name: The name of the model's class; by default the original's, or one made of the file's name.
         weights: The format of the weights file, ``"msgpack"`` or ``"safetensors"``.
+        kernels: ``"triton"`` writes ``kernels.py``, too: fused kernels for CUDA, which the model calls.
         force: Overwrite files that this program did not write.
         trace: A folder for the graph's text after each stage.
         ops: Files that define further operators, as :mod:`codegen_torch.extension` shows.
@@ -84,11 +90,14 @@ def convert(
     if not force:
         check_free(out_dir, [MODEL_FILE, f"weights.{weights}"])
     report = progress or _silent
-    generated = generate(path, name=name, weights=weights, trace=trace, ops=ops, changes=changes, progress=report)
+    generated = generate(
+        path, name=name, weights=weights, kernels=kernels, trace=trace, ops=ops, changes=changes, progress=report
+    )
     files = generated.files
+    sources = {MODEL_FILE: generated.text} | ({KERNELS_FILE: generated.kernels} if generated.kernels else {})
     if not force:
-        check_free(out_dir, files.names)
-    check_not_input(out_dir, [MODEL_FILE, *files.names], generated.inputs)
+        check_free(out_dir, [*sources, *files.names])
+    check_not_input(out_dir, [*sources, *files.names], generated.inputs)
     total = sum(ref.nbytes for ref in set(generated.tensors.values()))
     done = 0
 
@@ -99,10 +108,11 @@ def convert(
 
     with atomic(out_dir) as draft:
         files.write(draft, advance)
-        draft.path(MODEL_FILE).write_text(generated.text, "utf-8", newline="\n")
+        for file, text in sources.items():
+            draft.path(file).write_text(text, "utf-8", newline="\n")
     return dataclasses.replace(
         generated.report,
-        files=tuple(out_dir / each for each in (MODEL_FILE, *files.names)),
+        files=tuple(out_dir / each for each in (*sources, *files.names)),
         seconds=time.perf_counter() - started,
     )
 
@@ -112,6 +122,7 @@ def generate(
     *,
     name: str | None = None,
     weights: str = "msgpack",
+    kernels: str = "none",
     trace: Path | None = None,
     ops: Sequence[str | Path] = (),
     changes: Changes = UNCHANGED,
@@ -123,6 +134,7 @@ def generate(
         path: The ONNX file.
         name: As for :func:`convert`.
         weights: As for :func:`convert`; the source names the weights file.
+        kernels: As for :func:`convert`.
         trace: As for :func:`convert`.
         ops: As for :func:`convert`.
         changes: As for :func:`convert`.
@@ -135,9 +147,11 @@ def generate(
     """
     if weights not in FORMATS:
         raise ConversionError(f"weights format {weights!r} is not known; there are {', '.join(FORMATS)}")
+    if kernels not in KERNELS:
+        raise ConversionError(f"kernels {kernels!r} are not known; there are {', '.join(KERNELS)}")
     started = time.perf_counter()
     with extended(ops):
-        generated = _generate(Path(path), name, weights, changes, _Trace(trace), progress or _silent)
+        generated = _generate(Path(path), name, weights, kernels, changes, _Trace(trace), progress or _silent)
     generated.report.seconds = time.perf_counter() - started
     return generated
 
@@ -177,7 +191,7 @@ def _silent(stage: str, done: int, total: int) -> None:
 
 
 def _generate(
-    path: Path, name: str | None, weights: str, changes: Changes, trace: _Trace, report: Progress
+    path: Path, name: str | None, weights: str, kernels: str, changes: Changes, trace: _Trace, report: Progress
 ) -> Generated:
     """Everything but writing: the stages in their order."""
     model, lowered = _lowered(path, changes, report)
@@ -190,6 +204,10 @@ def _generate(
     root = build_tree(lowered.inputs, capture_tensors(sink(outputs)))
     root.cls = ClassName.like(name, "Model") if name else _class_name(model, path)
     assign_members(root)
+    fusion = Fusion()
+    if kernels == "triton":
+        fusion = fuse(root, model_dtype(collect_state(root)))
+        trace.note("kernels", fusion.notes)
     sizes = find_sizes(root)
     classes = assign_classes(root, sizes)
     state = collect_state(root)
@@ -199,8 +217,10 @@ def _generate(
     header = _header(model, path, root.cls, state, files.entry)
     source = write_module(root, classes, sizes, state, list(outputs), header, model_dtype(state))
     beside = {tensor.external.location for tensor in model.graph.initializers if tensor.external is not None}
+    title = f"{source.class_name}, generated from {_line(path.name)}."
     return Generated(
         text=source.text,
+        kernels=write_kernels(fusion.kernels, title, codegen_torch.__version__) if fusion.kernels else None,
         report=Report(
             source=path,
             class_name=source.class_name,
@@ -281,3 +301,10 @@ class _Trace:
             self.count += 1
             (self.folder / f"{self.count}-{stage}.txt").write_text(syntax(outputs, max_width=100) + "\n", "utf-8")
         return outputs
+
+    def note(self, stage: str, lines: Sequence[str]) -> None:
+        """Write what a stage did that does not show in the graph."""
+        if self.folder is not None:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self.count += 1
+            (self.folder / f"{self.count}-{stage}.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")

@@ -50,6 +50,13 @@ _OF_CONVERSIONS = (
         show_default=True,
         help="Format of the weights.",
     ),
+    click.option(
+        "--kernels",
+        type=click.Choice(["none", "triton"]),
+        default="none",
+        show_default=True,
+        help="Also write kernels.py, fused kernels that the model calls on CUDA.",
+    ),
     click.option("--force", is_flag=True, help="Overwrite files that onnxgen did not write."),
     click.option(
         "--trace", metavar="DIR", type=click.Path(path_type=Path), help="Write the graph's text after each stage there."

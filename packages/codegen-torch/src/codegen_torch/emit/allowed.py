@@ -57,7 +57,7 @@ def check_source(text: str, copied: Mapping[str, str], imports: Collection[str])
         match statement:
             case ast.Import() | ast.ImportFrom():
                 if ast.unparse(statement) not in permitted:
-                    _refuse(statement, "an import")
+                    refuse(statement, "an import")
                 known.update((alias.asname or alias.name).partition(".")[0] for alias in statement.names)
             case ast.Expr(value=ast.Constant(value=str())) if number == 0:
                 pass
@@ -66,15 +66,17 @@ def check_source(text: str, copied: Mapping[str, str], imports: Collection[str])
                 start = min([statement.lineno, *(each.lineno for each in statement.decorator_list)])
                 source = "\n".join(lines[start - 1 : statement.end_lineno])
                 if not source.endswith(copied[name].strip()):
-                    _refuse(statement, f"another function {name}")
+                    refuse(statement, f"another function {name}")
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 known.add(name)
                 inspected.append(statement)
             case ast.Assign(targets=[ast.Name(id="Model")], value=ast.Name()):
                 known.add("Model")
                 inspected.append(statement)
+            case ast.Assign(targets=[ast.Name(id="kernels")], value=ast.Call(func=ast.Name(id="load_kernels"))):
+                known.add("kernels")
             case _:
-                _refuse(statement, "a statement")
+                refuse(statement, "a statement")
     for statement in inspected:
         _check(statement, known)
 
@@ -85,22 +87,27 @@ def _check(definition: ast.stmt, known: Collection[str]) -> None:
     used: dict[str, ast.Name] = {}
     for node in ast.walk(definition):
         if not isinstance(node, _ALLOWED):
-            _refuse(node, type(node).__name__)
+            refuse(node, type(node).__name__)
         match node:
             case ast.Name(id=name, ctx=ast.Load()):
                 used.setdefault(name, node)
             case ast.Name(id=name) | ast.arg(arg=name) | ast.FunctionDef(name=name) | ast.ClassDef(name=name):
                 bound.add(name)
                 if name not in _DUNDERS and name.startswith("__"):
-                    _refuse(node, name)
+                    refuse(node, name)
             case ast.Attribute(attr=name) if name.startswith("__") and name not in _DUNDERS:
-                _refuse(node, name)
+                refuse(node, name)
     for name, node in used.items():
         if name not in bound and name not in known and name not in _DUNDERS:
-            _refuse(node, name)
+            refuse(node, name)
 
 
-def _refuse(node: ast.AST, what: str) -> None:
+def refuse(node: ast.AST, what: str) -> None:
+    """Stop: the source holds what it may not.
+
+    Raises:
+        ConversionError: Always.
+    """
     line = getattr(node, "lineno", 0)
     raise ConversionError(
         f"line {line} of the generated source has {what}, which no model needs; nothing was written. "

@@ -347,6 +347,20 @@ def _where(printer: Printer) -> Source:
     return source
 
 
+def _kernel(printer: Printer) -> Source:
+    """``kernels.add_layer_norm(x, residual, self.norm.weight, self.norm.bias, 1e-12)``."""
+    items = [printer.source(operand).doc for operand in printer.expr.inputs]
+    items += [printer.value(value, ("numbers", index)) for index, value in enumerate(printer.arguments["numbers"])]
+    return Source(
+        Bracket(f"kernels.{printer.expr.attrs['kernel'].name}(", tuple(items), ")"), ATOM, printer.depth() + 1
+    )
+
+
+def _layer_tensor(printer: Printer) -> Source:
+    """``self.norm.weight``."""
+    return Source(f"{printer.around.member(printer.expr.inputs[0])}.{printer.arguments['role']}")
+
+
 def _recurrent(printer: Printer) -> Source:
     """``self.lstm(x)``, or ``self.lstm(x, (h, c))``; other networks have one tensor as their state."""
     x, *state = (printer.source(operand) for operand in data_operands(printer.expr))
@@ -375,6 +389,8 @@ _SPECIAL: dict[str, Callable[[Printer], Source]] = {
     "index.slice": _slice,
     "index.take": _take,
     "index.tuple": _tuple,
+    "kernels.call": _kernel,
+    "layer.tensor": _layer_tensor,
     "nn.GRU": _recurrent,
     "nn.LSTM": _recurrent,
     "nn.RNN": _recurrent,

@@ -130,7 +130,7 @@ class ForwardWriter(StatementWriter):
         """A second float parameter that is only added is the residual."""
         users = [unit for unit in self.region.units if param in operands_of(unit)]
         only = users[0] if len(users) == 1 else None
-        added = isinstance(only, Expr) and only.op == "operator.add"
+        added = isinstance(only, Expr) and (only.op == "operator.add" or _is_kernel_residual(only, param))
         return "residual" if added and len(self.region.params) > 1 else None
 
     def _return(self) -> list[Line]:
@@ -156,6 +156,16 @@ def _outer_member(region: Region, value: Expr) -> str | None:
                 return around.members.get(unit)
         around = around.parent
     return None
+
+
+def _is_kernel_residual(call: Expr, value: Expr) -> bool:
+    """Whether a kernel takes a value as its residual."""
+    if call.op != "kernels.call":
+        return False
+    named = {
+        param.attrs["name"] for param, own in zip(call.attrs["kernel"].params, call.inputs, strict=True) if own is value
+    }
+    return named == {"residual"}
 
 
 def _annotation(value: Expr) -> str:

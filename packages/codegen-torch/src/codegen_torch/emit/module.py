@@ -29,7 +29,8 @@ _CAST = """\
             tensor.data = tensor.data.to(tensors[key].dtype)
 """
 TAKEN_CLASSES = frozenset(
-    {"F", "Model", "None", "True", "False"} | {"Any", "Callable", "Image", "Mapping", "Path", "Sequence", "Tensor"}
+    {"F", "Model", "None", "True", "False"}
+    | {"Any", "Callable", "Image", "Mapping", "ModuleType", "Path", "Sequence", "Tensor"}
 )
 """Names that mean something else in a generated module: what runtime functions import, among others."""
 
@@ -86,7 +87,8 @@ def write_module(
     name_classes(definitions, classes[root])
     helpers = sorted({e.op.removeprefix("runtime.") for e in _expressions(root) if e.op.startswith("runtime.")})
     loader = weights_loader(header.weights)
-    imports, functions = helper_sources([*helpers, loader])
+    has_kernels = any(expr.op == "kernels.call" for expr in _expressions(root))
+    imports, functions = helper_sources([*helpers, loader, *(["load_kernels"] if has_kernels else [])])
     size_names = _size_names(sizes, [Identifier.like(param.attrs["name"]) for param in root.params], functions)
     body: list[Line] = []
     for definition in definitions:
@@ -112,6 +114,8 @@ def write_module(
         lines += [Line(""), Line(""), Line(f"Model = {name}")]
     for function in (_load_model(name, state, model_dtype, header.weights), *functions.values()):
         lines += [Line(""), Line("")] + [Line(line) for line in function.split("\n")]
+    if has_kernels:
+        lines += [Line(""), Line(""), Line("kernels = load_kernels()")]
     source = ModuleSource(lines, name)
     check_source(source.text, functions, arranged)
     return source

@@ -14,7 +14,7 @@ from codegen_torch.names import Identifier, numbered
 GENERIC = ("x", "out", "y", "z")
 """Names for values of the main stream, in the order they are taken."""
 MODULE_NAMES = frozenset(
-    """F Model Path Tensor all any bool bytes dict dir filter float format hash id input int io iter json len
+    """F Model Path Tensor all any kernels bool bytes dict dir filter float format hash id input int io iter json len
     list load_model load_safetensors load_weights map math max min mmap msgpack next nn np object open print
     range re repr round safe_open self set slice sorted str sum super torch tuple type vars zip""".split()
 )

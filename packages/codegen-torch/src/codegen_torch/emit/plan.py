@@ -248,7 +248,7 @@ def _make_room(
 
 
 def _can_be_named(value: Expr) -> bool:
-    return value.op not in ("weight", "constant", "literal", "input")
+    return value.op not in ("weight", "constant", "layer.tensor", "literal", "input")
 
 
 def _name_long_results(region: Region, sources: Mapping[Expr, Source], named: set[Expr]) -> None:

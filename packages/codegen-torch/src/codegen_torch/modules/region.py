@@ -48,11 +48,18 @@ class Region:
 
     @property
     def all_units(self) -> list[Expr | Region]:
-        """The units with those in their blocks, which come after the expression they belong to."""
+        """The units with those in their blocks, which come after the expression they belong to.
+
+        A layer with whose tensors a kernel computes is none, but comes before the first of them.
+        """
         found: list[Expr | Region] = []
+        held: set[Expr] = set()
         stack = self.units[::-1]
         while stack:
             unit = stack.pop()
+            if isinstance(unit, Expr) and unit.op == "layer.tensor" and unit.inputs[0] not in held:
+                held.add(unit.inputs[0])
+                found.append(unit.inputs[0])
             found.append(unit)
             if isinstance(unit, Expr):
                 stack.extend(inner for block in reversed(blocks(unit)) for inner in reversed(block.units))
@@ -129,9 +136,7 @@ def data_operands(expr: Expr) -> tuple[Expr, ...]:
     """The operands that flow through: all but a layer's own weights, None left out."""
     if expr.op in STATES:
         return tuple(expr.inputs[: 1 + (STATES[expr.op] if expr.attrs.get("state", False) else 0)])
-    if is_layer(expr):
-        return tuple(expr.inputs[:1])
-    return tuple(value for value in expr.inputs if value is not None)
+    return tuple(value for value in (expr.inputs[:1] if is_layer(expr) else expr.inputs) if value is not None)
 
 
 def tensor_of(expr: Expr) -> TensorRef:

@@ -1,0 +1,58 @@
+"""The kernels that models are known to need, as functions of symbolic tensors."""
+
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, call
+from codegen_torch.symbols.namespaces import F, torch
+
+
+def rotate_half(x: Expr) -> Expr:
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([-second, first], dim=-1)
+
+
+def _norm(name: str, x: Expr, *weights: Expr, eps: float = 1e-5) -> Expr:
+    return call(f"F.{name}", x, *weights, normalized_shape=(x.dims[-1],), eps=eps)
+
+
+def add_rms_norm(x: Expr, y: Expr, weight: Expr) -> tuple[Expr, Expr]:
+    total = x + y
+    return total, _norm("rms_norm", total, weight, eps=1e-6)
+
+
+FULL = "a b c"
+POINTWISE = {
+    "silu_mul": (lambda gate, x: F.silu(gate) * x, {"gate": FULL, "x": FULL}),
+    "bias_gelu": (lambda x, bias: F.gelu(x + bias), {"x": FULL, "bias": "c"}),
+    "gelu_tanh_mul": (lambda x, y: F.gelu(x, approximate="tanh") * y, {"x": FULL, "y": FULL}),
+    "scale_add": (lambda x, y, scale: x + y * scale, {"x": FULL, "y": FULL, "scale": "c"}),
+    "masked_fill": (lambda m, x: torch.where(m, x * 0.5, -1e4), {"m": "a 1 c bool", "x": FULL}),
+    "tanh_exp": (lambda x: torch.tanh(x) * torch.exp(-x), {"x": FULL}),
+    "elu_softplus": (lambda x, y: F.elu(x) * F.softplus(y), {"x": FULL, "y": FULL}),
+    "hard": (lambda x: F.hardswish(x) + F.relu6(x) * F.hardsigmoid(x), {"x": FULL}),
+    "leaky_clamp": (lambda x: torch.clamp(F.leaky_relu(x, 0.1), min=-0.05, max=1.5), {"x": FULL}),
+    "extremes": (lambda x, y, z: torch.maximum(torch.minimum(x, y), F.relu(z)), {"x": FULL, "y": FULL, "z": FULL}),
+    "integers": (lambda i, j: torch.where(torch.gt(i * j + 3, i), i, j), {"i": f"{FULL} int64", "j": f"{FULL} int64"}),
+    "dequantize": (
+        lambda q, zero, scale: (q.to(DType.FLOAT32) - zero.to(DType.FLOAT32)) * scale * scale,
+        {"q": f"{FULL} int8", "zero": "c int8", "scale": "c"},
+    ),
+    "powers": (lambda x: (x * x + 1.0) ** -0.5 + x**2.0 / 3.0, {"x": FULL}),
+    "waves": (lambda x: torch.sin(x) * torch.cos(x) + torch.erf(x) - torch.sigmoid(x), {"x": FULL}),
+}
+ROWS = {
+    "add_layer_norm": (
+        lambda x, y, weight, bias: _norm("layer_norm", x + y, weight, bias, eps=1e-12),
+        {"x": FULL, "y": FULL, "weight": "c", "bias": "c"},
+    ),
+    "layer_norm_gelu": (lambda x, weight: F.gelu(_norm("layer_norm", x, weight)), {"x": FULL, "weight": "c"}),
+    "add_rms_norm": (add_rms_norm, {"x": FULL, "y": FULL, "weight": "c"}),
+    "masked_softmax": (lambda x, mask: F.softmax(x * 0.125 + mask, dim=-1), {"x": FULL, "mask": "a 1 c"}),
+    "log_softmax": (lambda x: F.log_softmax(x / 2.0, dim=-1), {"x": FULL}),
+}
+ROTARY = {
+    "rotary": (
+        lambda x, cos, sin: x * cos + rotate_half(x) * sin,
+        {"x": "a b s 64", "cos": "a 1 s 64", "sin": "a 1 s 64"},
+    ),
+}
+FAMILIES = POINTWISE | ROWS | ROTARY

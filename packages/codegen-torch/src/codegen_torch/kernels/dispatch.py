@@ -1,0 +1,115 @@
+"""The text of ``kernels.py``: what is the same in all of them, then for each kernel its reference and its Triton."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Sequence
+from functools import cache
+from importlib import resources
+
+from codegen_torch.kernels.allowed import check_kernels
+from codegen_torch.kernels.kernel import Kernel
+from codegen_torch.kernels.reference import head, reference_lines
+from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.summary import summary
+from codegen_torch.kernels.tile import tile_lines
+
+_ALWAYS = (
+    "fused",
+    "kernel_of",
+    "jit",
+    "launch",
+    "result_dtypes",
+    "merged",
+    "tile",
+    "power_of_two",
+    "places",
+    "read",
+    "offsets",
+)
+_SCOPES = 3
+
+
+def write_kernels(kernels: Sequence[Kernel], model: str, version: str) -> str:
+    """The source of a file of kernels.
+
+    Args:
+        kernels: The kernels, named.
+        model: The class of the model and the file it is of, in one line.
+        version: Of this program.
+    """
+    template = _template()
+    used: set[str] = set()
+    parts: list[list[str]] = []
+    for kernel in kernels:
+        lines, helpers = tile_lines(kernel)
+        used |= helpers
+        parts.append(_function(kernel))
+        parts.append([f"@kernel_of({kernel.name}{', whole_rows=True' if kernel.whole_rows else ''})", *lines])
+    if any(step.op == ROTATE for kernel in kernels for step in kernel.steps):
+        used.add("rotate_half")
+    copied = [name for name in template.functions if name in _ALWAYS or name in used]
+    docstring = [f'"""Kernels of {model}', "", f"generated  by onnxgen {version}", "", *_ABOUT, '"""', ""]
+    head_lines = [line for line in template.head.split("\n") if line != "import torch.nn.functional as F"]
+    text_of_parts = "\n".join(line for part in parts for line in part)
+    if re.search(r"(?<![\w.])F\.", text_of_parts):
+        head_lines.insert(head_lines.index("import torch") + 1, "import torch.nn.functional as F")
+    blocks = [[*docstring, *head_lines], *parts, *(template.functions[name].split("\n") for name in copied)]
+    # Kernels are decorated when the file is read, so what is the same in all of them stands before them.
+    blocks = [blocks[0], *blocks[1 + len(parts) :], *parts]
+    text = "\n\n\n".join("\n".join(block) for block in blocks) + "\n"
+    check_kernels(text, {name: template.functions[name] for name in copied}, "\n".join(head_lines))
+    return text
+
+
+_ABOUT = (
+    "On CUDA each operator runs as the Triton kernel below it, elsewhere as the torch function",
+    "that it is made of.",
+)
+
+
+def _function(kernel: Kernel) -> list[str]:
+    """The reference with its docstring, below a comment that says where it is used."""
+    scopes = list(dict.fromkeys(_plain(scope) or "the model itself" for scope in kernel.scopes))
+    more = f" and {len(scopes) - _SCOPES} more" if len(scopes) > _SCOPES else ""
+    body = reference_lines(kernel)
+    return [
+        f"# {', '.join(scopes[:_SCOPES])}{more}",
+        "@fused",
+        *head(kernel),
+        f'    """{summary(kernel)}"""',
+        *body,
+    ]
+
+
+def _plain(scope: str) -> str:
+    """A scope of the file as part of a comment."""
+    return re.sub(r"[^\w.]", "_", scope, flags=re.ASCII)[:60]
+
+
+class _Template:
+    """The file that all files of kernels have in common.
+
+    Attributes:
+        head: Imports and constants.
+        functions: Its functions by name, decorators included.
+    """
+
+    def __init__(self, text: str) -> None:
+        tree = ast.parse(text)
+        lines = text.split("\n")
+        definitions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
+        starts = [min([node.lineno, *(each.lineno for each in node.decorator_list)]) for node in definitions]
+        first = tree.body[1].lineno  # after the docstring
+        self.head = "\n".join(lines[first - 1 : starts[0] - 1]).rstrip()
+        self.functions = {
+            node.name: "\n".join(lines[start - 1 : node.end_lineno])
+            for node, start in zip(definitions, starts, strict=True)
+        }
+
+
+@cache
+def _template() -> _Template:
+    folder = resources.files("codegen_torch.kernels.templates")
+    return _Template(folder.joinpath("fused.py").read_text("utf-8"))

@@ -1,0 +1,119 @@
+"""The kernels stage: groups of expressions become calls of kernels."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr
+from codegen_torch.kernels.kernel import Kernel, Use, use_of
+from codegen_torch.kernels.naming import name_kernels
+from codegen_torch.kernels.permuted import permute_operands
+from codegen_torch.kernels.rotation import find_rotations
+from codegen_torch.kernels.select import bytes_text, select
+from codegen_torch.modules.region import Region, is_layer, layer_weights
+
+
+@dataclass(slots=True)
+class Fusion:
+    """What the stage did.
+
+    Attributes:
+        kernels: The kernels, in the order of their first calls.
+        notes: What was fused and what was left, a line each.
+    """
+
+    kernels: list[Kernel] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+
+
+def fuse(root: Region, model_dtype: DType | None) -> Fusion:
+    """Let kernels compute what they save traffic for; equal ones become one.
+
+    Args:
+        root: The region tree, whose members have their paths. It is changed in place.
+        model_dtype: The float type that follows the model when it is cast.
+    """
+    fusion = Fusion()
+    known: dict[Hashable, Kernel] = {}
+    uses: list[Use] = []
+    for region in root.walk():
+        scope = region.path or "the model itself"
+        permute_operands(region, model_dtype)
+        selection = select(region, model_dtype)
+        for group in selection.groups:
+            use = use_of(group)
+            kernel = known.setdefault(use.kernel.key, use.kernel)
+            kernel.scopes.append(region.path)
+            uses.append(dataclasses.replace(use, kernel=kernel))
+        for members, reason in selection.left:
+            fusion.notes.append(f"left   {scope}: {', '.join(member.op for member in members)}: {reason}")
+    fusion.kernels = list(known.values())
+    name_kernels(fusion.kernels)
+    fused = [
+        f"fused  {use.group.region.path or 'the model itself'}: {use.kernel.name}, saves {bytes_text(use.group.saved)}"
+        for use in uses
+    ]
+    fusion.notes[:0] = fused
+    by_region: dict[Region, list[Use]] = {}
+    for use in uses:
+        by_region.setdefault(use.group.region, []).append(use)
+    for region, inside in by_region.items():
+        _replace(region, inside)
+    return fusion
+
+
+def _replace(region: Region, uses: list[Use]) -> None:
+    """Put calls where the last members stood. What others know as the results stay the same objects."""
+    rotations = find_rotations(region)
+    gone = {member for use in uses for member in use.group.members}
+    gone |= {part for rotation, parts in rotations.parts.items() if rotation in gone for part in parts}
+    calls = {use.group.members[-1]: _call(use) for use in uses}
+    units: list[Expr | Region] = []
+    for unit in region.units:
+        if unit in calls:
+            units += calls[unit]
+        elif unit not in gone:
+            units.append(unit)
+    region.units = units
+
+
+def _call(use: Use) -> list[Expr]:
+    """The units that take the members' place: what is read off layers, the call, and the parts of what it returns."""
+    group = use.group
+    held = {layer: _held(group.region, layer) for layer in group.members if is_layer(layer)}
+    reads = {source: _read(held[source[0]], source[1]) for source in use.tensors if not isinstance(source, Expr)}
+    tensors = tuple(source if isinstance(source, Expr) else reads[source] for source in use.tensors)
+    attrs = {"kernel": use.kernel, "numbers": tuple(use.numbers)}
+    nodes = tuple(dict.fromkeys(node for member in group.members for node in member.origin.nodes))
+    origin = dataclasses.replace(group.members[-1].origin, nodes=nodes, value="")
+    if len(group.results) == 1:
+        (result,) = group.results
+        meta = {"origin": dataclasses.replace(origin, value=result.origin.value)}
+        _become(result, Expr("kernels.call", tensors, attrs, meta))
+        return [*reads.values(), result]
+    facts = tuple(result.fact for result in group.results)
+    call = Expr("kernels.call", tensors, attrs, {"origin": origin}, facts)
+    for index, result in enumerate(group.results):
+        _become(result, Expr("operator.getitem", (call,), {"index": index}, result.meta))
+    return [*reads.values(), call, *group.results]
+
+
+def _become(old: Expr, new: Expr) -> None:
+    """Let an expression be computed as another one is, and keep its facts."""
+    old.op, old.inputs, old.attrs, old.meta = new.op, new.inputs, new.attrs, new.meta
+
+
+def _held(region: Region, layer: Expr) -> Expr:
+    """The layer as something that is there and not called."""
+    held = Expr(layer.op, (None, *layer.inputs[1:]), layer.attrs, dict(layer.meta), layer.fact)
+    region.members[held] = region.members.pop(layer)
+    return held
+
+
+def _read(layer: Expr, role: str) -> Expr:
+    """A tensor of a layer that is held."""
+    meta = {"origin": dataclasses.replace(layer.origin, nodes=(), value="")}
+    return Expr("layer.tensor", (layer,), {"role": role}, meta, layer_weights(layer)[role].fact)

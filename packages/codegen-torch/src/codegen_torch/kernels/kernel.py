@@ -1,0 +1,150 @@
+"""A kernel: what a group of expressions computes, apart from where."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+from typing import Any
+
+from dataflow_ir import typed
+
+from codegen_torch.expr import Expr, graph_input
+from codegen_torch.facts import Fact
+from codegen_torch.kernels.fusable import LAYERS, symbol_of
+from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.select import Group
+from codegen_torch.modules.region import layer_weights
+
+_NORMS = frozenset(LAYERS.values())
+
+
+@dataclass(eq=False, slots=True)
+class Kernel:
+    """A function of tensors, all of whose results have the same sizes.
+
+    Attributes:
+        params: The tensors that it takes.
+        numbers: The numbers that it takes after them.
+        steps: What it computes, operands first.
+        results: The steps whose results it returns.
+        whole_rows: Whether an element may depend on all of its row.
+        name: What it is called.
+        scopes: The modules that call it, in their order.
+    """
+
+    params: list[Expr]
+    numbers: list[Expr]
+    steps: list[Expr]
+    results: list[Expr]
+    whole_rows: bool
+    name: str = ""
+    scopes: list[str] = field(default_factory=list)
+
+    @property
+    def key(self) -> Hashable:
+        """The same for kernels that compute the same."""
+        places: dict[Expr, Hashable] = {param: ("param", index) for index, param in enumerate(self.params)}
+        places |= {number: ("number", index) for index, number in enumerate(self.numbers)}
+        places |= {step: index for index, step in enumerate(self.steps)}
+
+        def place(operand: Expr | None) -> Hashable:
+            if operand is None or operand in places:
+                return operand and places[operand]
+            return ("literal", typed(operand.attrs["value"]))
+
+        steps = [(step.op, step.dtype, step.attrs.key, *map(place, step.inputs)) for step in self.steps]
+        return tuple(param.dtype for param in self.params), tuple(steps), tuple(map(place, self.results))
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A group as a call of a kernel.
+
+    Attributes:
+        group: What the call stands for.
+        kernel: The kernel.
+        tensors: The values of its parameters; a pair of a layer and a role is the layer's tensor.
+        numbers: The numbers that it is given.
+    """
+
+    group: Group
+    kernel: Kernel
+    tensors: list[Expr | tuple[Expr, str]]
+    numbers: list[float]
+
+
+class _Builder:
+    """Copies a group's expressions, with parameters in the place of what comes from outside."""
+
+    def __init__(self, group: Group) -> None:
+        self.group = group
+        self.copies: dict[Expr, Expr] = {}
+        self.data: dict[Expr, Expr] = {}
+        self.weights: list[tuple[Expr, Expr | tuple[Expr, str]]] = []
+        self.numbers: list[tuple[Expr, float]] = []
+
+    def operand(self, value: Expr) -> Expr:
+        """The copy of a member or literal, or the parameter for a value from outside."""
+        if value.op == "literal":
+            return value
+        if value in self.copies:
+            return self.copies[value]
+        if value not in self.data:
+            self.data[value] = _parameter(value.fact, len(self.data))
+        return self.data[value]
+
+    def step(self, member: Expr) -> Expr:
+        """The copy of a member."""
+        if member in self.group.rotated:
+            return Expr(ROTATE, (self.operand(self.group.rotated[member]),), {}, {}, member.fact)
+        symbol = symbol_of(member)
+        if symbol in _NORMS:
+            return self._norm(symbol, member)
+        attrs: dict[str, Any] = dict(member.attrs)
+        if "dim" in attrs:
+            attrs["dim"] = -1  # of all dimensions it can only be the last
+        return Expr(symbol, tuple(map(self.operand, member.inputs)), attrs, {}, member.fact)
+
+    def _norm(self, symbol: str, member: Expr) -> Expr:
+        """A norm takes its eps as an operand, after what it normalizes and before the weights."""
+        eps = graph_input("eps", Fact(member.inputs[0].fact.dtype, (), host=True))
+        self.numbers.append((eps, member.attrs.get("eps", 1e-5)))
+        x = self.operand(member.inputs[0])
+        affine: list[Expr] = []
+        if member.op in LAYERS:
+            for role, weight in layer_weights(member).items():
+                affine.append(_parameter(weight.fact, 0))
+                self.weights.append((affine[-1], (member, role)))
+        else:
+            affine = [self.operand(weight) for weight in member.inputs[1:] if weight is not None]
+        return Expr(symbol, (x, eps, *affine), {}, {}, member.fact)
+
+
+def _parameter(fact: Fact, index: int) -> Expr:
+    return graph_input(f"x{index}", Fact(fact.dtype, fact.dims))
+
+
+def use_of(group: Group) -> Use:
+    """What a group computes as a kernel, and what this is given where the group stands."""
+    builder = _Builder(group)
+    for member in group.members:
+        builder.copies[member] = builder.step(member)
+    results = [builder.copies[result] for result in group.results]
+    sources: dict[Expr, Expr | tuple[Expr, str]] = {param: value for value, param in builder.data.items()}
+    sources.update(builder.weights)
+    params = [value for value in _as_read(results) if value in sources]
+    numbers = [number for number, _ in builder.numbers]
+    kernel = Kernel(params, numbers, list(builder.copies.values()), results, group.whole_rows)
+    return Use(group, kernel, [sources[param] for param in params], [number for _, number in builder.numbers])
+
+
+def _as_read(results: list[Expr]) -> list[Expr]:
+    """All expressions in the order in which one meets them in the results' source."""
+    found: dict[Expr, None] = {}
+    stack = results[::-1]
+    while stack:
+        value = stack.pop()
+        if value not in found:
+            found[value] = None
+            stack.extend(operand for operand in reversed(value.inputs) if operand is not None)
+    return list(found)

@@ -1,0 +1,210 @@
+"""Which parts of a module become kernels.
+
+A group of expressions becomes one kernel where each but the first computes with another one's result, and all results
+have the same sizes. It is computed where its last expression stands. So it can grow only as long as nothing else needs
+what it computes: then it takes nothing that depends on it, whatever the other groups do.
+
+The cost model counts bytes. Without a kernel every expression reads its operands and writes its result; a kernel reads
+what comes from outside and writes what is needed outside. What saves no bytes is left to torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from codegen_torch.dims import Dim, Undecided, product
+from codegen_torch.dtypes import DType
+from codegen_torch.emit.plan import operands_of
+from codegen_torch.expr import Expr
+from codegen_torch.facts import Size
+from codegen_torch.kernels.fusable import domain, is_of_row, obstacle
+from codegen_torch.kernels.rotation import Rotations, find_rotations
+from codegen_torch.modules.region import Region
+
+SMALLEST = 4096
+"""A tensor of fewer elements is not worth a kernel."""
+
+
+@dataclass(eq=False, slots=True)
+class Group:
+    """Expressions that become one kernel.
+
+    Attributes:
+        region: The module they are in.
+        sizes: The sizes of every result.
+        members: The expressions in their order.
+        rotated: What those of them rotate that are rotations.
+        results: The members that are needed outside.
+        saved: How many bytes a kernel saves.
+    """
+
+    region: Region
+    sizes: tuple[Size, ...]
+    members: list[Expr]
+    rotated: Mapping[Expr, Expr]
+    results: list[Expr] = field(default_factory=list)
+    saved: Size = 0
+
+    @property
+    def whole_rows(self) -> bool:
+        """Whether an element may depend on all of its row."""
+        return any(member in self.rotated or is_of_row(member) for member in self.members)
+
+    def operands(self, member: Expr) -> tuple[Expr, ...]:
+        """What a member computes with."""
+        return (self.rotated[member],) if member in self.rotated else tuple(filter(None, member.inputs))
+
+
+@dataclass(slots=True)
+class Selection:
+    """The groups of a module, and what was left to torch, with the reason."""
+
+    groups: list[Group] = field(default_factory=list)
+    left: list[tuple[list[Expr], str]] = field(default_factory=list)
+
+
+def select(region: Region, model_dtype: DType | None) -> Selection:
+    """Find the groups of a module's own expressions.
+
+    Args:
+        region: The module. What is inside its branches and loops is not looked at.
+        model_dtype: The float type that follows the model when it is cast.
+    """
+    selection = Selection()
+    if region.sequential:
+        return selection
+    rotations = find_rotations(region)
+    groups = _grow(region, rotations, model_dtype, selection)
+    needed = _needed_outside(region, groups)
+    for group in groups:
+        group.results = [member for member in group.members if member in needed]
+        group.saved = _saved(group)
+        reason = _reason_to_leave(group, model_dtype)
+        if reason is None:
+            selection.groups.append(group)
+        else:
+            selection.left.append((group.members, reason))
+    return selection
+
+
+def _grow(region: Region, rotations: Rotations, model_dtype: DType | None, selection: Selection) -> list[Group]:
+    """All groups, each as large as it can be; those of a single expression too."""
+    growth = _Growth(region, rotations.rotated)
+    skipped = {part for parts in rotations.parts.values() for part in parts}
+    for unit in region.units:
+        if isinstance(unit, Region):
+            growth.close(unit.params)
+        elif unit in rotations.rotated:
+            growth.close([rotations.rotated[unit]])
+            growth.add(unit, unit.dims or (), [])
+        elif unit not in skipped:
+            sizes = domain(unit)
+            reason = None if sizes is None else obstacle(unit, model_dtype)
+            if reason is not None:
+                selection.left.append(([unit], reason))
+            if sizes is None or reason is not None:
+                growth.close(operands_of(unit))
+            else:
+                growth.add(unit, sizes, operands_of(unit))
+    return list(growth.groups)
+
+
+class _Growth:
+    """Groups that grow by one expression after the other.
+
+    Attributes:
+        groups: All groups, in the order of their first expressions.
+        open: The members of those that can still grow.
+    """
+
+    def __init__(self, region: Region, rotated: Mapping[Expr, Expr]) -> None:
+        self.region = region
+        self.rotated = rotated
+        self.groups: dict[Group, None] = {}
+        self.open: dict[Expr, Group] = {}
+
+    def close(self, values: Iterable[Expr]) -> None:
+        """Something that is in no group with them needs these values."""
+        for value in values:
+            group = self.open.get(value)
+            for member in [] if group is None else group.members:
+                del self.open[member]
+
+    def add(self, unit: Expr, sizes: tuple[Size, ...], operands: Iterable[Expr]) -> None:
+        """Put an expression together with what computes its operands, where the sizes are the same."""
+        operands = list(operands)
+        found = [self.open[value] for value in operands if value in self.open]
+        near = dict.fromkeys(group for group in found if group.sizes == sizes)
+        self.close(value for value in operands if self.open.get(value) not in near)
+        group = max(near, key=lambda each: len(each.members), default=None)
+        if group is None:
+            group = Group(self.region, sizes, [], self.rotated)
+            self.groups[group] = None
+        for other in near:
+            if other is not group:
+                group.members += other.members
+                self.open.update(dict.fromkeys(other.members, group))
+                del self.groups[other]
+        group.members.append(unit)
+        self.open[unit] = group
+
+
+def _needed_outside(region: Region, groups: Iterable[Group]) -> set[Expr]:
+    """The members of groups that others need, or that the module returns."""
+    group_of = {member: group for group in groups for member in group.members}
+    needed = set(region.results)
+    for unit in region.units:
+        needed.update(value for value in operands_of(unit) if group_of.get(value) is not group_of.get(unit))  # type: ignore[arg-type]
+    return needed
+
+
+def _saved(group: Group) -> Size:
+    members = set(group.members)
+    read: dict[Expr, None] = {}
+    total: Size = 0
+    for member in group.members:
+        operands = [operand for operand in group.operands(member) if operand.op != "literal"]
+        total += sum(map(_bytes, operands)) + _bytes(member)
+        if member in group.rotated:  # half of it is negated before it is put together
+            total += _bytes(member)
+        read.update(dict.fromkeys(operand for operand in operands if operand not in members))
+    return total - sum(map(_bytes, read)) - sum(map(_bytes, group.results))
+
+
+def _bytes(value: Expr) -> Size:
+    return product(value.dims or ()) * value.dtype.itemsize
+
+
+def _reason_to_leave(group: Group, model_dtype: DType | None) -> str | None:
+    size = product(group.sizes)
+    if len(group.members) < 2:
+        return "nothing to fuse it with"
+    if isinstance(size, int) and size < SMALLEST:
+        return f"only {size} elements"
+    if not _is_positive(group.saved):
+        return "it would save no bytes"
+    if not group.results:
+        return "nothing needs it"
+    follows = any(member.op == "Tensor.to" and member.attrs["dtype"] is model_dtype for member in group.members)
+    members = set(group.members)
+    inputs = (operand for member in group.members for operand in group.operands(member) if operand not in members)
+    # A conversion to the model's type is written with the dtype of a tensor at hand.
+    if follows and not any(operand.dtype is model_dtype and operand.op != "literal" for operand in inputs):
+        return "its type follows the model's"
+    return None
+
+
+def _is_positive(size: Size) -> bool:
+    """Whether bytes are saved at some sizes and lost at none."""
+    try:
+        return size != 0 and not size < 0
+    except Undecided:
+        return False
+
+
+def bytes_text(size: Size) -> str:
+    """Bytes as a person would say them; sizes that are not known by their names."""
+    if isinstance(size, Dim):
+        return f"{size.text(lambda name: 'n' if name.startswith('?') else name)} bytes"
+    return f"{size:,} bytes".replace(",", " ")

@@ -1,0 +1,272 @@
+"""The part of a file of kernels that is the same in all of them."""
+
+import contextlib
+import functools
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+try:
+    import triton
+    import triton.language as tl
+    from triton.language import constexpr
+except ModuleNotFoundError:  # then torch computes everything
+    triton = tl = constexpr = None
+
+# The operators' namespace, so that several models' kernels can be loaded in one process.
+NAMESPACE = f"onnxgen_{hashlib.sha256(Path(__file__).read_bytes()).hexdigest()[:16]}"
+
+FLOATS = (torch.float32, torch.float16, torch.bfloat16)
+INTEGERS = (torch.int64, torch.int32, torch.int16, torch.int8, torch.uint8)
+DTYPES = frozenset((*FLOATS, *INTEGERS, torch.bool))
+TILE = 2048  # elements that one program computes at a time
+MAX_RANK = 5  # dimensions that are left after merging
+MAX_ROW = 32768  # a longer row does not fit into the registers of one program
+
+
+def fused(reference: Callable[..., Any]) -> Any:
+    """Make an operator of a torch function, which is what it computes on every device without a kernel.
+
+    Results are contiguous. The gradient is that of the function, computed anew.
+    """
+
+    @functools.wraps(reference)
+    def compute(*arguments: Any) -> Any:
+        results = reference(*arguments)
+        if isinstance(results, Tensor):
+            return results.contiguous()
+        return tuple(result.contiguous() for result in results)
+
+    def remember(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
+        ctx.save_for_backward(*(each for each in inputs if isinstance(each, Tensor)))
+        ctx.numbers = [each for each in inputs if not isinstance(each, Tensor)]
+
+    def differentiate(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
+        tensors = list(ctx.saved_tensors)
+        wanted = [i for i, _ in enumerate(tensors) if ctx.needs_input_grad[i]]
+        given = [i for i, gradient in enumerate(gradients) if gradient is not None]
+
+        def of_wanted(*values: Tensor) -> tuple[Tensor, ...]:
+            everything = dict(enumerate(tensors)) | dict(
+                zip(wanted, values, strict=True)
+            )
+            results = reference(*everything.values(), *ctx.numbers)
+            results = (results,) if isinstance(results, Tensor) else results
+            return tuple(results[i] for i in given)
+
+        pullback = torch.func.vjp(of_wanted, *(tensors[i] for i in wanted))[1]
+        found = dict(
+            zip(wanted, pullback(tuple(gradients[i] for i in given)), strict=True)
+        )
+        return tuple(found.get(i) for i in range(len(tensors) + len(ctx.numbers)))
+
+    name = f"{NAMESPACE}::{reference.__name__}"
+    operator: Any = torch.library.custom_op(name, compute, mutates_args=())
+    operator.register_fake(compute)
+    operator.register_autograd(differentiate, setup_context=remember)
+    operator.compute = compute
+    return operator
+
+
+def kernel_of(operator: Any, *, whole_rows: bool = False) -> Callable[..., Any]:
+    """Let a Triton kernel compute an operator on CUDA.
+
+    Args:
+        operator: The operator.
+        whole_rows: Whether a program needs all of a row, which is the last dimension.
+    """
+
+    def register(kernel: Callable[..., Any]) -> Any:
+        if triton is None:
+            return None
+        compiled = triton.jit(do_not_specialize=["rows", "sizes"])(kernel)
+
+        launcher = functools.partial(launch, compiled, operator.compute, whole_rows)
+        operator.register_kernel("cuda")(launcher)
+        return launcher
+
+    return register
+
+
+def jit(function: Callable[..., Any]) -> Any:
+    """Mark a function that kernels call."""
+    return function if triton is None else triton.jit(function)
+
+
+def launch(
+    kernel: Any, reference: Callable[..., Any], whole_rows: bool, *arguments: Any
+) -> Any:
+    """Compute what the reference does by a kernel, or by itself where the kernel cannot.
+
+    Args:
+        kernel: Takes pointers to the results, a pointer and strides for each tensor, the numbers, and the tiles.
+        reference: The torch function.
+        whole_rows: Whether a program needs all of a row.
+        arguments: Tensors, which are broadcast against each other, and then numbers.
+    """
+    tensors = [each for each in arguments if isinstance(each, Tensor)]
+    shape = torch.broadcast_shapes(*(each.shape for each in tensors))
+    sizes, strides = merged(shape, tensors, whole_rows)
+    *outer, columns = sizes
+    rows = 1
+    for size in outer:
+        rows *= size
+    device = tensors[0].device
+    if (
+        rows * columns == 0
+        or len(sizes) > MAX_RANK
+        or (whole_rows and columns > MAX_ROW)
+        or torch.is_autocast_enabled(device.type)
+        or any(each.dtype not in DTYPES or each.device != device for each in tensors)
+    ):
+        return reference(*arguments)
+    numbers = tuple(arguments[len(tensors) :])
+    kinds = tuple((each.dtype, each.dim()) for each in tensors)
+    dtypes = result_dtypes(reference, kinds, numbers)
+    results = [torch.empty(shape, dtype=dtype, device=device) for dtype in dtypes]
+    height, width, warps = tile(rows, columns, strides, whole_rows)
+    grid = (-(-rows // height) * -(-columns // width),)
+    on_cuda = device.type == "cuda"
+    with torch.cuda.device(device) if on_cuda else contextlib.nullcontext():
+        kernel[grid](
+            *results,
+            *(part for pair in zip(tensors, strides, strict=True) for part in pair),
+            *numbers,
+            tuple(outer) or (1,),
+            rows,
+            columns,
+            ROWS=height,
+            COLUMNS=width,
+            num_warps=warps,
+        )
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+@functools.cache
+def result_dtypes(
+    reference: Callable[..., Any],
+    kinds: tuple[tuple[torch.dtype, int], ...],
+    numbers: tuple[float, ...],
+) -> list[torch.dtype]:
+    """The dtypes of what a function returns for tensors of these dtypes and ranks."""
+    tensors = [
+        torch.empty((2,) * rank, dtype=dtype, device="meta") for dtype, rank in kinds
+    ]
+    results = reference(*tensors, *numbers)
+    return [
+        each.dtype for each in ([results] if isinstance(results, Tensor) else results)
+    ]
+
+
+def merged(
+    shape: Sequence[int], tensors: Sequence[Tensor], whole_rows: bool
+) -> tuple[list[int], list[tuple[int, ...]]]:
+    """The sizes and the tensors' strides after broadcasting, in as few dimensions as will do.
+
+    Neighbours through which every tensor steps evenly become one, but for the last one where rows stay whole.
+    Strides have at least two entries: those of the rows, then that of the columns.
+    """
+    steps = [each.expand(shape).stride() for each in tensors]
+    sizes: list[int] = []
+    kept: list[list[int]] = [[] for _ in tensors]
+    for axis in range(len(shape) - 1, -1, -1):
+        size = shape[axis]
+        if size == 1 and not (whole_rows and axis == len(shape) - 1):
+            continue
+        if len(sizes) > whole_rows and all(
+            step[axis] == done[0] * sizes[0]
+            for step, done in zip(steps, kept, strict=True)
+        ):
+            sizes[0] *= size
+            continue
+        sizes.insert(0, size)
+        for step, done in zip(steps, kept, strict=True):
+            done.insert(0, step[axis])
+    if not sizes:
+        sizes, kept = [1], [[1] for _ in tensors]
+    return sizes, [tuple(done if len(done) > 1 else [0, *done]) for done in kept]
+
+
+def tile(
+    rows: int, columns: int, strides: Sequence[Sequence[int]], whole_rows: bool
+) -> tuple[int, int, int]:
+    """How many rows and columns a program computes, and by how many warps."""
+    if whole_rows:
+        width = power_of_two(columns)
+        height = min(max(1, TILE // 2 // width), power_of_two(rows))
+    elif any(step[-2] == 1 and step[-1] > 1 for step in strides):
+        # Somebody's neighbours are in a column: a square tile uses all of what it fetches.
+        width = min(power_of_two(columns), 64)
+        height = min(power_of_two(rows), TILE // width)
+    else:
+        width = min(power_of_two(columns), TILE)
+        height = min(power_of_two(rows), TILE // width)
+    return height, width, min(max(height * width // 512, 4), 16)
+
+
+def power_of_two(size: int) -> int:
+    """The smallest power of two that is not less."""
+    return 1 << (size - 1).bit_length()
+
+
+def rotate_half(x: Tensor) -> Tensor:
+    """The second half of each row negated, then the first half."""
+    first, second = x.chunk(2, dim=-1)
+    return torch.cat([-second, first], dim=-1)
+
+
+@jit
+def places(rows, columns, ROWS: constexpr, COLUMNS: constexpr):
+    """The rows and columns of a program's tile."""
+    across = tl.cdiv(columns, COLUMNS)
+    program = tl.program_id(0)
+    row = (program // across).to(tl.int64) * ROWS + tl.arange(0, ROWS)[:, None]
+    column = (program % across).to(tl.int64) * COLUMNS + tl.arange(0, COLUMNS)[None, :]
+    return row, column
+
+
+@jit
+def read(pointer, strides, sizes, row, column, inside):
+    """The elements of a tile; floats as float32, in which everything is computed."""
+    elements = tl.load(pointer + offsets(row, column, sizes, strides), inside, 0)
+    if elements.dtype.is_floating():
+        elements = elements.to(tl.float32)
+    return elements
+
+
+@jit
+def offsets(row, column, sizes, strides):
+    """Where the elements of a tile lie in a tensor of these strides."""
+    at = column * strides[len(sizes)]
+    for axis in tl.static_range(len(sizes) - 1, 0, -1):
+        at += row % sizes[axis] * strides[axis]
+        row = row // sizes[axis]
+    return at + row * strides[0]
+
+
+@jit
+def tanh(x):
+    """The hyperbolic tangent, as precise near zero as elsewhere."""
+    fall = tl.exp(-2.0 * tl.abs(x))
+    far = tl.where(x < 0, -1.0, 1.0) * ((1.0 - fall) / (1.0 + fall))
+    square = x * x
+    near = x * (1.0 + square * (-1 / 3 + square * (2 / 15 - square * (17 / 315))))
+    return tl.where(tl.abs(x) < 0.1, near, far)
+
+
+@jit
+def expm1(x):
+    """exp(x) - 1, as precise near zero as elsewhere."""
+    near = x * (1.0 + x * (1 / 2 + x * (1 / 6 + x * (1 / 24 + x * (1 / 120)))))
+    return tl.where(tl.abs(x) < 0.1, near, tl.exp(x) - 1.0)
+
+
+@jit
+def log1p(x):
+    """log(1 + x) of what is not negative, as precise near zero as elsewhere."""
+    total = 1.0 + x
+    return tl.where(total == 1.0, x, tl.log(total) * (x / (total - 1.0)))
