@@ -200,18 +200,20 @@ def _recurrent(
     kind: str,
     tensors: list[Tensor],
     hidden_size: int,
-    bidirectional: bool = False,
-    bias: bool = True,
-    state: bool = False,
+    num_layers: int = 1,
     nonlinearity: str = "tanh",
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+    state: bool = False,
 ) -> tuple[Tensor, Any]:
     states = 2 if kind == "lstm" else 1
     x, *rest = tensors
-    zeros = x.new_zeros(2 if bidirectional else 1, x.shape[1], hidden_size)
+    zeros = x.new_zeros(num_layers * (2 if bidirectional else 1), x.shape[0 if batch_first else 1], hidden_size)
     initial, weights = (rest[:states], rest[states:]) if state else ([zeros] * states, rest)
     name = f"rnn_{nonlinearity}" if kind == "rnn" else kind
     first = initial if kind == "lstm" else initial[0]
-    y, *last = getattr(torch, name)(x, first, weights, bias, 1, 0.0, False, bidirectional, False)
+    y, *last = getattr(torch, name)(x, first, weights, bias, num_layers, 0.0, False, bidirectional, batch_first)
     return y, tuple(last) if kind == "lstm" else last[0]
 
 

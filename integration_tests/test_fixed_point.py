@@ -36,9 +36,9 @@ CHANGES = {
     "gpt2": {_ORDER: "arguments stand in the order of first use, and G1 makes the mask before it embeds"},
     "llama": {_ORDER: "arguments stand in the order of first use, and G1 makes mask and angles before it embeds"},
 }
-# A layer of an nn.LSTM gets one class more around it in every round. G1 of T5 flattens what attention returns after a
+# G1 of T5 flattens what attention returns after a
 # transposition, and torch.onnx.export decomposes that to a view of other strides and fails.
-NOT_YET = {"lstm", "t5_encoder"}
+NOT_YET = {"t5_encoder"}
 # The same holds for Swin; torch cannot export the order that TopK has among equals, which Mixtral's router asks for; of
 # the others the names of buffers and the order of statements still change.
 NOT_YET |= {"swin", "mixtral", "segformer", "detr", "whisper", "clip", "diffusion"}

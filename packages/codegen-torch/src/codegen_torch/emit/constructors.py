@@ -124,7 +124,7 @@ def _recurrent(layer: Expr, shapes: _Shapes) -> list[Argument]:
     return [
         Argument("input_size", shapes["weight_ih_l0"][1]),
         Argument("hidden_size", layer.attrs["hidden_size"]),
-        *_settings(layer, nonlinearity="tanh", bias=True, bidirectional=False),
+        *_settings(layer, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, bidirectional=False),
     ]
 
 

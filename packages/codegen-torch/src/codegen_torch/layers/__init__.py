@@ -6,6 +6,7 @@ from codegen_torch.expr import Expr
 from codegen_torch.layers import activation, attention, conv, embedding, linear, masks, norm
 from codegen_torch.layers.movement import cancel_movement
 from codegen_torch.layers.pieces import join_slices
+from codegen_torch.layers.recurrent import join_recurrent
 from codegen_torch.layers.rules import Family
 
 PASSES: tuple[Family, ...] = (
@@ -33,4 +34,4 @@ def recover_layers(outputs: dict[str, Expr]) -> dict[str, Expr]:
     outputs = join_slices(cancel_movement(masks.RULES.apply(outputs)))
     for rules in PASSES:
         outputs = rules.apply(outputs)
-    return outputs
+    return join_recurrent(outputs)

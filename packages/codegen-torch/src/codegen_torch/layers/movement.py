@@ -19,11 +19,11 @@ def _cancelled(expr: Expr) -> Expr | None:
         return _viewed(expr) or (_squeezed(expr) if expr.op == "Tensor.squeeze" else None)
     if expr.op == "index.select":
         return _chosen(expr)
-    order = _order(expr)
+    order = order_of(expr)
     if order is None:
         return None
     inner = expr.inputs[0]
-    before = _order(inner)
+    before = order_of(inner)
     if before is None:
         return inner if order == tuple(range(len(order))) else None
     with originating(expr.origin):
@@ -40,7 +40,7 @@ def _viewed(expr: Expr) -> Expr | None:
 
 def _keeps_elements_in_order(expr: Expr) -> bool:
     """Whether this is a permutation that only moves axes of length 1."""
-    order = _order(expr)
+    order = order_of(expr)
     if order is None:
         return False
     long = [axis for axis in order if expr.inputs[0].dims[axis] != 1]
@@ -63,7 +63,7 @@ def _squeezed(expr: Expr) -> Expr | None:
             return call("index.select", source.inputs[0], axis, position)
         if _is_unit(source, axis):
             return call("index.select", source.inputs[0].inputs[0], axis, source.attrs["index"])
-        order = _order(source)
+        order = order_of(source)
         if order is None or source.inputs[0].op != "Tensor.unsqueeze":
             return None
         single = source.inputs[0]
@@ -96,7 +96,7 @@ def _is_unit(expr: Expr, axis: int) -> bool:
 def _chosen(expr: Expr) -> Expr | None:
     """``x.unflatten(-1, (3, 12)).permute(2, 0, 1, 3)[0]`` is ``x.chunk(3, dim=-1)[0]``."""
     source, index = expr.inputs[0], expr.attrs["index"]
-    order = _order(source)
+    order = order_of(source)
     if order is None or len(expr.inputs) != 1 or not isinstance(index, int):
         return None
     axis = expr.attrs["dim"] % len(order)
@@ -114,7 +114,7 @@ def _chosen(expr: Expr) -> Expr | None:
         return x.chunk(count, dim=-1)[index]  # type: ignore[no-any-return]
 
 
-def _order(expr: Expr) -> tuple[int, ...] | None:
+def order_of(expr: Expr) -> tuple[int, ...] | None:
     """Which axis of the operand each axis of a permutation is."""
     if expr.op not in ("Tensor.permute", "Tensor.transpose") or expr.rank is None:
         return None

@@ -144,20 +144,33 @@ def _fold_children(region: Region, uses: dict[str, int]) -> None:
 
     Not so where the name, or else the scope, tells that the layer is a part of the child.
     """
-    for position, unit in enumerate(region.units):
-        if not isinstance(unit, Region) or len(unit.units) != 1:
-            continue
-        only = unit.units[0]
-        if isinstance(only, Region) or not is_layer(only) or unit.results != [only]:
+    units: list[Expr | Region] = []
+    for unit in region.units:
+        only = _only_layer(unit) if isinstance(unit, Region) else None
+        if only is None or not isinstance(unit, Region):
+            units.append(unit)
             continue
         path = _told_path(only, uses)
         stated = path or (only.origin.scope[-1].path if only.origin.scope else "")
         if stated.startswith(f"{unit.path}."):
+            units.append(unit)
             continue
-        region.units[position] = only
+        units.extend(unit.units)
         is_sibling = path is not None and path.rpartition(".")[0] == region.path
         region.members[only] = relative(region, path) if path and is_sibling else region.members[unit]
         del region.members[unit]
+    region.units = units
+
+
+def _only_layer(region: Region) -> Expr | None:
+    """The layer of a region that holds nothing else, or only parts of the tuple that the layer returns."""
+    only, *parts = region.units
+    if isinstance(only, Region) or not is_layer(only):
+        return None
+    if not parts:
+        return only if region.results == [only] else None
+    are_parts = all(isinstance(p, Expr) and p.op == "operator.getitem" and p.inputs[0] is only for p in parts)
+    return only if are_parts else None
 
 
 def _told_path(layer: Expr, uses: dict[str, int]) -> str | None:

@@ -127,7 +127,8 @@ def layer_weights(expr: Expr) -> dict[str, Expr]:
 
 def _recurrent_weights(expr: Expr) -> dict[str, Expr]:
     kinds = ["weight_ih", "weight_hh"] + (["bias_ih", "bias_hh"] if expr.attrs.get("bias", True) else [])
-    suffixes = ["_l0", "_l0_reverse"] if expr.attrs.get("bidirectional", False) else ["_l0"]
+    directions = ("", "_reverse") if expr.attrs.get("bidirectional", False) else ("",)
+    suffixes = [f"_l{layer}{way}" for layer in range(expr.attrs.get("num_layers", 1)) for way in directions]
     names = [f"{kind}{suffix}" for suffix in suffixes for kind in kinds]
     return dict(zip(names, expr.inputs[len(data_operands(expr)) :], strict=True))
 

@@ -19,23 +19,37 @@ STATES = {"nn.GRU": 1, "nn.LSTM": 2, "nn.RNN": 1}
 
 @symbol("nn.LSTM")
 def lstm_layer(
-    tensors: Tensors, *, hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False
+    tensors: Tensors,
+    *,
+    hidden_size: int,
+    num_layers: int = 1,
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+    state: bool = False,
 ) -> Facts:
-    """One layer, sequence first. Operands: x, the tensors of the state if ``state``, then the weights.
+    """Operands: x, the tensors of the state if ``state``, then the weights.
 
-    The weights are, for each direction, weight_ih, weight_hh and, with ``bias``, bias_ih and bias_hh.
+    The weights are, for each layer and direction, weight_ih, weight_hh and, with ``bias``, bias_ih and bias_hh.
     The result is ``(output, (h, c))``.
     """
-    y, last = _layer(tensors[0], hidden_size, bidirectional)
+    y, last = _layer(tensors[0], hidden_size, num_layers, batch_first, bidirectional)
     return y, (last, last)
 
 
 @symbol("nn.GRU")
 def gru_layer(
-    tensors: Tensors, *, hidden_size: int, bidirectional: bool = False, bias: bool = True, state: bool = False
+    tensors: Tensors,
+    *,
+    hidden_size: int,
+    num_layers: int = 1,
+    bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
+    state: bool = False,
 ) -> Facts:
     """As nn.LSTM, but the result is ``(output, h)``."""
-    return _layer(tensors[0], hidden_size, bidirectional)
+    return _layer(tensors[0], hidden_size, num_layers, batch_first, bidirectional)
 
 
 @symbol("nn.RNN")
@@ -43,20 +57,22 @@ def rnn_layer(
     tensors: Tensors,
     *,
     hidden_size: int,
+    num_layers: int = 1,
     nonlinearity: str = "tanh",
-    bidirectional: bool = False,
     bias: bool = True,
+    batch_first: bool = False,
+    bidirectional: bool = False,
     state: bool = False,
 ) -> Facts:
     """As nn.GRU."""
-    return _layer(tensors[0], hidden_size, bidirectional)
+    return _layer(tensors[0], hidden_size, num_layers, batch_first, bidirectional)
 
 
-def _layer(x: Fact, hidden_size: int, bidirectional: bool) -> tuple[Fact, Fact]:
-    steps, batch = (Dim.fresh(), Dim.fresh()) if x.dims is None else x.dims[:2]
+def _layer(x: Fact, hidden_size: int, num_layers: int, batch_first: bool, bidirectional: bool) -> tuple[Fact, Fact]:
+    first, second = (Dim.fresh(), Dim.fresh()) if x.dims is None else x.dims[:2]
     directions = 2 if bidirectional else 1
-    last = Fact(x.dtype, (directions, batch, hidden_size))
-    return Fact(x.dtype, (steps, batch, directions * hidden_size)), last
+    last = Fact(x.dtype, (num_layers * directions, first if batch_first else second, hidden_size))
+    return Fact(x.dtype, (first, second, directions * hidden_size)), last
 
 
 @symbol("runtime.lstm")
