@@ -157,6 +157,20 @@ def test_convert_and_verify_at_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert run("convert", "--verify", "-q", DIGITS).output == ""
 
 
+def test_parts_and_models_that_return_more(converted: Callable[[str, str], Converted], tmp_path: Path) -> None:
+    file = converted("bert", "dynamo").path
+    layer = "model.bert.encoder.layer.1"
+    result = run("convert", file, "-o", tmp_path / "more", "--intermediate", layer, "--verify")
+    assert result.exit_code == 0, result.output
+    assert "layer_norm_4" in result.stdout
+    assert run("extract", file, "-o", tmp_path / "part", "--outputs", layer).exit_code == 0
+    for folder in ("more", "part"):
+        found = verify(file, tmp_path / folder)
+        assert (found.agrees, found.sameness) == (True, "same")
+        assert [each.name for each in found.runs[0].outputs][-1] == "layer_norm_4"
+        assert len(found.runs[0].inner) > 40
+
+
 @pytest.mark.parametrize("weights", ["msgpack", "safetensors"])
 def test_an_edited_source_is_compared_by_its_outputs(weights: str, tmp_path: Path) -> None:
     convert(DIGITS, tmp_path, weights=weights, name="Reader")

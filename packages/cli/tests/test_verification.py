@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import onnx_proto
 import pytest
+from codegen_torch.changes import Changes
 from codegen_torch.dtypes import DType
 from codegen_torch.report import Counterpart
 from onnx_proto.build import graph, model, node, tensor, value
@@ -18,6 +19,7 @@ from onnx_proto.build import graph, model, node, tensor, value
 from onnxgen.exits import BadInputError
 from onnxgen.verification.compare import TOLERANCES, compare, relative_errors
 from onnxgen.verification.instrument import TELL, instrumented
+from onnxgen.verification.parts import recorded_changes
 from onnxgen.verification.randomness import random_values
 from onnxgen.verification.samples import read_inputs, sample_inputs, vocabularies
 from onnxgen.verification.segments import segment_model, segments
@@ -298,6 +300,37 @@ def test_lines_of_the_copy_are_those_of_the_source() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         names["Net"]().forward(3)
     assert caught.traceback[1].lineno == 11 - 1  # counted from 0
+
+
+# What is not the whole file.
+
+SIGNATURE = """
+class Inner:
+    def forward(self, x): ...
+
+
+class Net:
+    output_names = ({names},)
+
+    def forward(self, {parameters}): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("names", "parameters", "changes"),
+    [
+        ("'y'", "x, n_1", Changes()),
+        ("'y', 'a/b'", "x, n_1", Changes(intermediate=("a/b",))),
+        ("'a/b'", "x", Changes(outputs=("a/b",))),
+        ("'y'", "a_b, n_1", Changes(inputs=("a/b", "n.1"), outputs=("y",))),
+        ("'elsewhere'", "x, n_1", Changes()),
+        ("'y'", "something, n_1", Changes()),
+    ],
+)
+def test_a_part_is_told_by_what_it_takes_and_returns(names: str, parameters: str, changes: Changes) -> None:
+    nodes = [node("Neg", ["x"], ["a/b"]), node("Add", ["a/b", "n.1"], ["y"])]
+    source = model(of(nodes, {"x": ("float32", [2]), "n.1": ("float32", [2])}), opset_imports=20)
+    assert recorded_changes(SIGNATURE.format(names=names, parameters=parameters), source) == changes
 
 
 # The folder.

@@ -11,11 +11,14 @@ from pathlib import Path
 
 import onnx_proto
 import torch
+from codegen_torch.changes import UNCHANGED
 from codegen_torch.clean.functions import inline_functions
+from onnx_proto import Graph
 
 from onnxgen.exits import BadInputError
 from onnxgen.loading import import_model
 from onnxgen.verification.engines import engine
+from onnxgen.verification.parts import recorded_changes
 from onnxgen.verification.samples import Given, read_inputs, sample_inputs
 from onnxgen.verification.sizes import described, size_choices
 from onnxgen.verification.watch import to_torch
@@ -95,10 +98,14 @@ def benchmark(
     threads = threads or torch.get_num_threads()
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
-    told, given = _inputs(model, inputs, sizes or {})
+    whole = inline_functions(onnx_proto.load(model), model.name)[0]
+    changes = recorded_changes((folder / "model.py").read_text("utf-8"), whole)
+    told, given = _inputs(changes.apply(whole, model.name).graph, inputs, sizes or {})
     try:
         with torch.no_grad(), warnings.catch_warnings(action="ignore"):
-            calls, missing = _contenders(folder, model, given, threads, compiles=compiles)
+            calls, missing = _contenders(
+                folder, model if changes == UNCHANGED else None, given, threads, compiles=compiles
+            )
             seconds = take_turns(calls, rounds)
     finally:
         torch.set_num_threads(before)
@@ -126,8 +133,7 @@ def take_turns(calls: Mapping[str, Call], rounds: int) -> dict[str, list[float]]
     return seconds
 
 
-def _inputs(model: Path, inputs: Path | None, sizes: Mapping[str, int]) -> tuple[str, dict[str, Given]]:
-    graph = inline_functions(onnx_proto.load(model), model.name)[0].graph
+def _inputs(graph: Graph, inputs: Path | None, sizes: Mapping[str, int]) -> tuple[str, dict[str, Given]]:
     if inputs is not None:
         return str(inputs), read_inputs(graph, inputs)
     chosen = size_choices(graph)[0]
@@ -139,7 +145,7 @@ def _inputs(model: Path, inputs: Path | None, sizes: Mapping[str, int]) -> tuple
 
 
 def _contenders(
-    folder: Path, model: Path, given: Mapping[str, Given], threads: int, *, compiles: bool
+    folder: Path, model: Path | None, given: Mapping[str, Given], threads: int, *, compiles: bool
 ) -> tuple[dict[str, Call], list[Latency]]:
     tensors = [to_torch(each) for each in given.values()]
     eager = import_model(folder).load_model()
@@ -171,7 +177,9 @@ def _compiled(model: torch.nn.Module, tensors: Sequence[object]) -> Call:
     return lambda: compiled(*tensors)
 
 
-def _onnxruntime(model: Path, given: Mapping[str, Given], threads: int) -> Call:
+def _onnxruntime(model: Path | None, given: Mapping[str, Given], threads: int) -> Call:
+    if model is None:
+        raise BadInputError("the file takes or returns something else than the generated model")
     runs_onnx = engine("onnxruntime")
     import onnxruntime
 

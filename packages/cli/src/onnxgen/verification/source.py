@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import codegen_torch
+from codegen_torch.changes import UNCHANGED, Changes
 from codegen_torch.errors import ConversionError
 from codegen_torch.generated import Generated
 
@@ -69,13 +70,16 @@ def read_folder(path: Path) -> Folder:
     return Folder(path, text, title[1] if title else None, stated[1] if stated else present)
 
 
-def generate_again(model: Path, folder: Folder, ops: Sequence[Path] = ()) -> tuple[Sameness, Generated | None]:
+def generate_again(
+    model: Path, folder: Folder, ops: Sequence[Path] = (), changes: Changes = UNCHANGED
+) -> tuple[Sameness, Generated | None]:
     """Converts a file as it was converted into a folder, and compares the sources.
 
     Args:
         model: The ONNX file.
         folder: The folder.
         ops: Files that define further operators.
+        changes: What the folder's model does otherwise than the file.
 
     Returns:
         How the two are to each other, and what was generated; None where the file cannot be converted.
@@ -84,7 +88,9 @@ def generate_again(model: Path, folder: Folder, ops: Sequence[Path] = ()) -> tup
         onnx_proto.OnnxError: The file is no ONNX model.
     """
     try:
-        generated = codegen_torch.generate(model, name=folder.class_name, weights=folder.weights, ops=ops)
+        generated = codegen_torch.generate(
+            model, name=folder.class_name, weights=folder.weights, ops=ops, changes=changes
+        )
     except ConversionError:
         return Sameness.EDITED, None  # somebody wrote by hand what cannot be converted
     if generated.text == folder.text:

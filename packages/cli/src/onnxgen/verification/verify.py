@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import onnx_proto
+from codegen_torch.changes import UNCHANGED
 from codegen_torch.clean.functions import inline_functions
 from codegen_torch.generated import Generated
 from onnx_proto import Model, Node
@@ -17,6 +18,7 @@ from onnxgen.exits import BadInputError
 from onnxgen.verification.compare import compare
 from onnxgen.verification.engines import Engine, Explained, RefusedError, engine
 from onnxgen.verification.histogram import histogram
+from onnxgen.verification.parts import recorded_changes
 from onnxgen.verification.randomness import random_values
 from onnxgen.verification.result import Inner, Output, Run, Verification
 from onnxgen.verification.samples import Given, read_inputs, sample_inputs
@@ -61,8 +63,8 @@ def verify(
     """
     runs_onnx = engine(against)
     folder_of = read_folder(folder)
-    sameness, generated = generate_again(model, folder_of, ops)
-    file = _File(model)
+    file = _File(model, folder_of.text)
+    sameness, generated = generate_again(model, folder_of, ops, file.changes)
     with tempfile.TemporaryDirectory(prefix="onnxgen-verify-") as scratch:
         verifier = _Verifier(
             file, runs_onnx, folder, generated if sameness is not Sameness.EDITED else None, tolerance, Path(scratch)
@@ -99,10 +101,12 @@ def _cases(file: _File, inputs: Path | None, seed: int) -> list[tuple[str, Mappi
 class _File:
     """An ONNX file, and what is asked of it again and again."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, source: str) -> None:
         self.path = path
         self.model = onnx_proto.load(path)
-        self.inlined, positions = inline_functions(self.model, path.name)
+        whole, positions = inline_functions(self.model, path.name)
+        self.changes = recorded_changes(source, whole)
+        self.inlined = self.changes.apply(whole, path.name)
         nodes = self.inlined.graph.nodes
         self.nodes: dict[str, Node] = {name: node for node in nodes for name in node.outputs if name}
         self.order = {name: number for number, node in enumerate(nodes) for name in node.outputs if name}
@@ -129,8 +133,8 @@ class _Verifier:
         self._generated = generated
         self._tolerance = tolerance
         self._scratch = scratch
-        self._session = Explained(on, file.path)
-        self._outputs = [output.name for output in file.model.graph.outputs]
+        self._session = Explained(on, self._whole())
+        self._outputs = [output.name for output in file.inlined.graph.outputs]
         comparable = file.nodes.keys() - file.random.keys()
         self._watched = Watched(folder, generated, comparable)
         self._lines = generated.text.split("\n") if generated else []
@@ -159,6 +163,14 @@ class _Verifier:
             if seen and (inner or not result.agrees):
                 self._compare_inner(result, seen, feeds)
         return result
+
+    def _whole(self) -> Path:
+        """The file; of a model that was converted in part, or with more outputs, one that does the same."""
+        if self._file.changes == UNCHANGED:
+            return self._file.path
+        path = self._scratch / "changed.onnx"
+        onnx_proto.save(self._file.inlined, path, external_data="changed.bin")
+        return path
 
     def _compare_outputs(self, found: list[Value], wanted: list[Any]) -> list[Output]:
         if len(found) != len(wanted):
