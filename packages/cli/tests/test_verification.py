@@ -254,6 +254,18 @@ def test_the_pieces_compute_what_the_whole_does(most: int, monkeypatch: pytest.M
     assert len(pieces) == math.ceil(6 / most)
 
 
+def test_weights_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("onnxgen.verification.segments.MOST_BYTES", 40)
+    weights = [tensor(f"w{i}", np.zeros(6, np.float32)) for i in range(4)]
+    names = ["x", "a", "b", "c", "d"]
+    nodes = [node("Add", [names[i], f"w{i}"], [names[i + 1]]) for i in range(4)]
+    pieces = segments(of(nodes, {"x": ("float32", [6])}, weights), {"d": 0})
+    assert [(piece.inputs, piece.wanted, piece.passed_on) for piece in pieces] == [
+        (("x",), (), ("b",)),
+        (("b",), ("d",), ()),
+    ]
+
+
 # The copy that tells.
 
 SOURCE = '''"""Net."""

@@ -31,6 +31,7 @@ class OnnxRuntime:
         options = onnxruntime.SessionOptions()
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
+        options.add_session_config_entry("session.disable_prepacking", "1")  # which would hold weights twice
         return _Session(onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"]))
 
     def given(self, value: Given) -> Any:

@@ -11,6 +11,7 @@ from onnx_proto import Graph, Model, Node, Type, ValueInfo
 
 MOST_VALUES = 64
 MOST_BYTES = 256 << 20
+"""Of the values that are asked for, and of the weights that are needed for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,7 @@ def segments(graph: Graph, wanted: Mapping[str, int]) -> list[Segment]:
     """
     constants = {name: node for node in graph.nodes if node.op_type == "Constant" for name in node.outputs}
     nodes = [node for node in graph.nodes if node.op_type != "Constant"]
-    groups = list(_groups(nodes, wanted))
+    groups = list(_groups(nodes, wanted, {tensor.name: tensor.nbytes for tensor in graph.initializers}))
     computed = _computed(graph)
     needs = [[sorted(reads(node) & computed) for node in group] for group in groups]
     last: dict[str, int] = {}
@@ -65,13 +66,15 @@ def segments(graph: Graph, wanted: Mapping[str, int]) -> list[Segment]:
     return result
 
 
-def _groups(nodes: list[Node], sizes: Mapping[str, int]) -> Iterator[list[Node]]:
+def _groups(nodes: list[Node], sizes: Mapping[str, int], weights: Mapping[str, int]) -> Iterator[list[Node]]:
+    """Nodes in rows, as many as give and take no more than is to be in memory at a time."""
     group: list[Node] = []
     count = nbytes = end = 0
     for node in nodes:
         group.append(node)
         found = [sizes[name] for name in node.outputs if name in sizes]
-        count, nbytes = count + len(found), nbytes + sum(found)
+        count += len(found)
+        nbytes += sum(found) + sum(weights.get(name, 0) for name in node.inputs)
         end = len(group) if found else end
         if count >= MOST_VALUES or nbytes >= MOST_BYTES:
             yield group
