@@ -179,6 +179,14 @@ def _slice(x: Tensor, dim: int, start: int = 0, stop: int | None = None, step: i
     return x[(slice(None),) * (dim % x.ndim) + (slice(start, stop, step),)]
 
 
+def _slices(x: Tensor, cuts: tuple[tuple[int, int, int | None, int], ...]) -> Tensor:
+    return functools.reduce(lambda part, cut: _slice(part, *cut), cuts, x)
+
+
+def _spread(x: Tensor, dims: tuple[int, ...]) -> Tensor:
+    return functools.reduce(Tensor.unsqueeze, dims, x)
+
+
 def _layer_norm(x: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float = 1e-5, **shape: Any) -> Tensor:
     normalized_shape = shape.get("normalized_shape") or weight.shape  # type: ignore[union-attr]
     return F.layer_norm(x, normalized_shape, weight, bias, eps)
@@ -243,6 +251,8 @@ _SPELLED: dict[str, Callable[..., Any]] = {
     "host.shape": lambda x: torch.tensor(x.shape),
     "host.tensor": lambda values, dtype: torch.tensor(values, dtype=dtype),
     "index.slice": _slice,
+    "index.slices": _slices,
+    "index.spread": _spread,
     "index.select": lambda x, dim, index: x.select(dim, index),
     "index.take": lambda x, indices, dim: x[(slice(None),) * (dim % x.ndim) + (indices,)],
     "index.tuple": lambda tensors: tensors[0][tuple(tensors[1:])],

@@ -139,11 +139,21 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
         F.softmax(Q @ K.transpose(2, 3) + stored(1, 4, 1, 1) + FINITE, dim=-1) @ V,
         "F.scaled_dot_product_attention",
     ),
-    "mask by index": (index.tuple([TOKENS, ROWS, COLUMNS]), "Tensor.unsqueeze"),
+    "mask by index": (index.tuple([TOKENS, ROWS, COLUMNS]), "index.spread"),
     "mask by flat index": (
         index.take(TOKENS.reshape(-1, 1), COLUMNS + ROWS * literal(SEQ), 0).flatten().reshape(BATCH, 1, 1, SEQ),
+        "index.spread",
+    ),
+    "views in a row": (
+        X.flatten(0, 1).unflatten(-1, (4, 2)).transpose(0, 1).unsqueeze(1).squeeze(1),
+        "Tensor.transpose",
+    ),
+    "turned heads": (
+        value("x", BATCH, SEQ, 1, 8).permute(2, 3, 0, 1).squeeze(0).unsqueeze(1).transpose(1, 3),
         "Tensor.unsqueeze",
     ),
+    "patches": (index.slice(index.slice(MAPS, 1, 1, None, 2), 3, 0, 3, 2).permute(1, 3, 0, 2), "index.slices"),
+    "spread": (TOKENS.unsqueeze(1).unsqueeze(3).unsqueeze(0), "index.spread"),
     "attention of groups": (
         guarded(Q @ repeated(FEW_K).transpose(2, 3) * number(8**-0.5) + INFINITE) @ repeated(FEW_V),
         "F.scaled_dot_product_attention",

@@ -134,7 +134,7 @@ class BertModel(nn.Module):
         self.pooler = BertPooler()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        mask = attention_mask.bool().unsqueeze(1).unsqueeze(2)
+        mask = attention_mask.bool()[:, None, None, :]
         return self.pooler(self.encoder(self.embeddings(input_ids), mask))
 
 

@@ -123,7 +123,7 @@ class Bert(nn.Module):
         self.pooler = Pooler()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
-        mask = attention_mask.bool().unsqueeze(1).unsqueeze(2)
+        mask = attention_mask.bool()[:, None, None, :]
         return self.pooler(self.encoder(self.embeddings(input_ids), mask))
 
 

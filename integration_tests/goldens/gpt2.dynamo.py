@@ -68,7 +68,7 @@ class GPT2Model(nn.Module):
         positions = torch.arange(seq, device=input_ids.device).unsqueeze(0)
         positions2 = positions.unsqueeze(1)
         mask = positions2.unsqueeze(2) <= positions2.unsqueeze(3)
-        mask = mask & attention_mask.bool().unsqueeze(1).unsqueeze(2)
+        mask = mask & attention_mask.bool()[:, None, None, :]
         mask = torch.where(mask, 0.0, torch.finfo(dtype).min).to(dtype)
         x = self.wte(input_ids) + self.wpe(positions)
         for h in self.h:

@@ -11,7 +11,7 @@ from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array, graph_input, weight
 from codegen_torch.facts import Fact
-from codegen_torch.layers import recover_layers
+from codegen_torch.layers import recover_layers, subscripts, views
 from codegen_torch.symbols.namespaces import F, torch
 from codegen_torch.tensors import TensorRef
 
@@ -63,6 +63,11 @@ def name(case: object) -> str:
 
 def recovered(expr: Expr) -> str:
     return text(recover_layers({"y": expr})["y"])
+
+
+def as_it_was(expr: Expr) -> str:
+    """The text of a graph in which nothing was recovered, but views and subscripts are written short."""
+    return text(subscripts.RULES.apply(views.RULES.apply({"y": expr}))["y"])
 
 
 X = value("x", BATCH, SEQ, 8)

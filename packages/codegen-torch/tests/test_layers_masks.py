@@ -12,10 +12,10 @@ from layer_texts import (
     TURNED,
     Q,
     V,
+    as_it_was,
     name,
     number,
     recovered,
-    text,
     value,
     weights,
 )
@@ -29,7 +29,7 @@ ROWS = torch.arange(0, BATCH, dtype=DType.INT64)
 COLUMNS = torch.arange(0, SEQ, dtype=DType.INT64)
 ROWS_4D = ROWS.unsqueeze(1).unsqueeze(2).unsqueeze(3)
 COLUMNS_4D = COLUMNS.unsqueeze(0).unsqueeze(1).unsqueeze(2)
-VIEW = "Tensor.unsqueeze(Tensor.unsqueeze(t, dim=1), dim=2)"
+VIEW = "index.spread(t, dims=(1, 2))"
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ VIEW = "Tensor.unsqueeze(Tensor.unsqueeze(t, dim=1), dim=2)"
     ids=name,
 )
 def test_a_mask_that_is_looked_up_whole_is_a_view(before: Expr, after: str | None) -> None:
-    assert recovered(before) == (text(before) if after is None else after)
+    assert recovered(before) == (as_it_was(before) if after is None else after)
 
 
 def test_a_mask_is_not_expanded_for_attention() -> None:

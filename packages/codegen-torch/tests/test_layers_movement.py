@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
-from layer_texts import BATCH, IMAGE, SEQ, X, name, recovered, stored, text, value
+from layer_texts import BATCH, IMAGE, SEQ, X, as_it_was, name, recovered, stored, text, value
 
-from codegen_torch.expr import Expr
+from codegen_torch.expr import Expr, Origin, Step, originating
 from codegen_torch.layers import recover_layers
 from codegen_torch.symbols.namespaces import index, torch
 
@@ -26,7 +26,7 @@ from codegen_torch.symbols.namespaces import index, torch
     ids=name,
 )
 def test_movement_that_ends_where_it_began_is_left_out(before: Expr, after: str | None) -> None:
-    assert recovered(before) == (after or text(before))
+    assert recovered(before) == (after or as_it_was(before))
 
 
 def test_movement_that_ends_elsewhere_stays() -> None:
@@ -95,3 +95,51 @@ def rolled(x: Expr, dim: int, start: int) -> Expr:
 )
 def test_moved_pieces(before: Expr, after: str | None) -> None:
     assert recovered(before) == (text(before) if after is None else after)
+
+
+HEADS = value("x", BATCH, SEQ, 1, 8)
+FOUR = value("x", BATCH, 4, SEQ, 8)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (X.unflatten(-1, (4, 2)).unflatten(-1, (1, 2)), "Tensor.unflatten(x, dim=-1, sizes=(4, 1, 2))"),
+        (IMAGE.flatten(2).flatten(1), "Tensor.flatten(x, start_dim=1)"),
+        (IMAGE.flatten(2).unflatten(2, (4, 16)), "Tensor.reshape(x, shape=(batch, 3, 4, 16))"),
+        (X.flatten(0, 1).unsqueeze(-1), "Tensor.reshape(x, shape=(-1, 8, 1))"),
+        (FOUR.flatten(0, 1).unflatten(-1, (2, 4)), None),  # two sizes to name instead of none
+        (X.unsqueeze(2).transpose(1, 2), "Tensor.unsqueeze(x, dim=1)"),
+        (X.transpose(1, 2).unsqueeze(1).transpose(-2, -1), "Tensor.unsqueeze(x, dim=1)"),
+        (HEADS.transpose(1, 2).squeeze(1), "Tensor.squeeze(x, dim=2)"),
+        (X.unsqueeze(1).permute(3, 1, 0, 2), "Tensor.unsqueeze(Tensor.permute(x, dims=(2, 0, 1)), dim=1)"),
+        (HEADS.permute(2, 3, 0, 1).squeeze(0), "Tensor.permute(Tensor.squeeze(x, dim=2), dims=(2, 0, 1))"),
+        (FOUR.transpose(1, 2).squeeze(0), None),  # of a size that is known only when the model runs
+        (
+            index.slice(index.slice(IMAGE, 2, 0, None, 2), 3, 1, None, 2),
+            "index.slices(x, cuts=((2, 0, None, 2), (3, 1, None, 2)))",
+        ),
+        (index.slice(index.slice(IMAGE, 2, 1), 2, 1), None),
+        (X.unsqueeze(1).unsqueeze(1), "index.spread(x, dims=(1, 2))"),
+        (X.unsqueeze(1).unsqueeze(0), "index.spread(x, dims=(0, 2))"),
+        (X.unsqueeze(0).unsqueeze(2).unsqueeze(-1), "index.spread(x, dims=(0, 2, 5))"),
+    ],
+    ids=name,
+)
+def test_movements_in_a_row_are_as_few_as_can_be(before: Expr, after: str | None) -> None:
+    assert recovered(before) == (after or text(before))
+    assert recover_layers({"y": before})["y"].dims == before.dims
+
+
+def test_a_view_that_others_use_stays() -> None:
+    parts = X.unflatten(-1, (4, 2))
+    found = recover_layers({"parts": parts, "y": parts.unflatten(-1, (1, 2))})
+    assert found["y"].inputs[0] is found["parts"]
+
+
+def test_what_one_module_hands_to_another_keeps_its_shape() -> None:
+    with originating(Origin(0, (Step("block"),))):
+        windows = X.unflatten(-1, (4, 2))
+    with originating(Origin(1, (Step("block"), Step("block.attention")))):
+        inside = windows.unflatten(-1, (1, 2))
+    assert recovered(inside) == text(inside)

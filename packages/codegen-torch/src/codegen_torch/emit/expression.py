@@ -227,6 +227,23 @@ def _slice(printer: Printer) -> Source:
     return printer.subscript(_on_dimension(printer, slice_source(*texts)))
 
 
+def _slices(printer: Printer) -> Source:
+    cuts = {dim: cut for dim, *cut in printer.arguments["cuts"]}
+    texts = []
+    for dim in range(max(cuts) + 1):
+        start, stop, step = cuts.get(dim, (0, None, 1))
+        parts = ("" if part == default else str(part) for part, default in ((start, 0), (stop, None), (step, 1)))
+        texts.append(slice_source(*parts))
+    return printer.subscript(", ".join(texts))
+
+
+def _spread(printer: Printer) -> Source:
+    """``x[:, None, None, :]``, without colons at the end where the new dimensions are the first."""
+    dims, rank = printer.arguments["dims"], printer.expr.rank or 0
+    texts = ["None" if dim in dims else ":" for dim in range(rank)]
+    return printer.subscript(", ".join(texts[: len(dims)] if dims == tuple(range(len(dims))) else texts))
+
+
 def _select(printer: Printer) -> Source:
     return printer.subscript(_on_dimension(printer, printer.attribute("index")))
 
@@ -387,6 +404,8 @@ _SPECIAL: dict[str, Callable[[Printer], Source]] = {
     "host.tolist": _tolist,
     "index.select": _select,
     "index.slice": _slice,
+    "index.slices": _slices,
+    "index.spread": _spread,
     "index.take": _take,
     "index.tuple": _tuple,
     "kernels.call": _kernel,

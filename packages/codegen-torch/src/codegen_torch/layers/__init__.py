@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from codegen_torch.expr import Expr
-from codegen_torch.layers import activation, attention, conv, embedding, linear, masks, norm
+from codegen_torch.layers import activation, attention, conv, embedding, linear, masks, norm, subscripts, views
 from codegen_torch.layers.movement import cancel_movement
 from codegen_torch.layers.pieces import join_slices
 from codegen_torch.layers.recurrent import join_recurrent
@@ -18,6 +18,8 @@ PASSES: tuple[Family, ...] = (
     norm.RULES,  # the scale of a spelled-out norm may be stored, too
     activation.RULES,
     attention.RULES,
+    views.RULES,  # what is left of the shapes that layers and attention take
+    subscripts.RULES,  # last: no other rule looks for what these make
 )
 """The families of rules, in the order they are applied in."""
 

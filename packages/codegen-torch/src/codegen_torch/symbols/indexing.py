@@ -33,6 +33,14 @@ def clamped_length(size: Size, start: Size, stop: Size | None) -> Size:
         return Dim.fresh()
 
 
+def _length(size: Size, start: Size, stop: Size | None, step: int) -> Size:
+    """How many elements ``x[start:stop:step]`` has."""
+    length = clamped_length(size, size_of(start), None if stop is None else size_of(stop))
+    if step == 1:
+        return length
+    return -(-length // step) if isinstance(length, int) else Dim.fresh()
+
+
 def _clamped(position: Size, size: Size) -> Size:
     """A position of a slice as a number of elements from the front, at most ``size``."""
     return size - minimum(size, -position) if position < 0 else minimum(position, size)
@@ -44,10 +52,28 @@ def slice_(x: Tensor, dim: int, start: Size = 0, stop: Size | None = None, step:
     if x.dims is None:
         return like(x, None)
     axis = normal(dim, len(x.dims))
-    length = clamped_length(x.dims[axis], size_of(start), None if stop is None else size_of(stop))
-    if step != 1:
-        length = -(-length // step) if isinstance(length, int) else Dim.fresh()
+    length = _length(x.dims[axis], start, stop, step)
     return like(x, (*x.dims[:axis], length, *x.dims[axis + 1 :]))
+
+
+@symbol("index.slices")
+def slices(x: Tensor, cuts: tuple[tuple[int, Size, Size | None, int], ...]) -> Fact:
+    """``x[:, a:b, c:d]``: each cut is a dimension, where it starts and stops, and its step."""
+    dims = list(x.dims or ())
+    for dim, start, stop, step in cuts if x.dims is not None else ():
+        dims[dim] = _length(dims[dim], start, stop, step)
+    return like(x, None if x.dims is None else tuple(dims))
+
+
+@symbol("index.spread")
+def spread(x: Tensor, dims: tuple[int, ...]) -> Fact:
+    """``x[:, None, None]``: new dimensions of size 1, counted in the result, in ascending order."""
+    if x.dims is None:
+        return like(x, None)
+    sizes = list(x.dims)
+    for dim in dims:
+        sizes.insert(dim, 1)
+    return like(x, tuple(sizes))
 
 
 def _slice(x: Any, dim: int, start: Any, stop: Any, step: int) -> Any:
