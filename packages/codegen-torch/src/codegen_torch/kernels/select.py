@@ -24,6 +24,8 @@ from codegen_torch.modules.region import Region
 
 SMALLEST = 4096
 """A tensor of fewer elements is not worth a kernel."""
+LARGEST = 48
+"""A kernel of more expressions would run out of registers, and nobody would read it."""
 
 
 @dataclass(eq=False, slots=True)
@@ -136,6 +138,8 @@ class _Growth:
         operands = list(operands)
         found = [self.open[value] for value in operands if value in self.open]
         near = dict.fromkeys(group for group in found if group.sizes == sizes)
+        if sum(len(each.members) for each in near) >= LARGEST:
+            near = {}
         self.close(value for value in operands if self.open.get(value) not in near)
         group = max(near, key=lambda each: len(each.members), default=None)
         if group is None:

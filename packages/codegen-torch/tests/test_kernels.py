@@ -1,0 +1,213 @@
+"""What becomes a kernel and what does not, and what is then written."""
+
+from typing import Any
+
+import pytest
+from dataflow_ir import topo
+
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.emit.plan import operands_of
+from codegen_torch.errors import ConversionError
+from codegen_torch.expr import Expr, call, graph_input, weight
+from codegen_torch.facts import Fact
+from codegen_torch.kernels import fuse, write_kernels
+from codegen_torch.kernels.allowed import check_kernels
+from codegen_torch.kernels.select import bytes_text
+from codegen_torch.modules.region import LEAVES, Region
+from codegen_torch.symbols.namespaces import F, nn, torch
+from codegen_torch.tensors import TensorRef
+
+ROWS, COLUMNS = Dim.symbol("rows"), 64
+SHAPE = (ROWS, COLUMNS)
+
+
+def tensor(name: str, *dims: int | Dim, dtype: DType = DType.FLOAT32) -> Expr:
+    return graph_input(name, Fact(dtype, dims or SHAPE))
+
+
+def parameter(*shape: int) -> Expr:
+    return weight(TensorRef.filled(shape, DType.FLOAT32, 1))
+
+
+def region_of(*results: Expr) -> Region:
+    order: list[Any] = topo(list(results))
+    units: list[Expr | Region] = [expr for expr in order if expr.op not in LEAVES]
+    params = [expr for expr in order if expr.op == "input"]
+    region = Region("block", units=units, params=params, results=list(results))
+    region.members = {expr: "norm" for expr in units if isinstance(expr, Expr) and expr.op.startswith("nn.")}
+    return region
+
+
+def units_of(region: Region) -> list[Expr]:
+    assert not region.children
+    return [unit for unit in region.units if isinstance(unit, Expr)]
+
+
+def fused(*results: Expr) -> list[str]:
+    """Names of the kernels of a module."""
+    return [kernel.name for kernel in fuse(region_of(*results), DType.FLOAT32).kernels]
+
+
+def reasons(*results: Expr) -> list[str]:
+    notes = fuse(region_of(*results), DType.FLOAT32).notes
+    return [note.rpartition(": ")[2] for note in notes if note.startswith("left")]
+
+
+x, y, z = (tensor(name) for name in "xyz")
+
+
+def test_neighbours_of_one_shape_become_one_kernel() -> None:
+    assert fused(F.silu(x) * y) == ["silu_mul"]
+    assert fused(torch.tanh(F.relu(x + y)) * z) == ["add_relu_tanh_mul"]
+
+
+def test_a_lone_expression_is_left() -> None:
+    assert fused(F.gelu(x)) == []
+    assert reasons(F.gelu(x)) == ["nothing to fuse it with"]
+
+
+def test_what_is_needed_outside_is_returned_too() -> None:
+    total = x + y
+    region = region_of(total, F.gelu(total))
+    fusion = fuse(region, DType.FLOAT32)
+    assert [kernel.name for kernel in fusion.kernels] == ["add_gelu"]
+    assert [unit.op for unit in units_of(region)] == ["kernels.call", "operator.getitem", "operator.getitem"]
+    assert [result.op for result in region.results] == ["operator.getitem", "operator.getitem"]
+
+
+def test_a_group_takes_nothing_that_depends_on_it() -> None:
+    """What a product makes of the sum cannot be computed together with the sum."""
+    total = F.relu(x + y)
+    product = total @ tensor("m", COLUMNS, COLUMNS)
+    region = region_of(torch.tanh(product + total))
+    fusion = fuse(region, DType.FLOAT32)
+    assert [kernel.name for kernel in fusion.kernels] == ["add_relu", "add_tanh"]
+    known: set[Expr] = set(region.params)
+    for unit in units_of(region):
+        assert set(operands_of(unit)) <= known
+        known.add(unit)
+
+
+def test_other_shapes_are_other_kernels() -> None:
+    wide = F.relu(x * 2.0) + tensor("wide", 8, ROWS, COLUMNS)
+    assert fused(torch.tanh(wide)) == ["mul_relu", "add_tanh"]
+
+
+def test_equal_groups_share_a_kernel_at_any_size() -> None:
+    narrow = tensor("narrow", ROWS, 32)
+    fusion = fuse(region_of(F.silu(x) * y, F.silu(narrow) * narrow), DType.FLOAT32)
+    assert [kernel.name for kernel in fusion.kernels] == ["silu_mul", "silu_mul2"]  # one operand, twice
+    other = tensor("other", ROWS, 32)
+    fusion = fuse(region_of(F.silu(x) * y, F.silu(narrow) * other), DType.FLOAT32)
+    assert [kernel.scopes for kernel in fusion.kernels] == [["block", "block"]]
+
+
+def test_numbers_of_one_value_and_another_type_are_not_the_same() -> None:
+    assert len(fused(torch.tanh(x * 1), torch.tanh(y * 1.0))) == 2
+
+
+def test_a_norm_keeps_its_layer_for_the_weights() -> None:
+    norm = nn.LayerNorm(x + y, parameter(COLUMNS), parameter(COLUMNS), eps=1e-6)
+    region = region_of(norm)
+    fuse(region, DType.FLOAT32)
+    assert [unit.op for unit in units_of(region)] == ["layer.tensor", "layer.tensor", "kernels.call"]
+    held = units_of(region)[0].inputs[0]
+    assert region.members == {held: "norm"}
+    assert region.all_units[0] is held
+    assert held.inputs[0] is None
+    assert region.results[0].attrs["numbers"] == (1e-6,)
+
+
+@pytest.mark.parametrize(
+    ("result", "reason"),
+    [
+        (lambda: F.softmax(x * 2.0, dim=0), "it goes over another dimension"),
+        (lambda: (x * 2.0).to(DType.INT64), "it makes integers of floats"),
+        (lambda: torch.where(torch.gt(x, y), 0.0, 1.0), "its type follows the model's"),
+        (lambda: torch.maximum(x, y) ** 1.7, "its exponent is no root or small power"),
+        (lambda: x * graph_input("d", Fact(DType.FLOAT64, SHAPE)), "its type is none that kernels read"),
+        (
+            lambda: torch.where(torch.gt(x, y), x, -3.4028234663852886e38),
+            "it takes a size, or a bound of the model's type",
+        ),
+        (lambda: x * call("host.size", x, 0), "it takes a number that is computed"),
+    ],
+)
+def test_what_cannot_be_written_exactly_is_left(result: object, reason: str) -> None:
+    assert reason in reasons(result())  # type: ignore[operator]
+
+
+def test_a_tiny_tensor_is_left() -> None:
+    small = tensor("small", 4, 8)
+    assert "only 32 elements" in reasons(torch.tanh(small * 2.0))
+
+
+def test_bytes_are_said_with_sizes_by_name() -> None:
+    assert bytes_text(ROWS * 512) == "512 * rows bytes"
+    assert bytes_text(1234567) == "1 234 567 bytes"
+    fusion = fuse(region_of(F.silu(x) * y), DType.FLOAT32)
+    assert fusion.notes == ["fused  block: silu_mul, saves 512 * rows bytes"]
+
+
+def test_a_permutation_goes_to_the_operands() -> None:
+    image = tensor("image", ROWS, 16, 8, 8)
+    inner = parameter(16) * tensor("inner", ROWS, 8, 8, 16)
+    region = region_of(image + inner.permute(0, 3, 1, 2))
+    fusion = fuse(region, DType.FLOAT32)
+    assert [kernel.name for kernel in fusion.kernels] == ["mul_add"]
+    assert [unit.op for unit in units_of(region)] == [
+        "Tensor.unsqueeze",
+        "Tensor.unsqueeze",
+        "Tensor.permute",
+        "kernels.call",
+    ]
+
+
+def test_rotation_is_found_where_its_parts_are_used_for_nothing_else() -> None:
+    def rotary(x: Expr, *, keep: bool) -> list[Expr]:
+        first, second = x.chunk(2, dim=-1)
+        result = x * y + torch.cat([-second, first], dim=-1) * z
+        return [result, first] if keep else [result]
+
+    assert fused(*rotary(x, keep=False)) == ["rotary"]
+    assert fused(*rotary(x, keep=True)) == ["mul_mul_add"]
+
+
+def test_the_source_is_the_kernel() -> None:
+    text = write_kernels(fuse(region_of(F.silu(x) * y), DType.FLOAT32).kernels, "a test.", "0")
+    assert (
+        '''
+# block
+@fused
+def silu_mul(gate: Tensor, x: Tensor) -> Tensor:
+    """silu(gate) * x."""
+    return F.silu(gate) * x
+'''
+        in text
+    )
+    assert "    tl.store(out_ptr + row * columns + column, gate * tl.sigmoid(gate) * x, inside)\n" in text
+
+
+def test_scopes_of_the_file_are_comments_and_nothing_else() -> None:
+    region = region_of(F.silu(x) * y)
+    region.path = 'evil"""\nimport os\n# ü'
+    text = write_kernels(fuse(region, DType.FLOAT32).kernels, "a test.", "0")
+    assert "\n# evil____import_os____\n" in text
+
+
+@pytest.mark.parametrize(
+    "line",
+    ["import os", "x = 1", "def f(x):\n    return open(x)", "def f(x):\n    return x.__class__", "class A:\n    pass"],
+)
+def test_anything_else_in_a_file_of_kernels_is_refused(line: str) -> None:
+    check_kernels('"""Doc."""\n\nimport torch\n', {}, "import torch")
+    with pytest.raises(ConversionError, match="defect"):
+        check_kernels(f'"""Doc."""\n\nimport torch\n{line}\n', {}, "import torch")
+
+
+def test_a_long_chain_is_fused_in_parts_and_named_briefly() -> None:
+    value = x
+    for _ in range(2000):
+        value = torch.tanh(value) * y
+    assert fused(value) == ["tanh_mul_to_tanh_mul", "tanh_mul_to_tanh_mul2"]  # many equal ones, and the rest
