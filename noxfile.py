@@ -143,7 +143,7 @@ def integration(session: nox.Session) -> None:
 @nox.session(venv_backend="none")
 def kernels(session: nox.Session) -> None:
     """Interpret and compile fused kernels without a GPU; with -- --device=cuda, run them on one."""
-    environment = torch_env(session, "hypothesis", "pytest", "ruff", "triton", *MODELS, name="triton")
+    environment = kernels_env(session)
     session.run(environment / "python", "-m", "pytest", "integration_tests/kernels", *session.posargs, external=True)
 
 
@@ -173,7 +173,7 @@ def bench(session: nox.Session) -> None:
     name, *arguments = session.posargs or [""]
     if name not in names:
         session.error(f"name a benchmark after --; there are: {', '.join(names)}")
-    environment = torch_env(session, "ruff", *MODELS, *GRAPH_LIBRARIES)
+    environment = kernels_env(session) if name == "gpu" else torch_env(session, "ruff", *MODELS, *GRAPH_LIBRARIES)
     session.run(environment / "python", BENCHMARKS / f"{name}.py", *arguments, external=True)
 
 
@@ -253,6 +253,11 @@ def torch_env(session: nox.Session, *requirements: str, name: str = "torch") -> 
     """Returns the programs of an environment that holds torch and our packages, as they stand in the tree."""
     ours = (part for package in PROJECTS for part in ("-e", str(ROOT / "packages" / package)))
     return shared_env(session, name, "torch", *ours, *requirements)
+
+
+def kernels_env(session: nox.Session) -> Path:
+    """Returns the programs of the environment that holds Triton, too; the other is to do without."""
+    return torch_env(session, "hypothesis", "pytest", "ruff", "triton", *MODELS, name="triton")
 
 
 def with_siblings(package: str) -> list[Path]:
