@@ -57,6 +57,7 @@ SCALE, SHIFT = stored(8), stored(8)
 CENTRED = X - X.mean(-1, keepdim=True)
 Q, K, V = (value(name, BATCH, 4, SEQ, 8) for name in "qkv")
 FEW_K, FEW_V = (value(name, BATCH, 2, SEQ, 8) for name in "kv")
+K4 = value("k", BATCH, 2, SEQ, 4)
 MASK = value("m", BATCH, 1, SEQ, SEQ, dtype=DType.BOOL)
 FINITE = t.where(MASK, number(0.0), number(float(np.finfo(np.float32).min)))
 INFINITE = t.where(MASK, number(0.0), number(-math.inf))
@@ -143,6 +144,20 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
     "mask by flat index": (
         index.take(TOKENS.reshape(-1, 1), COLUMNS + ROWS * literal(SEQ), 0).flatten().reshape(BATCH, 1, 1, SEQ),
         "index.spread",
+    ),
+    "attention of queries that are scaled before they have heads": (
+        F.softmax((X * number(8**-0.5)).unflatten(-1, (2, 4)).transpose(1, 2) @ K4.transpose(2, 3), dim=-1) @ K4,
+        "F.scaled_dot_product_attention",
+    ),
+    "repeated rows": (X.unsqueeze(1).expand(-1, 2, -1, -1).flatten(0, 1), "Tensor.repeat_interleave"),
+    "repeated tensor": (X.unsqueeze(0).expand(2, -1, -1, -1).flatten(0, 1), "Tensor.repeat"),
+    "stack": (t.cat([X.unsqueeze(2), CENTRED.unsqueeze(2)], dim=2), "torch.stack"),
+    "turned halves": (t.cat([-index.slice(X, 2, 4), index.slice(X, 2, 0, 4)], dim=-1), "runtime.rotate_half"),
+    "turned pairs": (
+        t.cat(
+            [part.unsqueeze(-1) for part in (-index.slice(X, 2, 1, None, 2), index.slice(X, 2, 0, None, 2))], dim=-1
+        ).flatten(-2),
+        "runtime.rotate_pairs",
     ),
     "views in a row": (
         X.flatten(0, 1).unflatten(-1, (4, 2)).transpose(0, 1).unsqueeze(1).squeeze(1),

@@ -16,6 +16,7 @@ from layer_texts import (
     K,
     Q,
     V,
+    X,
     name,
     number,
     recovered,
@@ -31,6 +32,8 @@ from codegen_torch.symbols.namespaces import F, torch
 
 ADDED = torch.where(KEPT, number(0.0), number(NEGATIVE))
 CUT = torch.where(KEPT, number(0.0), number(-math.inf))
+KEY = value("k", BATCH, 2, SEQ, 4)
+BY_HEADS = "Tensor.transpose(Tensor.unflatten(x, dim=-1, sizes=(2, 4)), dim0=1, dim1=2), k, k, None"
 MINIMUM = f"torch.where(m, 0, {NEGATIVE:.7g})"
 
 
@@ -40,6 +43,7 @@ MINIMUM = f"torch.where(m, 0, {NEGATIVE:.7g})"
         (weights(Q @ K.transpose(-2, -1) / number(math.sqrt(8))) @ V, "q, k, v, None"),
         (weights(Q @ K.transpose(2, 3) * number(0.5)) @ V, "q, k, v, None, scale=0.5"),
         (weights(Q @ K.transpose(2, 3)) @ V, "q, k, v, None, scale=1.0"),
+        (weights((X * number(0.5)).unflatten(-1, (2, 4)).transpose(1, 2) @ KEY.transpose(2, 3)) @ KEY, BY_HEADS),
         (weights((Q * ROOT) @ (TURNED * ROOT) + ADDED, guarded=True) @ V, f"q, k, v, {MINIMUM}"),
         (weights((Q * ROOT) @ (TURNED * ROOT) + ADDED) @ V, f"q, k, v, {MINIMUM}"),
         (weights((Q * ROOT) @ (TURNED * ROOT) + CUT, guarded=True) @ V, "q, k, v, m"),

@@ -143,6 +143,26 @@ def test_a_neutral_number_on_integers_does_not_disappear() -> None:
     assert drop_identities({"y": flags})["y"] is flags
 
 
+INTS = tensor(BATCH, 4, dtype=DType.INT64)
+
+
+@pytest.mark.parametrize(
+    ("expr", "drops"),
+    [
+        (X * literal(1.0), True),
+        (X / literal(1.0), True),
+        (INTS + literal(0), True),
+        (INTS - literal(0), True),
+        (X * literal(-1.0), False),
+        (X + literal(0.0), False),  # -0.0 + 0.0 is 0.0
+        (literal(1.0) / X, False),
+        (INTS / literal(1), False),  # makes floats
+    ],
+)
+def test_neutral_numbers_disappear(expr: Expr, drops: bool) -> None:
+    assert (drop_identities({"y": expr})["y"] is not expr) == drops
+
+
 A, B = tensor(BATCH, 2), graph_input("b", Fact(DType.FLOAT32, (BATCH, 3)))
 
 

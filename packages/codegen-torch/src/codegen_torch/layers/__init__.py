@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from codegen_torch.expr import Expr
-from codegen_torch.layers import activation, attention, conv, embedding, linear, masks, norm, subscripts, views
+from codegen_torch.layers import (
+    activation,
+    attention,
+    conv,
+    embedding,
+    joins,
+    linear,
+    masks,
+    norm,
+    rotary,
+    subscripts,
+    views,
+)
 from codegen_torch.layers.movement import cancel_movement
 from codegen_torch.layers.pieces import join_slices
 from codegen_torch.layers.recurrent import join_recurrent
@@ -18,6 +30,8 @@ PASSES: tuple[Family, ...] = (
     norm.RULES,  # the scale of a spelled-out norm may be stored, too
     activation.RULES,
     attention.RULES,
+    joins.RULES,  # heads that are repeated for groups of queries are attention's
+    rotary.RULES,  # sees what was stacked
     views.RULES,  # what is left of the shapes that layers and attention take
     subscripts.RULES,  # last: no other rule looks for what these make
 )

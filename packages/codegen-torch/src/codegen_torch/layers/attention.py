@@ -96,12 +96,12 @@ def _scores(expr: Expr) -> _Scores | None:
     expr, scale = _unscaled(expr)
     if expr.op != "operator.matmul" or expr.dims != dims:
         return None
-    query, by_query = _unscaled(expr.inputs[0])
+    query, by_query = _unscaled_heads(expr.inputs[0])
     turned, by_key = _unscaled(expr.inputs[1])
     key = _transposed(turned)
     if key is None:
         return None
-    key, by_inner_key = _unscaled(key)
+    key, by_inner_key = _unscaled_heads(key)
     return _Scores(query, key, scale * by_query * by_key * by_inner_key, tuple(terms))
 
 
@@ -160,6 +160,27 @@ def _unscaled(expr: Expr) -> tuple[Expr, float]:
         else:
             break
     return expr, scale
+
+
+_MOVES = frozenset(
+    {"Tensor.flatten", "Tensor.permute", "Tensor.reshape", "Tensor.transpose", "Tensor.unflatten", "Tensor.unsqueeze"}
+)
+
+
+def _unscaled_heads(expr: Expr) -> tuple[Expr, float]:
+    """The same of heads, which may have been scaled before they were taken apart."""
+    moves: list[Expr] = []
+    expr, scale = _unscaled(expr)
+    inner = expr
+    while inner.op in _MOVES and len(moves) < _MOST_TERMS:
+        moves.append(inner)
+        inner = inner.inputs[0]
+    bare, by_inner = _unscaled(inner)
+    if bare is inner:
+        return expr, scale
+    for move in reversed(moves):
+        bare = move.rebuild((bare, *move.inputs[1:]))
+    return bare, scale * by_inner
 
 
 def _scale(scale: float, size: object) -> float | None:

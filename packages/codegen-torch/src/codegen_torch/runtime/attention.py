@@ -91,6 +91,17 @@ def visible_keys(
     return seen[:, None]
 
 
+def rotate_half(x: Tensor) -> Tensor:
+    """Turn pairs of features, one of each half, by a right angle."""
+    a, b = x.chunk(2, dim=-1)
+    return torch.cat([-b, a], dim=-1)
+
+
+def rotate_pairs(x: Tensor) -> Tensor:
+    """Turn pairs of neighbouring features by a right angle."""
+    return torch.stack([-x[..., 1::2], x[..., ::2]], dim=-1).flatten(-2)
+
+
 def rotary_embedding(
     x: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bool = False
 ) -> Tensor:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataflow_ir import postwalk
 
+from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 
 _NEUTRAL = {"operator.and_": True, "operator.or_": False}
+_LEFT = {"operator.add": 0, "operator.mul": 1, "operator.sub": 0, "operator.truediv": 1}
 
 
 def drop_identities(outputs: dict[str, Expr]) -> dict[str, Expr]:
-    """``True & mask`` becomes ``mask``: where the other operand is a bool tensor of the result's shape."""
+    """``True & mask`` becomes ``mask``, ``x * 1`` becomes ``x``: where that has the result's type and shape."""
     return postwalk(_other_operand, outputs)
 
 
 def _other_operand(expr: Expr) -> Expr | None:
+    if expr.op in _LEFT:
+        return _left_operand(expr)
     neutral = _NEUTRAL.get(expr.op)
     if neutral is None:
         return None
@@ -24,3 +28,14 @@ def _other_operand(expr: Expr) -> Expr | None:
         if is_neutral and other.dtype is DType.BOOL and other.dims == expr.dims:
             return other  # type: ignore[no-any-return]
     return None
+
+
+def _left_operand(expr: Expr) -> Expr | None:
+    """A number is added, or multiplied with, from the right; 0.0 is not neutral, for -0.0 + 0.0 is 0.0."""
+    x, number = expr.inputs
+    if number.op != "literal" or x.dtype is not expr.dtype or x.dims is None or x.dims != expr.dims:
+        return None
+    if _LEFT[expr.op] == 0 and not (expr.dtype.is_int and expr.dtype is not DType.BOOL):
+        return None
+    value = number.attrs["value"]
+    return x if not isinstance(value, Dim) and value == _LEFT[expr.op] else None

@@ -51,6 +51,16 @@ def visible_keys(lengths: Tensor, queries: Size, keys: Size, left: int | None = 
     return Fact(DType.BOOL, (batch, 1, size_of(queries), size_of(keys)))
 
 
+@symbol("runtime.rotate_half")
+def rotate_half(x: Tensor) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
+@symbol("runtime.rotate_pairs")
+def rotate_pairs(x: Tensor) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
 @symbol("runtime.rotary_embedding")
 def rotary_embedding(x: Tensor, cos: Tensor, sin: Tensor, *, interleaved: bool = False) -> Fact:
     return Fact(x.dtype, x.dims)
