@@ -18,7 +18,7 @@ MAY_IMPORT = {
     "onnx-proto": {"google", "numpy"},
     "dataflow-ir": set(),
     "codegen-torch": {"dataflow_ir", "msgpack", "numpy", "onnx_proto"},
-    "cli": {"click", "codegen_torch", "onnx_proto", "rich", "torch"},
+    "cli": {"click", "codegen_torch", "onnx_proto", "pygments", "rich", "torch"},
 }
 # Some places have rules of their own. What is copied into the output may know nothing of ours at all.
 MAY_IMPORT_IN = {

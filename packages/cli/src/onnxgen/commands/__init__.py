@@ -13,6 +13,7 @@ from onnxgen.commands.extract import extract
 from onnxgen.commands.inspect import inspect
 from onnxgen.commands.ops import ops
 from onnxgen.commands.verify import verify
+from onnxgen.commands.view import view
 from onnxgen.commands.weights import weights
 
 
@@ -52,4 +53,5 @@ cli.add_command(diff)
 cli.add_command(inspect)
 cli.add_command(ops)
 cli.add_command(verify)
+cli.add_command(view)
 cli.add_command(weights)
