@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -37,6 +38,16 @@ def test_transpositions_around_layers_are_samples_first() -> None:
     weights = ", ".join(["w[24, 8], r[24, 8]"] * 2)
     settings = "hidden_size=8, num_layers=2, bias=False, batch_first=True"
     assert found == f"operator.getitem(nn.GRU(x, {weights}, {settings}), index=0)"
+
+
+def test_the_sequence_is_the_value_that_the_file_turns_it_around_to_be() -> None:
+    y, _ = gru(SAMPLES.transpose(0, 1))
+    turned = y.transpose(0, 1)
+    for expr, name in ((y, "steps"), (turned, "samples")):
+        expr.meta["origin"] = dataclasses.replace(expr.origin, value=name)
+    (found,) = recover_layers({"y": turned}).values()
+    assert found.op == "operator.getitem"
+    assert found.origin.value == "samples"
 
 
 def test_the_state_stays_where_it_is_when_samples_come_first() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping
 from typing import cast
 
@@ -69,8 +70,14 @@ def _with_samples_first(outputs: Outputs) -> Outputs:
             continue
         source = expr.inputs[0] if order_of(expr) == _SWAPPED else None
         is_back = source is not None and source.op == "operator.getitem" and _takes_samples_first(source, news)
-        news[expr] = news[source] if source is not None and is_back else _renewed(expr, news)
+        news[expr] = _as_value(news[source], expr) if source is not None and is_back else _renewed(expr, news)
     return {name: news[result] for name, result in outputs.items()}
+
+
+def _as_value(sequence: Expr, turned: Expr) -> Expr:
+    """The sequence of a layer that takes samples first is what the one of the file was turned around to be."""
+    sequence.meta["origin"] = dataclasses.replace(sequence.origin, value=turned.origin.value)
+    return sequence
 
 
 def _is_turned_around(layer: Expr, used: Users, outputs: Outputs) -> bool:
