@@ -11,11 +11,13 @@ from typing import Any
 import numpy as np
 import onnx_proto
 import pytest
+from click.testing import CliRunner
 from codegen_torch.changes import Changes
 from codegen_torch.dtypes import DType
 from codegen_torch.report import Counterpart
 from onnx_proto.build import graph, model, node, tensor, value
 
+from onnxgen.commands import cli
 from onnxgen.exits import BadInputError
 from onnxgen.verification.compare import TOLERANCES, compare, relative_errors
 from onnxgen.verification.instrument import TELL, instrumented
@@ -312,6 +314,17 @@ def test_lines_of_the_copy_are_those_of_the_source() -> None:
     with pytest.raises(ZeroDivisionError) as caught:
         names["Net"]().forward(3)
     assert caught.traceback[1].lineno == 11 - 1  # counted from 0
+
+
+# What is not installed.
+
+
+def test_what_to_install_is_said(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    for command in (["verify", "m.onnx", "m"], ["bench", "m"]):
+        result = CliRunner().invoke(cli, command)
+        assert result.exit_code == 1
+        assert "needs torch: pip install 'onnxgen[" in result.stderr
 
 
 # What is not the whole file.

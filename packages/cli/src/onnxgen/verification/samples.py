@@ -88,7 +88,7 @@ def _given(info: ValueInfo, array: Array, file: Path) -> Given:
         raise BadInputError(
             f"{info.name!r} has the shape {list(array.shape)} in {file}, and the model takes [{wanted}]"
         )
-    return Given(np.ascontiguousarray(array), dtype)
+    return Given(np.asarray(array, order="C"), dtype)
 
 
 def _listed(names: Mapping[str, object]) -> str:

@@ -44,12 +44,14 @@ class Folder:
         text: The source.
         class_name: The class of the model, as the docstring has it; None if it does not tell.
         weights: The format of the weights file.
+        kernels: The kernels beside the source, if it loads them.
     """
 
     path: Path
     text: str
     class_name: str | None
     weights: str
+    kernels: str | None = None
 
 
 def read_folder(path: Path) -> Folder:
@@ -67,7 +69,9 @@ def read_folder(path: Path) -> Folder:
     title = re.match(r"(\w+), generated from ", docstring)
     stated = re.search(r"^weights +weights\.(msgpack|safetensors)\b", docstring, re.MULTILINE)
     present = "msgpack" if (path / "weights.msgpack").exists() else "safetensors"
-    return Folder(path, text, title[1] if title else None, stated[1] if stated else present)
+    beside = path / "kernels.py"
+    kernels = beside.read_bytes().decode("utf-8") if "load_kernels(" in text and beside.exists() else None
+    return Folder(path, text, title[1] if title else None, stated[1] if stated else present, kernels)
 
 
 def generate_again(
@@ -89,10 +93,17 @@ def generate_again(
     """
     try:
         generated = codegen_torch.generate(
-            model, name=folder.class_name, weights=folder.weights, ops=ops, changes=changes
+            model,
+            name=folder.class_name,
+            weights=folder.weights,
+            kernels="none" if folder.kernels is None else "triton",
+            ops=ops,
+            changes=changes,
         )
     except ConversionError:
         return Sameness.EDITED, None  # somebody wrote by hand what cannot be converted
+    if generated.kernels != folder.kernels:
+        return Sameness.EDITED, generated
     if generated.text == folder.text:
         return Sameness.SAME, generated
     if code_of(generated.text) == code_of(folder.text) and generated.text.count("\n") == folder.text.count("\n"):

@@ -29,7 +29,7 @@ class Numbers:
     def of(cls, array: Array, dtype: DType) -> Numbers:
         """The elements of an array that holds bits where numpy lacks the type."""
         return cls(
-            array if dtype.in_numpy or dtype is DType.STRING else decoded(np.ascontiguousarray(array), dtype), dtype
+            array if dtype.in_numpy or dtype is DType.STRING else decoded(np.asarray(array, order="C"), dtype), dtype
         )
 
 

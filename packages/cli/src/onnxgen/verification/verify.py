@@ -87,7 +87,7 @@ def verify(
         if progress:
             progress("verify", len(cases), len(cases))
     if all(run.skipped for run in result.runs):
-        raise RefusedError(f"no inputs could be found that the file takes: {result.runs[0].skipped}")
+        raise RefusedError(f"give inputs with --inputs: {result.runs[0].skipped}")
     return result
 
 
