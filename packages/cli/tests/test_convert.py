@@ -92,6 +92,18 @@ def test_a_misspelt_value_is_met_with_near_names(here: Path) -> None:
     assert names(here) == set()
 
 
+def test_a_fixed_size_is_freed_or_what_resists_is_named(here: Path) -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3]) for name in "xy")
+    for axis, code in ((1, 0), (0, 3)):
+        node = helper.make_node("Softmax", ["x"], ["y"], name="the_node", axis=axis)
+        graph = helper.make_graph([node], "graph", [x], [y])
+        onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 20)], ir_version=10), here / "a.onnx")
+        result = run("convert", "a.onnx", "--dynamic", "batch")
+        assert result.exit_code == code
+        assert ("the_node" in result.stderr) == (code == 3)
+    assert run("convert", "a.onnx", "--dynamic", "x:7=batch").exit_code == 1
+
+
 def test_a_part_is_extracted(here: Path) -> None:
     graph = onnx.load(DIGITS).graph
     end = graph.node[3].output[0]
@@ -187,6 +199,7 @@ def test_debug_shows_where(here: Path) -> None:
         ["convert", "--name", "not a name", "a.onnx"],
         ["convert", "--name", "class", "a.onnx"],
         ["convert", "--weights", "pickle", "a.onnx"],
+        ["convert", "--dynamic", "no name", "a.onnx"],
         ["convrt"],
         ["--frobnicate"],
     ],

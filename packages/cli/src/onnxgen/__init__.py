@@ -34,6 +34,7 @@ def convert(
     inputs: Sequence[str] = (),
     outputs: Sequence[str] = (),
     intermediate: Sequence[str] = (),
+    dynamic: Sequence[str] = (),
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Writes ``model.py`` and the weights file of an ONNX model into a folder.
@@ -51,6 +52,8 @@ def convert(
             in the file, or of modules (``"encoder.layer.3"``), which stand for what they return.
         outputs: The values that it returns in the place of its own outputs.
         intermediate: Values that it returns as well.
+        dynamic: Sizes that the file fixes and that shall be free: ``"batch"`` for the first axis of all inputs, or
+            ``"image:0=batch"``.
         progress: Called with a stage's name, the work done in it and its total.
 
     Returns:
@@ -75,7 +78,7 @@ def convert(
         force=force,
         trace=None if trace is None else Path(trace),
         ops=[Path(file) for file in ops],
-        changes=Changes(tuple(inputs), tuple(outputs), tuple(intermediate)),
+        changes=Changes(tuple(inputs), tuple(outputs), tuple(intermediate), tuple(dynamic)),
         progress=progress,
     )
 

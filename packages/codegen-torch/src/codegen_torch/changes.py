@@ -10,6 +10,7 @@ from onnx_proto import Model
 
 from codegen_torch.clean import clean
 from codegen_torch.clean.cut import add_outputs, extract
+from codegen_torch.dynamic.free import free, parse
 from codegen_torch.errors import UnsupportedError
 from codegen_torch.facts import Facts
 from codegen_torch.lower.graph import lower
@@ -25,11 +26,14 @@ class Changes:
         inputs: The values that the model takes, in the place of its own inputs; none to keep these.
         outputs: The values that it returns, in the place of its own outputs; none to keep these.
         intermediate: Values that it returns as well.
+        dynamic: Sizes that the file fixes and that shall be free: ``"batch"`` for the first axis of all inputs, or
+            ``"image:0=batch"``.
     """
 
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     intermediate: tuple[str, ...] = ()
+    dynamic: tuple[str, ...] = ()
 
     def apply(self, model: Model, source: str) -> Model:
         """The model with these changes.
@@ -41,11 +45,17 @@ class Changes:
         Raises:
             UnknownNameError: A name stands for nothing.
             CutError: The model cannot be cut at these values.
+            DynamicError: The inputs have no such size that is fixed.
+            UnsupportedError: A size cannot be freed.
         """
         if self.inputs or self.outputs:
             facts = _facts(model, source) if self.inputs else {}
             model = extract(model, self.inputs, self.outputs, facts)
-        return add_outputs(model, self.intermediate) if self.intermediate else model
+        if self.intermediate:
+            model = add_outputs(model, self.intermediate)
+        for size in parse(self.dynamic):
+            model = free(model, size, source)
+        return model
 
 
 UNCHANGED = Changes()

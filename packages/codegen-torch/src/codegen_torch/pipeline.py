@@ -7,7 +7,7 @@ import hashlib
 import re
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import onnx_proto
@@ -183,7 +183,17 @@ def _lowered(path: Path, changes: Changes, report: Progress) -> tuple[onnx_proto
     inlined, positions = inline_functions(model, path.name)
     cleaned = clean(changes.apply(inlined, path.name))
     report("lower", 2, STAGES)
-    return model, lower(cleaned, path.name, positions)
+    return model, lower(cleaned, path.name, _all_positions(cleaned, positions))
+
+
+def _all_positions(model: onnx_proto.Model, known: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:
+    """Where nodes stand in the file; one that was made since counts for the next that was there."""
+    positions: dict[tuple[str, ...], int] = {}
+    following = 0
+    for node in reversed(model.graph.nodes):
+        following = known.get(node.outputs, following)
+        positions[node.outputs] = following
+    return positions
 
 
 def _silent(stage: str, done: int, total: int) -> None:

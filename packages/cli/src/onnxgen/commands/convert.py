@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,13 @@ from onnxgen.progress import Progress
 from onnxgen.summary import as_data, summary
 
 
+def _sizes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tuple[str, ...]:
+    for text in texts:
+        if not re.fullmatch(r"(.+:\d+=)?[A-Za-z_]\w*", text):
+            raise click.BadParameter(f"{text!r} names no size.")
+    return texts
+
+
 @click.command()
 @options.conversion
 @click.option(
@@ -23,6 +31,13 @@ from onnxgen.summary import as_data, summary
     metavar="NAME",
     multiple=True,
     help="Return this value, too, or what this module returns; may be given several times.",
+)
+@click.option(
+    "--dynamic",
+    metavar="SIZE",
+    multiple=True,
+    callback=_sizes,
+    help="Free a size that the file fixes: NAME, of the first axis of all inputs, or INPUT:AXIS=NAME.",
 )
 @click.option("--verify", "verifies", is_flag=True, help="Run both models afterwards, and compare what they compute.")
 def convert(model: Path, verifies: bool, **how: Any) -> None:
