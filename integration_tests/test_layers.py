@@ -79,6 +79,7 @@ ROWS = t.arange(0, BATCH, dtype=DType.INT64).unsqueeze(1).unsqueeze(2).unsqueeze
 COLUMNS = t.arange(0, SEQ, dtype=DType.INT64).unsqueeze(0).unsqueeze(1).unsqueeze(2)
 
 MAPS = value("x", BATCH, 6, SEQ, 4)
+ANGLES = t.arange(0, SEQ, dtype=DType.INT64).unsqueeze(0).unsqueeze(2).to(DType.FLOAT32) * array(np.float32([0.1, 0.7]))
 
 
 def by_group(ones: float = 1.0, zeros: float = 0.0) -> Expr:
@@ -159,6 +160,12 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
         ).flatten(-2),
         "runtime.rotate_pairs",
     ),
+    "tables of angles": (MAPS * t.cos(t.cat([ANGLES, ANGLES], dim=-1)).unsqueeze(1), "torch.cos"),
+    "causal mask of four dimensions": (
+        t.where(t.le(COLUMNS, COLUMNS.transpose(2, 3)) & MASK, number(1.0), number(0.0)),
+        "torch.le",
+    ),
+    "positions that are looked up": (X + F.embedding(COLUMNS.squeeze(0).squeeze(0), stored(7, 8)), "nn.Embedding"),
     "views in a row": (
         X.flatten(0, 1).unflatten(-1, (4, 2)).transpose(0, 1).unsqueeze(1).squeeze(1),
         "Tensor.transpose",

@@ -65,9 +65,8 @@ class GPT2Model(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         dtype = self.wpe.weight.dtype
         seq = input_ids.shape[1]
-        positions = torch.arange(seq, device=input_ids.device).unsqueeze(0)
-        positions2 = positions.unsqueeze(1)
-        mask = positions2.unsqueeze(2) <= positions2.unsqueeze(3)
+        positions = torch.arange(seq, device=input_ids.device)
+        mask = positions.unsqueeze(0) <= positions.unsqueeze(1)
         mask = mask & attention_mask.bool()[:, None, None, :]
         mask = torch.where(mask, 0.0, torch.finfo(dtype).min).to(dtype)
         x = self.wte(input_ids) + self.wpe(positions)

@@ -27,6 +27,7 @@ from codegen_torch.extension import extended
 from codegen_torch.generated import Generated
 from codegen_torch.kernels import Fusion, fuse, write_kernels
 from codegen_torch.layers import recover_layers
+from codegen_torch.layers.views import own_views
 from codegen_torch.lower.graph import Lowered, lower
 from codegen_torch.modules.classes import assign_classes
 from codegen_torch.modules.keys import changed_keys, in_words
@@ -209,7 +210,7 @@ def _generate(
     report("simplify", 3, STAGES)
     outputs = trace("simplify", everywhere(simplify, outputs))
     report("layers", 4, STAGES)
-    outputs = trace("layers", everywhere(lambda graph: share(recover_layers(graph)), outputs))
+    outputs = trace("layers", everywhere(lambda graph: own_views(share(recover_layers(graph))), outputs))
     report("modules", 5, STAGES)
     root = build_tree(lowered.inputs, capture_tensors(sink(outputs)))
     root.cls = ClassName.like(name, "Model") if name else _class_name(model, path)

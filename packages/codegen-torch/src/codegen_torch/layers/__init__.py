@@ -16,6 +16,7 @@ from codegen_torch.layers import (
     subscripts,
     views,
 )
+from codegen_torch.layers.leading import drop_leading
 from codegen_torch.layers.movement import cancel_movement
 from codegen_torch.layers.pieces import join_slices
 from codegen_torch.layers.recurrent import join_recurrent
@@ -47,7 +48,7 @@ def recover_layers(outputs: dict[str, Expr]) -> dict[str, Expr]:
     Returns:
         The same results computed by better expressions.
     """
-    outputs = join_slices(cancel_movement(masks.RULES.apply(outputs)))
+    outputs = join_slices(drop_leading(cancel_movement(masks.RULES.apply(outputs))))
     for rules in PASSES:
         outputs = rules.apply(outputs)
     return join_recurrent(outputs)

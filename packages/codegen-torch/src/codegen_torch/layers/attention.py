@@ -209,6 +209,8 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
     for term in rest:
         total = total + term
     rank = scores.query.rank
+    while total.op == "Tensor.unsqueeze" and total.rank is not None and total.attrs["dim"] % total.rank == 0:
+        total = total.inputs[0]  # torch broadcasts it
     if total.rank is None or rank is None or total.rank > rank or total.dtype is not scores.query.dtype:
         return False
     return total

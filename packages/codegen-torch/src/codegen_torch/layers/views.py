@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataflow_ir import V, once
+import dataclasses
+
+from dataflow_ir import V, once, postwalk
 
 from codegen_torch.dims import Dim
-from codegen_torch.expr import Expr
+from codegen_torch.expr import Expr, Scope
 from codegen_torch.layers.movement import permuted
 from codegen_torch.layers.rules import Family
 from codegen_torch.reshaped import reshaped
@@ -110,3 +112,25 @@ def _steps(expr: Expr, x: Expr) -> int:
 def _in_one_module(inner: Expr, outer: Expr) -> bool:
     """Whether both were written in one place: where a module hands its result on, its shape is meant."""
     return inner.origin.scope == outer.origin.scope
+
+
+def own_views(outputs: dict[str, Expr]) -> dict[str, Expr]:
+    """Let every module make the views of new dimensions that it needs: none is handed out of another one for that."""
+    copies: dict[tuple[Expr, Scope], Expr] = {}
+
+    def near(view: Expr | None, user: Expr) -> Expr | None:
+        if view is None or view.op not in ("Tensor.unsqueeze", "index.spread"):
+            return view
+        scope = user.origin.scope
+        if scope[: len(view.origin.scope)] == view.origin.scope:
+            return view
+        if (view, scope) not in copies:
+            copies[view, scope] = view.rebuild(view.inputs)
+            copies[view, scope].meta["origin"] = dataclasses.replace(view.origin, scope=scope)
+        return copies[view, scope]
+
+    def visit(expr: Expr) -> Expr | None:
+        inputs = tuple(near(operand, expr) for operand in expr.inputs)
+        return None if inputs == expr.inputs else expr.rebuild(inputs)
+
+    return postwalk(visit, outputs)
