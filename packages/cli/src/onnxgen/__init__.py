@@ -35,6 +35,7 @@ def convert(
     outputs: Sequence[str] = (),
     intermediate: Sequence[str] = (),
     dynamic: Sequence[str] = (),
+    unfold_batchnorm: bool = False,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Writes ``model.py`` and the weights file of an ONNX model into a folder.
@@ -54,6 +55,7 @@ def convert(
         intermediate: Values that it returns as well.
         dynamic: Sizes that the file fixes and that shall be free: ``"batch"`` for the first axis of all inputs, or
             ``"image:0=batch"``.
+        unfold_batchnorm: Put back, as the identity, batch normalizations that the exporter folded into convolutions.
         progress: Called with a stage's name, the work done in it and its total.
 
     Returns:
@@ -78,7 +80,7 @@ def convert(
         force=force,
         trace=None if trace is None else Path(trace),
         ops=[Path(file) for file in ops],
-        changes=Changes(tuple(inputs), tuple(outputs), tuple(intermediate), tuple(dynamic)),
+        changes=Changes(tuple(inputs), tuple(outputs), tuple(intermediate), tuple(dynamic), unfold_batchnorm),
         progress=progress,
     )
 

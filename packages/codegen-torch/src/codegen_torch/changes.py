@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from onnx_proto import Model
 
 from codegen_torch.clean import clean
+from codegen_torch.clean.constants import constants_to_initializers
 from codegen_torch.clean.cut import add_outputs, extract
+from codegen_torch.clean.unfold import unfold_batchnorm
 from codegen_torch.dynamic.free import free, parse
 from codegen_torch.errors import UnsupportedError
 from codegen_torch.facts import Facts
@@ -28,19 +30,22 @@ class Changes:
         intermediate: Values that it returns as well.
         dynamic: Sizes that the file fixes and that shall be free: ``"batch"`` for the first axis of all inputs, or
             ``"image:0=batch"``.
+        unfold_batchnorm: Whether batch normalizations that were folded into convolutions come back, as the identity.
     """
 
     inputs: tuple[str, ...] = ()
     outputs: tuple[str, ...] = ()
     intermediate: tuple[str, ...] = ()
     dynamic: tuple[str, ...] = ()
+    unfold_batchnorm: bool = False
 
-    def apply(self, model: Model, source: str) -> Model:
+    def apply(self, model: Model, source: str, notes: list[str] | None = None) -> Model:
         """The model with these changes.
 
         Args:
             model: A model without functions of its own.
             source: How errors call it.
+            notes: Where to add what the user should know.
 
         Raises:
             UnknownNameError: A name stands for nothing.
@@ -53,6 +58,9 @@ class Changes:
             model = extract(model, self.inputs, self.outputs, facts)
         if self.intermediate:
             model = add_outputs(model, self.intermediate)
+        if self.unfold_batchnorm:
+            model, found = unfold_batchnorm(constants_to_initializers(model))
+            (notes if notes is not None else []).extend(found)
         for size in parse(self.dynamic):
             model = free(model, size, source)
         return model

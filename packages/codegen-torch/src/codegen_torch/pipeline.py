@@ -170,19 +170,19 @@ def check(path: str | Path, *, ops: Sequence[str | Path] = ()) -> list[Obstacle]
     """
     try:
         with extended(ops):
-            _lowered(Path(path), UNCHANGED, _silent)
+            _lowered(Path(path), UNCHANGED, [], _silent)
     except UnsupportedError as error:
         return error.obstacles
     return []
 
 
-def _lowered(path: Path, changes: Changes, report: Progress) -> tuple[onnx_proto.Model, Lowered]:
+def _lowered(path: Path, changes: Changes, notes: list[str], report: Progress) -> tuple[onnx_proto.Model, Lowered]:
     """The model as the file has it, and as expressions: the stages that find what cannot be converted."""
     report("read", 0, STAGES)
     model = onnx_proto.load(path)
     report("clean", 1, STAGES)
     inlined, positions = inline_functions(model, path.name)
-    cleaned = clean(changes.apply(inlined, path.name))
+    cleaned = clean(changes.apply(inlined, path.name, notes))
     report("lower", 2, STAGES)
     return model, lower(cleaned, path.name, _all_positions(cleaned, positions))
 
@@ -205,7 +205,8 @@ def _generate(
     path: Path, name: str | None, weights: str, kernels: str, changes: Changes, trace: _Trace, report: Progress
 ) -> Generated:
     """Everything but writing: the stages in their order."""
-    model, lowered = _lowered(path, changes, report)
+    notes: list[str] = []
+    model, lowered = _lowered(path, changes, notes, report)
     outputs = trace("lower", everywhere(share, lowered.outputs))
     report("simplify", 3, STAGES)
     outputs = trace("simplify", everywhere(simplify, outputs))
@@ -243,7 +244,7 @@ def _generate(
             source_map=[SourceLine(i, line.nodes) for i, line in enumerate(source.lines, 1) if line.nodes],
             keys=state.nodes,
             changed_keys=differing,
-            notes=in_words(differing),
+            notes=[*notes, *in_words(differing)],
             modules=list_modules(root, classes),
             counterparts=list_counterparts(root, source.lines),
         ),

@@ -39,6 +39,9 @@ def _sizes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tup
     callback=_sizes,
     help="Free a size that the file fixes: NAME, of the first axis of all inputs, or INPUT:AXIS=NAME.",
 )
+@click.option(
+    "--unfold-batchnorm", is_flag=True, help="Put back, as the identity, batch normalizations that were folded away."
+)
 @click.option("--verify", "verifies", is_flag=True, help="Run both models afterwards, and compare what they compute.")
 def convert(model: Path, verifies: bool, **how: Any) -> None:
     """Writes MODEL.onnx as PyTorch source: model.py and a weights file."""
