@@ -12,7 +12,7 @@ import click
 
 
 class Exit(enum.IntEnum):
-    """Exit codes. Click itself exits with 2 where the command was misspelt."""
+    """Exit codes beside 0. Click itself exits with 2 where the command was misspelt."""
 
     BAD_INPUT = 1
     UNSUPPORTED = 3
@@ -37,7 +37,7 @@ def explained(*, debug: bool) -> Iterator[None]:
     except KeyboardInterrupt:
         click.echo("onnxgen: interrupted", err=True)
         sys.exit(Exit.INTERRUPTED)
-    except click.ClickException:
+    except (click.ClickException, BrokenPipeError):  # click ends quietly when nobody reads on
         raise
     except Exception as error:  # noqa: BLE001 -- the last place where an error can be put into words
         if debug:

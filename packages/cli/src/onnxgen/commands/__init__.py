@@ -11,6 +11,7 @@ from onnxgen.commands.convert import convert
 from onnxgen.commands.diff import diff
 from onnxgen.commands.extract import extract
 from onnxgen.commands.inspect import inspect
+from onnxgen.commands.narrow import fit
 from onnxgen.commands.ops import ops
 from onnxgen.commands.verify import verify
 from onnxgen.commands.view import view
@@ -55,3 +56,4 @@ cli.add_command(ops)
 cli.add_command(verify)
 cli.add_command(view)
 cli.add_command(weights)
+fit(cli)
