@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import xml.etree.ElementTree as ET
 from html.parser import HTMLParser
@@ -11,6 +12,7 @@ from onnxgen.verification.compare import Comparison, Statistics
 from onnxgen.verification.page import page
 from onnxgen.verification.result import Histogram, Inner, Output, Run, Verification
 from onnxgen.verification.text import report
+from onnxgen.verification.verify import as_dict
 
 STATISTICS = Statistics("float32", (2, 3), 0.5, 1.0, -1.0, 2.0, 1)
 GOOD = Comparison(True, 2e-7, 1e-4, "", STATISTICS, STATISTICS, ((0, 1), 1.0, 1.0))
@@ -66,6 +68,17 @@ def test_a_good_model_is_told_shortly() -> None:
     assert "2 values  all agree  largest error 2e-07 at v0 (model.py:10)" in text
     assert text.endswith("\nThe generated model computes what the file says.")
     assert "Every value, at batch 2" in report(result, everything=True)
+
+
+def test_data_is_strict_json() -> None:
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    text = json.dumps(as_dict(made(GOOD, WORSE)), default=str, allow_nan=False)
+    told = json.loads(text, parse_constant=refuse)
+    assert told["agrees"] is True
+    assert told["runs"][0]["inner"][1]["comparison"]["error"] is None
+    assert told["runs"][0]["inner"][1]["comparison"]["reason"] == "NaN or infinity in other places"
 
 
 def test_a_page_stands_alone() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -251,5 +252,14 @@ def _keys_by_node(generated: Generated | None) -> dict[int, tuple[str, ...]]:
 
 
 def as_dict(result: Verification) -> dict[str, Any]:
-    """The whole result as plain data."""
-    return {"agrees": result.agrees, **dataclasses.asdict(result)}
+    """The whole result as plain data; numbers that JSON lacks, an infinite error among them, are None."""
+    plain: dict[str, Any] = _finite({"agrees": result.agrees, **dataclasses.asdict(result)})
+    return plain
+
+
+def _finite(data: Any) -> Any:
+    if isinstance(data, dict):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(item) for item in data]
+    return None if isinstance(data, float) and not math.isfinite(data) else data
