@@ -56,3 +56,5 @@ ROTARY = {
     ),
 }
 FAMILIES = POINTWISE | ROWS | ROTARY
+WITH_GRADIENTS = ("silu_mul", "bias_gelu", "gelu_tanh_mul", "scale_add", "tanh_exp", "waves", *ROWS, *ROTARY)
+"""Those whose gradients are kernels, too."""

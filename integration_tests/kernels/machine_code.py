@@ -8,13 +8,13 @@ import re
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from types import ModuleType
 
 import triton
-from families import FAMILIES, POINTWISE
-from made import kernel_in, made
+from families import FAMILIES, POINTWISE, WITH_GRADIENTS
+from made import gradient_in, kernel_in, made
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
 
@@ -22,12 +22,19 @@ CUOBJDUMP = Path(triton.__file__).parent / "backends" / "nvidia" / "bin" / "cuob
 TYPES = {"bool": "i1", "int8": "i8", "int64": "i64"}
 CAPABILITIES = (80, 90, 100)
 HIDDEN = (1024, 4096, 16384)
+GRADIENT_HIDDEN = (1024, 4096, 8192)  # longer rows are left to torch
 
 
 def cases() -> Iterator[tuple[str, str, int, int]]:
-    """Families, types, sizes of rows and architectures; all architectures at one size."""
-    for name in FAMILIES:
-        sizes = (64,) if name == "rotary" else (4096,) if name in POINTWISE else HIDDEN
+    """Families and their gradients, types, sizes of rows and architectures; all architectures at one size."""
+    yield from _cases(FAMILIES, HIDDEN)
+    for name, *case in _cases(WITH_GRADIENTS, GRADIENT_HIDDEN):
+        yield f"{name}_gradient", *case
+
+
+def _cases(names: Iterable[str], hidden: tuple[int, ...]) -> Iterator[tuple[str, str, int, int]]:
+    for name in names:
+        sizes = (64,) if name == "rotary" else (4096,) if name in POINTWISE else hidden
         for columns in sizes:
             for dtype in ("fp32", "bf16"):
                 for capability in CAPABILITIES if columns in (64, 4096) else (90,):
@@ -36,15 +43,19 @@ def cases() -> Iterator[tuple[str, str, int, int]]:
 
 def compiled(module: ModuleType, name: str, dtype: str, columns: int, capability: int) -> dict[str, object]:
     """What the kernel of a family uses when it is given contiguous tensors of aligned sizes."""
-    _, launcher = kernel_in(module)
+    family = name.removesuffix("_gradient")
+    _, launcher = kernel_in(module) if name == family else gradient_in(module)
     kernel = launcher.args[0]
-    height, width, warps = module.tile(1 << 20, columns, [(columns, 1)], name not in POINTWISE)
-    stored = [TYPES.get(sizes.split()[-1], dtype) for sizes in FAMILIES[name][1].values()]
+    height, width, warps = module.tile(1 << 20, columns, [(columns, 1)], family not in POINTWISE)
+    stored = [TYPES.get(sizes.split()[-1], dtype) for sizes in FAMILIES[family][1].values()]
+    pointers = [each.removesuffix("_ptr") for each in kernel.arg_names if each.endswith("_ptr")]
+    results = {each for each in pointers if f"{each}_strides" not in kernel.arg_names}
+    stored = stored if name == family else [dtype] * len(pointers)
     signature, attributes, constants = {}, {}, {"ROWS": height, "COLUMNS": width}
     for place, argument in enumerate(kernel.arg_names):
         if argument.endswith("_ptr"):
             integers = name == "integers" and "i64"
-            signature[argument] = f"*{(integers or dtype) if argument.startswith('out') else stored.pop(0)}"
+            signature[argument] = f"*{(integers or dtype) if argument[:-4] in results else stored.pop(0)}"
             attributes[place,] = [["tt.divisibility", 16]]
         elif argument.endswith("_strides"):
             signature[argument] = ("i32", "constexpr")
@@ -76,5 +87,7 @@ def resources(cubin: bytes) -> dict[str, int]:
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory() as folder:
         modules = {name: made(*family, Path(folder)) for name, family in FAMILIES.items()}
-        found = {"-".join(map(str, case)): compiled(modules[case[0]], *case) for case in cases()}
+        found = {
+            "-".join(map(str, case)): compiled(modules[case[0].removesuffix("_gradient")], *case) for case in cases()
+        }
     json.dump(found, sys.stdout)

@@ -54,10 +54,21 @@ def made(function: Callable[..., Expr | tuple[Expr, ...]], inputs: dict[str, str
     return loaded(source_of(list(results) if isinstance(results, tuple) else [results]), folder)
 
 
+def kernels_in(module: ModuleType) -> dict[str, tuple[object, Callable[..., object]]]:
+    """The operators of a file by name, each with what launches its kernel; gradients among them."""
+    names = [name.removesuffix("_kernel") for name in vars(module) if name.endswith("_kernel")]
+    return {name: (getattr(module, name), getattr(module, f"{name}_kernel")) for name in names}
+
+
 def kernel_in(module: ModuleType) -> tuple[object, Callable[..., object]]:
     """The operator of a file that has one, and what launches its kernel."""
-    ((name, launcher),) = [(name, value) for name, value in vars(module).items() if name.endswith("_kernel")]
-    return getattr(module, name.removesuffix("_kernel")), launcher
+    (found,) = [found for name, found in kernels_in(module).items() if not name.endswith("_gradient")]
+    return found
+
+
+def gradient_in(module: ModuleType) -> tuple[object, Callable[..., object]] | None:
+    """The gradient of the operator of a file that has one, and what launches its kernel, if there is a gradient."""
+    return next((found for name, found in kernels_in(module).items() if name.endswith("_gradient")), None)
 
 
 def tensors_of(

@@ -3,11 +3,12 @@
 import functools
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 import torch
-from families import FAMILIES, POINTWISE, ROTARY, ROWS
-from made import kernel_in, made, tensors_of
+from families import FAMILIES, POINTWISE, ROTARY, ROWS, WITH_GRADIENTS
+from made import gradient_in, kernel_in, made, tensors_of
 
 SIZES = {
     "ones": {"a": 1, "b": 1, "c": 1},
@@ -34,7 +35,10 @@ def module_of(tmp_path_factory: pytest.TempPathFactory) -> functools.partial:
 
 
 def agree(module: ModuleType, tensors: list[torch.Tensor], dtype: torch.dtype) -> None:
-    operator, launcher = kernel_in(module)
+    hold(*kernel_in(module), tensors, dtype)
+
+
+def hold(operator: Any, launcher: Any, tensors: list[torch.Tensor], dtype: torch.dtype) -> None:
     numbers = EPS if "eps" in operator.compute.__annotations__ else ()
     results = launcher(*tensors, *numbers)
     exact = operator.compute(*(each.double() if each.is_floating_point() else each for each in tensors), *numbers)
@@ -57,6 +61,28 @@ def agree(module: ModuleType, tensors: list[torch.Tensor], dtype: torch.dtype) -
 
 def as_list(results: object) -> list[torch.Tensor]:
     return [results] if isinstance(results, torch.Tensor) else list(results)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "strided"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize("name", WITH_GRADIENTS)
+def test_gradients(name: str, dtype: torch.dtype, layout: str, module_of: functools.partial, device: str) -> None:
+    operator, launcher = gradient_in(module_of(name))
+    known = dict(zip(_names(kernel_in(module_of(name))[0]), FAMILIES[name][1].values(), strict=True))
+    full = max(known.values(), key=lambda sizes: (len(sizes.split()), sizes))
+    inputs = {key: known.get(key, full) for key in _names(operator)}
+    for sizes in ({"a": 1, "b": 1, "c": 2, "s": 1}, {"a": 2, "b": 5, "c": 67, "s": 3}):
+        hold(operator, launcher, tensors_of(inputs, sizes, dtype, device, layout), dtype)
+
+
+def _names(operator: Any) -> list[str]:
+    return [
+        name for name, kind in operator.compute.__annotations__.items() if kind is torch.Tensor and name != "return"
+    ]
+
+
+def test_these_have_gradients_of_their_own(module_of: functools.partial) -> None:
+    assert {name for name in FAMILIES if gradient_in(module_of(name))} == set(WITH_GRADIENTS)
 
 
 @pytest.mark.parametrize("sizes", SIZES)

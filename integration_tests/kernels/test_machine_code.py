@@ -24,8 +24,9 @@ def found() -> dict[str, dict]:
 @pytest.mark.parametrize("case", ["-".join(map(str, case)) for case in cases()])
 def test_a_kernel_fits_into_a_gpu(case: str, found: dict[str, dict]) -> None:
     used = found[case]
-    table = 32 if case.startswith("waves") else 0  # in which sines of large numbers are looked up
-    assert (used["local"], used["stack"]) == (0, table), f"registers are spilled: {used}"
+    table = 40 if case.startswith("waves") else 0  # with which sines of large numbers are reduced
+    assert used["local"] == 0, used
+    assert used["stack"] <= table, f"registers are spilled: {used}"
     assert used["shared"] <= SHARED_MEMORY[int(case.rpartition("-")[2])]
     for kind in ("ld", "st"):
         own = [each for each in used["instructions"] if each.startswith(kind)]

@@ -60,6 +60,16 @@ def test_gradients_of_some_operands_alone(operator_of: functools.partial) -> Non
     torch.testing.assert_close(weight.grad, expected)
 
 
+def test_gradients_of_rows_that_are_too_long_for_a_kernel(operator_of: functools.partial) -> None:
+    operator = operator_of("add_rms_norm")
+    assert operator.gradient is not None
+    width = 8193
+    x, y, weight = (torch.randn(shape, requires_grad=True) for shape in ((1, 2, width), (1, 2, width), (width,)))
+    found = torch.autograd.grad(operator(x, y, weight, 1e-6)[1].sum(), (x, y, weight))
+    exact = torch.autograd.grad(operator.compute(x, y, weight, 1e-6)[1].sum(), (x, y, weight))
+    torch.testing.assert_close(found, exact, rtol=0, atol=0)
+
+
 class Both(torch.nn.Module):
     def __init__(self, *operators: object) -> None:
         super().__init__()
@@ -107,7 +117,7 @@ kernels = importlib.util.module_from_spec(spec)
 spec.loader.exec_module(kernels)
 assert kernels.triton is None
 x = torch.randn(3, 4)
-(name,) = [name for name in dir(kernels) if name.startswith("add")  and not name.endswith("_kernel")]
+name = "add_rms_norm"
 total, normed = getattr(kernels, name)(x, x, torch.ones(4), 1e-6)
 torch.testing.assert_close(normed, torch.nn.functional.rms_norm(2 * x, (4,), eps=1e-6))
 """

@@ -10,7 +10,7 @@ from codegen_torch.symbols.namespaces import F
 from codegen_torch.symbols.namespaces import torch as symbols
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from made import facts, loaded, source_of, tensors_of
+from made import facts, kernel_in, kernels_in, loaded, source_of, tensors_of
 
 # Functions that stay finite and do not blow an error up, so that any chain of them can be compared.
 UNARY = (
@@ -74,8 +74,8 @@ def test_kernels_agree_with_their_references(
     known = dict(zip("abc", sizes, strict=True))
     laid = ("contiguous", "strided", "transposed")[layout]
     shapes = dict(zip(INPUTS, tensors_of(INPUTS, known, torch.float32, device, laid), strict=True))
-    for name, launcher in [(key, value) for key, value in vars(module).items() if key.endswith("_kernel")]:
-        agree(getattr(module, name.removesuffix("_kernel")), launcher, shapes)
+    for operator, launcher in kernels_in(module).values():
+        agree(operator, launcher, shapes)
 
 
 def agree(operator: Any, launcher: Any, shapes: dict[str, torch.Tensor]) -> None:
@@ -99,7 +99,7 @@ def test_strides_beyond_32_bits(tmp_path: Path, device: str) -> None:
     """Memory that nobody writes to is not there, so that this takes little of it on a CPU."""
     x = graph_input("x", facts("a b int8"))
     module = loaded(source_of([symbols.where(symbols.gt(x * 2, x), x, -x)]), tmp_path)
-    ((_, launcher),) = [each for each in vars(module).items() if each[0].endswith("_kernel")]
+    _, launcher = kernel_in(module)
     far = torch.empty(2**31 + 64, dtype=torch.int8, device=device)
     tensor = far.as_strided((2, 16), (2**31, 1))
     tensor[:] = torch.arange(-16, 16, device=device).reshape(2, 16)

@@ -114,8 +114,8 @@ def test_a_norm_keeps_its_layer_for_the_weights() -> None:
     assert [unit.op for unit in units_of(region)] == ["layer.tensor", "layer.tensor", "kernels.call"]
     held = units_of(region)[0].inputs[0]
     assert region.members == {held: "norm"}
-    assert region.all_units[0] is held
     assert held.inputs[0] is None
+    assert region.all_units[0] is held
     assert region.results[0].attrs["numbers"] == (1e-6,)
 
 

@@ -41,8 +41,19 @@ def check_kernels(text: str, copied: Mapping[str, str], head: str) -> None:
             case ast.FunctionDef(name=name):
                 operators.add(name)
                 _check(statement, operators)
+            case ast.Expr(value=ast.Call(func=ast.Name(id="has_gradient")) as call):
+                _check_names(call, operators)
             case _ if ast.unparse(statement) not in permitted:
                 refuse(statement, "a statement")
+
+
+def _check_names(call: ast.Call, known: set[str]) -> None:
+    """See that a call has nothing but the names of operators and strings."""
+    for node in ast.walk(call):
+        if not isinstance(node, ast.Call | ast.Name | ast.keyword | ast.Constant | ast.expr_context):
+            refuse(node, type(node).__name__)
+        if isinstance(node, ast.Name) and node.id not in known:
+            refuse(node, node.id)
 
 
 def _check(function: ast.FunctionDef, known: set[str]) -> None:

@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
+from codegen_torch.emit.layout import Bracket, lay_out
 from codegen_torch.kernels.allowed import check_kernels
+from codegen_torch.kernels.gradient import Gradient, gradient_of
 from codegen_torch.kernels.kernel import Kernel
 from codegen_torch.kernels.reference import head, reference_lines
 from codegen_torch.kernels.rotation import ROTATE
@@ -47,6 +49,12 @@ def write_kernels(kernels: Sequence[Kernel], model: str, version: str) -> str:
         used |= helpers
         parts.append(_function(kernel))
         parts.append([f"@kernel_of({kernel.name}{', whole_rows=True' if kernel.whole_rows else ''})", *lines])
+        gradient = gradient_of(kernel)
+        if gradient is not None:
+            lines, helpers = tile_lines(gradient.kernel)
+            used |= helpers
+            parts += _gradient(kernel, gradient, lines)
+            used.add("has_gradient")
     if any(step.op == ROTATE for kernel in kernels for step in kernel.steps):
         used.add("rotate_half")
     copied = [name for name in template.functions if name in _ALWAYS or name in used]
@@ -67,6 +75,16 @@ _ABOUT = (
     "On CUDA each operator runs as the Triton kernel below it, elsewhere as the torch function",
     "that it is made of.",
 )
+
+
+def _gradient(kernel: Kernel, gradient: Gradient, lines: list[str]) -> list[list[str]]:
+    """An operator of its own, with its kernel, and that it is the other one's gradient."""
+    own = gradient.kernel
+    function = ["@fused", *head(own), f'    """The gradient of {kernel.name}."""', *reference_lines(own)]
+    items = [kernel.name, own.name, *(f'{param}="{name}"' for param, name in gradient.gives.items())]
+    register = lay_out(Bracket("has_gradient(", tuple(items), ")"), 0)
+    triton = [f"@kernel_of({own.name}{', whole_rows=True' if own.whole_rows else ''})", *lines, "", "", *register]
+    return [function, triton]
 
 
 def _function(kernel: Kernel) -> list[str]:

@@ -30,6 +30,7 @@ class Kernel:
         whole_rows: Whether an element may depend on all of its row.
         name: What it is called.
         scopes: The modules that call it, in their order.
+        outs: What its results are called, where that is not simply that they come out.
     """
 
     params: list[Expr]
@@ -39,6 +40,7 @@ class Kernel:
     whole_rows: bool
     name: str = ""
     scopes: list[str] = field(default_factory=list)
+    outs: list[str] = field(default_factory=list)
 
     @property
     def key(self) -> Hashable:

@@ -13,9 +13,9 @@ from codegen_torch.names import numbered
 
 _LONGEST = 5
 _TAKEN = frozenset(
-    """F DTYPES MAX_RANK MAX_ROW NAMESPACE Path TILE Tensor Any Callable Sequence abs and cast constexpr expm1 fused
-    functools hashlib inside jit kernel_of launch log1p max merged min not offsets or places power_of_two read pow
-    result_dtypes rotate_half tanh tile tl torch triton where""".split()
+    """F DTYPES MAX_GRADIENT_ROW MAX_RANK MAX_ROW NAMESPACE Path TILE Tensor Any Callable Sequence abs and cast
+    constexpr expm1 fused functools has_gradient hashlib inside jit kernel_of launch log1p max merged min not
+    offsets or places power_of_two read pow result_dtypes rotate_half tanh tile tl torch triton where""".split()
 )
 _GENERIC = ("x", "y", "z")
 

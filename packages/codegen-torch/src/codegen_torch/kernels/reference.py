@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Callable
 from typing import Any
 
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.expression import render
-from codegen_torch.emit.layout import WIDTH, Bracket, Doc, lay_out
+from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
 from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.source import ATOM, Source
 from codegen_torch.expr import Expr
 from codegen_torch.kernels.kernel import Kernel
 from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.scalar import ROW_MEAN, ROW_SUM
 from codegen_torch.names import numbered
 
 _DEPTH = 3
+_ROOM = WIDTH - len("    out10 = ")
 
 
 def reference_lines(kernel: Kernel) -> list[str]:
@@ -50,14 +54,27 @@ class _Writer:
     def lines(self) -> list[str]:
         """A statement for what is used twice or too long to stand in another one; then what is returned."""
         for step in self.kernel.steps:
-            source = self._source(step)
+            source = self._fitting([step], functools.partial(self._source, step))
             self.sources[step] = source
             is_long = step not in self.kernel.results and (source.width > WIDTH // 2 or source.depth >= _DEPTH)
             if self.uses[step] > 1 or is_long:
                 self._name(step)
+        source = self._fitting([], self._returned)
+        return [*self.texts, *lay_out(source.doc, 1, "return ")]
+
+    def _returned(self) -> Source:
         results = [self._operand(result).doc for result in self.kernel.results]
-        returned: Doc = results[0] if len(results) == 1 else ", ".join(map(str, results))
-        return [*self.texts, *lay_out(returned, 1, "return ")]
+        return Source(results[0] if len(results) == 1 else ", ".join(map(str, results)))
+
+    def _fitting(self, steps: list[Expr], write: Callable[[], Source]) -> Source:
+        """The source of a step, or of what is returned, after operands have got names until it fits in a line."""
+        while True:
+            source = write()
+            operands = [each for step in steps for each in step.inputs] if steps else self.kernel.results
+            inside = [each for each in operands if each in self.sources and each not in self.named]
+            if source.width <= _ROOM or not inside:
+                return source
+            self._name(max(inside, key=lambda each: self.sources[each].width))
 
     def _name(self, step: Expr) -> None:
         name = numbered("out", set(self.named.values()))
@@ -74,6 +91,12 @@ class _Writer:
             return Source(Bracket("rotate_half(", (x.doc,), ")"), ATOM, x.depth + 1)
         if step.op in ("F.layer_norm", "F.rms_norm"):
             return self._norm(step)
+        if step.op in (ROW_MEAN, ROW_SUM):
+            (x,) = operands.values()
+            method = step.op.removeprefix("kernels.row_")
+            return Source(
+                f"{x.text if x.precedence >= ATOM else f'({x.text})'}.{method}(-1, keepdim=True)", ATOM, x.depth + 1
+            )
         return render(step, operands, self)
 
     def _norm(self, step: Expr) -> Source:

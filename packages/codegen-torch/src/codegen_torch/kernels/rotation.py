@@ -45,6 +45,12 @@ def find_rotations(region: Region) -> Rotations:
     return found
 
 
+def is_read_elsewhere(rotation: Expr) -> bool:
+    """Whether what is rotated is a parameter, or the product of two: then it can be read where it comes from."""
+    x = rotation.inputs[0]
+    return x.op == "input" or (x.op == "operator.mul" and all(each.op == "input" for each in x.inputs))
+
+
 def _parts(cat: Expr, users: Mapping[Expr, int]) -> list[Expr] | None:
     """The split, its two halves and the negation of the second one."""
     if len(cat.inputs) != 2 or not _is_last(cat, cat.attrs.get("dim", 0)):

@@ -203,6 +203,9 @@ def _power(lines: Lines, step: Expr, values: list[Value]) -> Value:
     return Value(text, DType.FLOAT32, precedence)
 
 
+ROW_MEAN = "kernels.row_mean"
+ROW_SUM = "kernels.row_sum"
+"""Symbols that only gradients have: the mean and the sum of each row, for all of its elements."""
 POWERS = frozenset({2.0, 3.0, 0.5, -0.5, -1.0})
 """The exponents that :func:`_power` knows."""
 
@@ -352,3 +355,13 @@ def _scaled(lines: Lines, text: str, affine: list[Value]) -> Value:
 def _rotate(lines: Lines, step: Expr, values: list[Value]) -> Value:
     """The operand is loaded from the other half of the row, and turned there."""
     return values[0]
+
+
+@_register(ROW_MEAN, "mean", floats=True, of_row=True)
+def _row_mean(lines: Lines, step: Expr, values: list[Value]) -> Value:
+    return Value(f"tl.sum(tl.where(inside, {values[0].text}, 0.0), 1)[:, None] / columns", DType.FLOAT32, PRODUCT)
+
+
+@_register(ROW_SUM, "sum", floats=True, of_row=True)
+def _row_sum(lines: Lines, step: Expr, values: list[Value]) -> Value:
+    return Value(f"tl.sum(tl.where(inside, {values[0].text}, 0.0), 1)[:, None]", DType.FLOAT32)

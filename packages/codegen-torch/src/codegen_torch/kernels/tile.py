@@ -9,12 +9,16 @@ from codegen_torch.kernels.rotation import ROTATE
 from codegen_torch.kernels.scalar import RULES, Lines, Value, computed_as, number
 
 _OWN = ("sizes", "rows", "columns", "row", "column", "inside", "half", "other", "tl")
+_LONG = 36
+"""What is longer gets a line, so that two of them fit in one."""
 _WORDS = {"operator.add": "total", "operator.mul": "product", "operator.sub": "difference"}
 
 
 def tile_lines(kernel: Kernel) -> tuple[list[str], set[str]]:
     """The lines of the Triton function, and the functions of the template that it calls."""
-    outs = ["out"] if len(kernel.results) == 1 else [f"out{number}" for number in range(1, len(kernel.results) + 1)]
+    outs = kernel.outs or (
+        [f"out{number}" for number, _ in enumerate(kernel.results, 1)] if len(kernel.results) > 1 else ["out"]
+    )
     tensors = [param.attrs["name"] for param in kernel.params]
     numbers = [each.attrs["name"] for each in kernel.numbers]
     arguments = [f"{name}_ptr" for name in outs]
@@ -45,9 +49,12 @@ def _rotations(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
     if rotations:
         lines.texts += ["half = columns // 2", "other = tl.where(column < half, column + half, column - half)"]
     for step in rotations:
-        rotated = lines.assign("rotated", _loaded(step.inputs[0], "other"))
+        x = step.inputs[0]
+        first, *others = [x] if x.op == "input" else x.inputs
+        rotated = lines.assign("rotated", _loaded(first, "other"))
+        lines.texts += [f"{rotated} = {rotated} * {_loaded(other, 'other')}" for other in others]
         lines.texts.append(f"{rotated} = tl.where(column < half, -{rotated}, {rotated})")
-        values[step] = Value(rotated, values[step.inputs[0]].dtype)
+        values[step] = Value(rotated, computed_as(x.dtype))
 
 
 def _loaded(param: Expr, column: str) -> str:
@@ -59,13 +66,13 @@ def _compute(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
     """A variable for what is used more than once, or too long to stand in another expression."""
     uses: dict[Expr, int] = {}
     for step in kernel.steps:
-        for operand in step.inputs:
+        for operand in () if step.op == ROTATE else step.inputs:
             if operand is not None:
                 uses[operand] = uses.get(operand, 0) + (2 if RULES[step.op].repeats else 1)
     for result in kernel.results:
         uses[result] = uses.get(result, 0) + 1
     for step in kernel.steps:
-        if step.op == ROTATE:
+        if step.op == ROTATE or not uses.get(step):
             continue
         operands = [
             number(operand.attrs["value"]) if operand.op == "literal" else values[operand]
@@ -76,7 +83,7 @@ def _compute(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
             lines.read(operand)
         value = RULES[step.op].write(lines, step, operands)
         is_name = value.text.isidentifier()
-        if not is_name and (uses[step] > 1 or len(value.text) > WIDTH // 2):
+        if not is_name and (uses[step] > 1 or len(value.text) > _LONG):
             word = _WORDS.get(step.op, RULES[step.op].word)
             value = Value(
                 lines.assign(word if word.isidentifier() and word not in _KEYWORDS else "out", value.text), value.dtype

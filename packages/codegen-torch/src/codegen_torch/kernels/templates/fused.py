@@ -26,12 +26,13 @@ DTYPES = frozenset((*FLOATS, *INTEGERS, torch.bool))
 TILE = 2048  # elements that one program computes at a time
 MAX_RANK = 5  # dimensions that are left after merging
 MAX_ROW = 32768  # a longer row does not fit into the registers of one program
+MAX_GRADIENT_ROW = 8192  # likewise, for what a gradient needs of it
 
 
 def fused(reference: Callable[..., Any]) -> Any:
     """Make an operator of a torch function, which is what it computes on every device without a kernel.
 
-    Results are contiguous. The gradient is that of the function, computed anew.
+    Results are contiguous. The gradient is another operator's, or that of the function, computed anew.
     """
 
     @functools.wraps(reference)
@@ -47,6 +48,14 @@ def fused(reference: Callable[..., Any]) -> Any:
 
     def differentiate(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         tensors = list(ctx.saved_tensors)
+        if operator.gradient is not None:
+            found = operator.gradient(gradients, tensors, ctx.numbers)
+            if all(
+                i in found for i, _ in enumerate(tensors) if ctx.needs_input_grad[i]
+            ):
+                return tuple(
+                    found.get(i) for i in range(len(tensors) + len(ctx.numbers))
+                )
         wanted = [i for i, _ in enumerate(tensors) if ctx.needs_input_grad[i]]
         given = [i for i, gradient in enumerate(gradients) if gradient is not None]
 
@@ -69,7 +78,48 @@ def fused(reference: Callable[..., Any]) -> Any:
     operator.register_fake(compute)
     operator.register_autograd(differentiate, setup_context=remember)
     operator.compute = compute
+    operator.gradient = None
+    operator.whole_rows = False
     return operator
+
+
+def has_gradient(operator: Any, gradient: Any, **gives: str) -> None:
+    """Let another operator compute the gradient of one.
+
+    Args:
+        operator: The operator.
+        gradient: Takes gradients of the results, parameters and numbers, all of them by name.
+        gives: For each parameter the name of its gradient: a result, or one of the gradients taken.
+    """
+    names = [name for name in operator.compute.__annotations__ if name != "return"]
+    asked = [name for name in gradient.compute.__annotations__ if name != "return"]
+    results = [
+        name
+        for name in dict.fromkeys(gives.values())
+        if not name.startswith("gradient")
+    ]
+
+    def compute(
+        gradients: Sequence[Tensor], tensors: Sequence[Tensor], numbers: Sequence[float]
+    ) -> dict[int, Tensor]:
+        if gradient.whole_rows and gradients[0].shape[-1] > MAX_GRADIENT_ROW:
+            return {}
+        values = dict(zip(names, (*tensors, *numbers), strict=True))
+        one = len(gradients) == 1
+        values |= {
+            "gradient" if one else f"gradient{i}": each
+            for i, each in enumerate(gradients, 1)
+        }
+        found = gradient(*(values[name] for name in asked))
+        found = [found] if isinstance(found, Tensor) else found
+        values |= dict(zip(results, found, strict=True))
+        return {
+            i: values[gives[name]].sum_to_size(each.shape).to(each.dtype)
+            for i, (name, each) in enumerate(zip(names, tensors, strict=False))
+            if name in gives
+        }
+
+    operator.gradient = compute
 
 
 def kernel_of(operator: Any, *, whole_rows: bool = False) -> Callable[..., Any]:
@@ -81,6 +131,7 @@ def kernel_of(operator: Any, *, whole_rows: bool = False) -> Callable[..., Any]:
     """
 
     def register(kernel: Callable[..., Any]) -> Any:
+        operator.whole_rows = whole_rows
         if triton is None:
             return None
         compiled = triton.jit(do_not_specialize=["rows", "sizes"])(kernel)
@@ -205,7 +256,7 @@ def tile(
     else:
         width = min(power_of_two(columns), TILE)
         height = min(power_of_two(rows), TILE // width)
-    return height, width, min(max(height * width // 512, 4), 16)
+    return height, width, min(max(height * width // 256, 4), 16)
 
 
 def power_of_two(size: int) -> int:
