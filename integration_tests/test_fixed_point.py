@@ -23,7 +23,6 @@ from torch import nn
 from zoo import ZOO
 
 _SQUEEZE = r"\.squeeze\(3\)\.squeeze\(2\)|\.squeeze\(\(2, 3\)\)"
-_ORDER = r"attention_mask|input_ids|\b(sin|cos)\b|\bmask\b|rotary_emb"
 # By model, what differs between G1 and G2: what every line that is removed or added holds, and why.
 CHANGES = {
     "resnet": {_SQUEEZE: "torch's exporter writes a squeeze of two dimensions as two squeezes"},
@@ -32,9 +31,9 @@ CHANGES = {
         r"table": "torch's exporter writes a buffer that no checkpoint holds as a tensor like any parameter",
         r"\b(mask|out)\b|self, x: Tensor\)|layer\(x\)|attention\(": "layers share that tensor, and are handed it",
     },
-    "bert": {_ORDER: "arguments stand in the order of first use, and G1 makes the mask before it embeds"},
-    "gpt2": {_ORDER: "arguments stand in the order of first use, and G1 makes the mask before it embeds"},
-    "llama": {_ORDER: "arguments stand in the order of first use, and G1 makes mask and angles before it embeds"},
+    "llama": {
+        r"rotary_emb": "members stand in the order of first use, and G1 makes the angles before it embeds",
+    },
 }
 # G1 of T5 flattens what attention returns after a
 # transposition, and torch.onnx.export decomposes that to a view of other strides and fails.

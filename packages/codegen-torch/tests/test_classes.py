@@ -153,7 +153,7 @@ def test_blocks_that_differ_in_many_numbers_are_classes_of_their_own() -> None:
 
 def test_blocks_without_a_class_are_called_by_their_path() -> None:
     (definition,) = of(scaled("half"), scaled("half"), cls="")
-    assert definition.base == "Blocks"
+    assert definition.base == "Block"
 
 
 @pytest.mark.parametrize("cls", ["Tensor", "F", "Model", "Path", "Net", "class", "load_model", "nn", "load_weights"])
@@ -224,3 +224,17 @@ def test_what_a_loop_over_blocks_starts_from_outlives_it_where_it_is_needed(tmp_
         "out = block(out)",
         "return out, x",
     ]
+
+
+def test_arguments_come_main_stream_first_then_inputs_in_their_order_then_what_is_beside() -> None:
+    nodes = [
+        call("MatMul", "x w", "h"),
+        call("Sin", "t", "mask"),
+        call("Add", "mask p", "s", "inner", "Inner"),
+        call("Mul", "s q", "r", "inner", "Inner"),
+        call("Mul", "r h", "k", "inner", "Inner"),
+        call("MatMul", "k w", "y", "inner", "Inner"),
+    ]
+    root, _, _ = classes_of(made(nodes, TENSORS, inputs={name: ["batch", 4] for name in "xqpt"}))
+    (inner,) = root.children
+    assert [param.origin.name or param.attrs["name"] for param in inner.params] == ["h", "q", "p", "mask"]

@@ -331,7 +331,7 @@ class Layer(nn.Module):
         self.negative_slope = negative_slope
         self.fc = nn.Linear(4, 4, bias=False)
 
-    def forward(self, d: Tensor, x: Tensor) -> Tensor:
+    def forward(self, x: Tensor, d: Tensor) -> Tensor:
         if d:
             x = F.leaky_relu(self.fc(x), self.negative_slope)
         return torch.tanh(x)
@@ -346,7 +346,7 @@ class Net(nn.Module):
 
     def forward(self, x: Tensor, d: Tensor) -> Tensor:
         for layer in self.layers:
-            x = layer(d, x)
+            x = layer(x, d)
         return x
 """
     )

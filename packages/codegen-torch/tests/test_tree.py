@@ -89,7 +89,7 @@ def test_what_is_inside_of_dissolved_scopes_is_kept() -> None:
     assert outline(tree_of(made(nodes, SQUARES)))[0] == ("f.inner", ["nn.Linear", "torch.sin"])
 
 
-def test_parameters_come_by_first_use_and_results_in_statement_order() -> None:
+def test_parameters_are_found_by_first_use_and_results_in_statement_order() -> None:
     nodes = [
         call("MatMul", "q a", "h", "f"),
         call("Add", "h p", "s", "f"),

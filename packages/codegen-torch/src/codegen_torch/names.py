@@ -73,6 +73,14 @@ def numbered(name: str, taken: Container[str]) -> str:
     return free
 
 
+def singular(name: str) -> str:
+    """What one entry of a list is called: ``layers`` holds a layer, ``h`` an ``h``."""
+    if name.endswith("ies"):
+        return f"{name[:-3]}y"
+    is_plural = name.endswith("s") and not name.endswith("ss") and len(name) > 2
+    return name[:-1] if is_plural else name
+
+
 def component(text: str) -> str:
     """One part of a member's path: an identifier, or a number inside a container."""
     return text if text.isdecimal() and text.isascii() and len(text) < 5 else Identifier.like(text, "module")

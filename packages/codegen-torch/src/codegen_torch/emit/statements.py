@@ -15,7 +15,7 @@ from codegen_torch.emit.plan import Loop, Statement, make_plan, member_text, ope
 from codegen_torch.emit.source import ATOM, Source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, blocks
-from codegen_torch.names import numbered
+from codegen_torch.names import numbered, singular
 
 
 class StatementWriter(BodyWriter):
@@ -95,7 +95,7 @@ class StatementWriter(BodyWriter):
         """``for layer in self.layers: x = layer(x, mask)``, after ``x`` has its first value."""
         container, _, first = self.region.members[loop.calls[0]].rpartition(".")
         taken = [*self.live, *self.freed, *self.reserved, target]
-        variable = unique(_singular(container.rsplit(".", 1)[-1]), taken)
+        variable = unique(singular(container.rsplit(".", 1)[-1]), taken)
         start = str(arguments[loop.position])
         lines = [] if start == target else lay_out(start, self.level, f"{target} = ")
         margin = "    " * self.level
@@ -441,11 +441,3 @@ class BlockWriter(StatementWriter):
 def _plural(name: str) -> str:
     """What a list of such values is called."""
     return name if name.endswith("s") else f"{name}s"
-
-
-def _singular(name: str) -> str:
-    """What one entry of a list is called: ``layers`` holds a layer, ``h`` an ``h``."""
-    if name.endswith("ies"):
-        return f"{name[:-3]}y"
-    is_plural = name.endswith("s") and not name.endswith("ss") and len(name) > 2
-    return name[:-1] if is_plural else name

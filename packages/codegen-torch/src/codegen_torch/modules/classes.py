@@ -14,9 +14,10 @@ from codegen_torch.emit.expression import render
 from codegen_torch.emit.literals import buffer_source
 from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
+from codegen_torch.modules.params import arrange_params, learned_values
 from codegen_torch.modules.region import Region, blocks, data_operands, is_layer, tensor_of
 from codegen_torch.modules.sizes import Sizes
-from codegen_torch.names import ClassName, Identifier, numbered
+from codegen_torch.names import ClassName, Identifier, numbered, singular
 
 MAX_PARAMETERS = 12
 """Regions that differ in more numbers than this are different classes."""
@@ -69,6 +70,7 @@ def assign_classes(root: Region, sizes: dict[Region, Sizes]) -> dict[Region, Cla
     for region in root.walk():
         heights[region] = max((heights[child] + 1 for child in region.children), default=0)
         levels.setdefault(heights[region], []).append(region)
+    learned = learned_values(root.results)
     result: dict[Region, ClassDef] = {}
     for height in sorted(levels):
         groups: dict[Hashable, list[tuple[Region, dict[Site, Number]]]] = {}
@@ -77,6 +79,8 @@ def assign_classes(root: Region, sizes: dict[Region, Sizes]) -> dict[Region, Cla
             groups.setdefault(structure, []).append((region, numbers))
         for group in groups.values():
             for part in _parts(group):
+                if part[0][0] is not root:
+                    arrange_params([region for region, _ in part], learned, root.params)
                 definition = _define(part)
                 for region, _ in part:
                     result[region] = definition
@@ -133,13 +137,15 @@ def _is_inline(region: Region) -> bool:
 
 
 def _base_name(region: Region) -> ClassName:
-    """The class's name in the file, or one made of the last word of the path: ``layer.0`` is a Layer."""
+    """The class's name in the file, or one made of the last word of the path: ``layers.0`` is a Layer."""
     if region.cls and region.cls.isidentifier():
         return ClassName.like(region.cls)
     words = [part for part in region.path.split(".") if not part.isdecimal()]
     if not words:
         return ClassName("Model")
-    return ClassName("Block") if len(words[-1]) == 1 else ClassName.like(words[-1])  # GPT-2's ``h.0`` is a Block
+    if len(words[-1]) == 1:  # GPT-2's ``h.0``
+        return ClassName("Block")
+    return ClassName.like(singular(words[-1]) if region.path[-1:].isdecimal() else words[-1])
 
 
 def _parameter_name(region: Region, site: Site, taken: set[str]) -> Identifier:

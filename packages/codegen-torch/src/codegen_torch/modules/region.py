@@ -26,7 +26,7 @@ class Region:
         cls: The name of the module's class, where the file tells.
         parent: The region around this one.
         units: What happens inside, in statement order: expressions, and regions for the calls of children.
-        params: The values from outside that are used inside, in order of first use.
+        params: The values from outside that are used inside, in order of first use until classes are assigned.
         results: The values that are used outside, in statement order.
         members: Where the module keeps its layers, children and tensors, as paths relative to itself.
         sequential: Whether this is a chain that ``nn.Sequential`` runs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Hashable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -36,15 +36,16 @@ class Sizes:
 def find_sizes(root: Region) -> dict[Region, Sizes]:
     """The sizes every region needs, children first, so that a parent can hand on what they lack."""
     result: dict[Region, Sizes] = {}
+    inputs = {value: number for number, value in enumerate(root.params)}
     for region in root.walk():
-        result[region] = _sizes_of(region, result)
+        result[region] = _sizes_of(region, result, inputs)
     return result
 
 
-def _sizes_of(region: Region, known: dict[Region, Sizes]) -> Sizes:
+def _sizes_of(region: Region, known: Mapping[Region, Sizes], inputs: Mapping[Expr, int]) -> Sizes:
     sizes = Sizes()
     available: dict[str, tuple[Expr, int]] = {}
-    for param in region.params:
+    for param in sorted(region.params, key=lambda param: inputs.get(param, -1)):
         _offer(param, available)
     for unit in region.units:
         needed = known[unit].arguments if isinstance(unit, Region) else sorted(needed_symbols(unit))
