@@ -125,6 +125,13 @@ MIXES_SAMPLES: list[Case] = [
     ("Pad", [4], [ints(1, 0, 0, 0)], {}),
     ("Tile", [4], [ints(2, 1)], {}),
     ("NonZero", [4], [], {}),
+    (
+        "Resize",
+        [4, 6, 6],
+        [np.array([0, 0, 0, 0, 1, 1, 1, 1], np.float32), np.array([1, 1, 2, 2], np.float32)],
+        {"coordinate_transformation_mode": "tf_crop_and_resize"},
+    ),
+    ("LSTM", [4, 6], [floats(1, 8, 6), floats(1, 8, 2)], {"hidden_size": 2}),  # goes through the samples in time
     ("BatchNormalization", [4], [floats(4)] * 4, {"training_mode": 1}),
     ("MaxPool", [4, 6], [], {"kernel_shape": [2]}),
 ]

@@ -29,6 +29,7 @@ ROWS = torch.arange(0, BATCH, dtype=DType.INT64)
 COLUMNS = torch.arange(0, SEQ, dtype=DType.INT64)
 ROWS_4D = ROWS.unsqueeze(1).unsqueeze(2).unsqueeze(3)
 COLUMNS_4D = COLUMNS.unsqueeze(0).unsqueeze(1).unsqueeze(2)
+TRUE, FALSE = (torch.full((SEQ,), fill, dtype=DType.BOOL) for fill in (True, False))
 VIEW = "index.spread(t, dims=(1, 2))"
 
 
@@ -44,6 +45,9 @@ VIEW = "index.spread(t, dims=(1, 2))"
             VIEW,
         ),
         (torch.ge(COLUMNS_4D, literal(0)) & TOKENS.unsqueeze(1).unsqueeze(2), VIEW),
+        (TRUE & TOKENS, "t"),
+        (TOKENS & TRUE.unsqueeze(0), "t"),
+        (FALSE & TOKENS, None),
         (
             torch.ge(COLUMNS_4D.transpose(2, 3), literal(0)) & TOKENS.unsqueeze(1).unsqueeze(2),
             None,

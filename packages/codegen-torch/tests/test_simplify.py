@@ -11,11 +11,12 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array, call, graph_input, literal, weight
 from codegen_torch.facts import Fact, elements
 from codegen_torch.simplify import share, simplify
+from codegen_torch.simplify.fills import write_fills
 from codegen_torch.simplify.identities import drop_identities
 from codegen_torch.simplify.literals import inline_literals
 from codegen_torch.simplify.movement import undo_movement
 from codegen_torch.simplify.shapes import write_shapes
-from codegen_torch.symbols.namespaces import index, torch
+from codegen_torch.symbols.namespaces import F, index, torch
 from codegen_torch.tensors import TensorRef
 
 BATCH, SEQ = Dim.symbol("batch"), Dim.symbol("seq")
@@ -161,6 +162,39 @@ INTS = tensor(BATCH, 4, dtype=DType.INT64)
 )
 def test_neutral_numbers_disappear(expr: Expr, drops: bool) -> None:
     assert (drop_identities({"y": expr})["y"] is not expr) == drops
+
+
+ONES = torch.ones(BATCH, 3, dtype=DType.FLOAT32)
+TRUE = ONES.to(DType.BOOL)
+ROWS = torch.arange(0, SEQ, dtype=DType.INT64)
+
+
+@pytest.mark.parametrize(
+    ("expr", "op", "fill"),
+    [
+        (stored(0.0).expand(BATCH, 7), "torch.zeros", 0),
+        (stored([1.0]).repeat(BATCH), "torch.ones", 1),
+        (stored(-2.5).expand(BATCH, SEQ), "torch.full", -2.5),
+        (stored(-0.0).expand(BATCH), "torch.full", -0.0),
+        (F.interpolate(ONES.unsqueeze(-1).unsqueeze(-1), size=(2, 2)), "torch.ones", 1),
+        (TRUE, "torch.ones", 1),
+        (index.tuple([TRUE.flatten(), ROWS]), "torch.ones", 1),
+        (TRUE & TRUE.unsqueeze(0), "torch.ones", 1),
+        (torch.where(TRUE, literal(0.0), literal(-1.0)), "torch.zeros", 0),
+        (tensor(BATCH, 1).expand(-1, 7), "Tensor.expand", None),
+        (ONES + tensor(BATCH, 3), "operator.add", None),
+        (F.interpolate(ONES.unsqueeze(0), size=(7,), mode="linear"), "F.interpolate", None),
+    ],
+)
+def test_one_number_everywhere_is_made_by_torch(expr: Expr, op: str, fill: float | None) -> None:
+    found = write_fills({"y": expr})["y"]
+    assert (found.op, found.dims, found.dtype) == (op, expr.dims, expr.dtype)
+    assert fill is None or (found.fact.fill == fill and np.signbit(found.fact.fill) == np.signbit(fill))
+
+
+def test_a_learned_number_is_expanded() -> None:
+    learned = weight(TensorRef.of_array(np.zeros(1, np.float32))).expand(BATCH)
+    assert write_fills({"y": learned})["y"] is learned
 
 
 A, B = tensor(BATCH, 2), graph_input("b", Fact(DType.FLOAT32, (BATCH, 3)))

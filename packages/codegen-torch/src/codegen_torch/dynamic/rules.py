@@ -68,6 +68,8 @@ def images(step: Step) -> State:
 def resize(step: Step) -> State:
     """Of images, or of any tensor, along other axes than the samples'."""
     state, rank = step.only(), len(step.dims())
+    if step.attributes.get("coordinate_transformation_mode") == "tf_crop_and_resize":
+        raise Resists("it crops a region that may be one of the batch")
     axes = [axis % rank for axis in step.attributes.get("axes", range(rank))]
     if state.axis not in axes:
         return state

@@ -196,9 +196,9 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
     Of such a row torch makes zeros, where the mask says minus infinity or False, as a guarded softmax does; an
     unguarded one gives NaN there. Where the mask is finite, the row is like any other.
     """
-    if not scores.terms:
+    terms = [_unexpanded(term) for term in scores.terms if term.op != "torch.zeros"]
+    if not terms:
         return None
-    terms = [_unexpanded(term) for term in scores.terms]
     if len(terms) == 1:
         kept = _kept(terms[0])
         if kept is not None:

@@ -11,6 +11,7 @@ import itertools
 from dataflow_ir import Match, P, V, rest
 
 from codegen_torch.dims import Dim, product
+from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
 from codegen_torch.layers.patterns import near
@@ -67,6 +68,18 @@ def always_true(m: Match, positions: Expr, mask: Expr) -> Expr | None:
         return None
     sizes = (-1 if own == size else size for own, size in zip(mask.dims, dims, strict=True))
     return mask.expand(*sizes)  # type: ignore[no-any-return]
+
+
+@RULES(P.operator.and_(V.everywhere, V.mask))
+def kept_everywhere(m: Match, everywhere: Expr, mask: Expr) -> Expr | None:
+    """A mask that holds where another one does, and that holds everywhere, is that other one."""
+    fill, dims = everywhere.fact.fill, m.root.dims
+    if everywhere.op == "weight" or fill is None or not fill or mask.dtype is not DType.BOOL or mask.dims is None:
+        return None
+    if everywhere.dtype is not DType.BOOL or dims is None or len(mask.dims) != len(dims):
+        return None
+    sizes = [-1 if own == size else size for own, size in zip(mask.dims, dims, strict=True)]
+    return mask if mask.dims == dims else mask.expand(*sizes)
 
 
 def counted(expr: Expr, rank: int) -> tuple[int, Size] | None:

@@ -7,6 +7,7 @@ from collections.abc import Hashable
 from dataflow_ir import postwalk
 
 from codegen_torch.expr import Expr
+from codegen_torch.simplify.fills import write_fills
 from codegen_torch.simplify.identities import drop_identities
 from codegen_torch.simplify.literals import inline_literals
 from codegen_torch.simplify.movement import undo_movement
@@ -22,6 +23,7 @@ def simplify(outputs: Outputs) -> Outputs:
     outputs = inline_literals(outputs)
     outputs = drop_identities(outputs)  # sees the literals
     outputs = undo_movement(outputs)
+    outputs = write_fills(outputs)
     return share(outputs)
 
 
