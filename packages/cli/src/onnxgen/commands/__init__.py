@@ -1,5 +1,6 @@
 """The commands of ``onnxgen``, one module each."""
 
+import difflib
 from pathlib import Path
 
 import click
@@ -26,6 +27,15 @@ class PathMeansConvert(click.Group):
         if args and self._begins_conversion(ctx, args[0]):
             args = ["convert", *args]
         return super().parse_args(ctx, args)
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Answers a misspelt command with the nearest one, which click does only in its newer versions."""
+        if args and args[0] not in self.commands and not ctx.resilient_parsing:
+            near = [f"Did you mean {name!r}?" for name in difflib.get_close_matches(args[0], self.commands, 1)]
+            ctx.fail(" ".join([f"No such command {args[0]!r}.", *near]))
+        return super().resolve_command(ctx, args)
 
     def _begins_conversion(self, ctx: click.Context, first: str) -> bool:
         if first in self.commands:

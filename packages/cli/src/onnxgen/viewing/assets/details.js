@@ -91,7 +91,8 @@ class Details {
 
   weight(key, found) {
     const cell = (text) => element("td", { class: "n" }, text);
-    const first = [element("td", { class: "mono" }, found.tied ? `${key} (the parameter of ${found.tied})` : key), element("td", { class: "mono" }, found.type)];
+    const name = key.split(".").slice(-2).join(".");
+    const first = [element("td", { class: "mono", title: key }, found.tied ? `${name} (the parameter of ${found.tied})` : name), element("td", { class: "mono" }, found.type)];
     if (!found.numbers) return element("tr", {}, ...first);
     const numbers = found.numbers.map((number) => cell(number === null ? "–" : short(number)));
     const zeros = found.count ? `${Number(((100 * found.zeros) / found.count).toPrecision(3))} %` : "–";
