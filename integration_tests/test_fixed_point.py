@@ -35,8 +35,8 @@ CHANGES = {
         r"rotary_emb": "members stand in the order of first use, and G1 makes the angles before it embeds",
     },
 }
-# G1 of T5 flattens what attention returns after a
-# transposition, and torch.onnx.export decomposes that to a view of other strides and fails.
+# G1 of T5 flattens what attention returns after a transposition, and torch.onnx.export decomposes that to a view of
+# other strides and fails.
 NOT_YET = {"t5_encoder"}
 # The same holds for Swin; torch cannot export the order that TopK has among equals, which Mixtral's router asks for; of
 # the others the names of buffers and the order of statements still change.

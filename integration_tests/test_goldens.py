@@ -8,15 +8,13 @@ from pathlib import Path
 
 import pytest
 from converted import Converted
+from zoo import ZOO
 
 GOLDENS = Path(__file__).parent / "goldens"
+BOTH = ("bert", "gpt2", "llama", "lstm", "resnet", "unet", "vit")
 CASES = [
-    ("mlp", "dynamo"),
-    ("resnet", "dynamo"),
-    ("bert", "dynamo"),
-    ("bert", "torchscript"),
-    ("gpt2", "dynamo"),
-    ("unet", "dynamo"),
+    *((name, "dynamo") for name in ZOO),
+    *((name, "torchscript") for name in BOTH),
 ]
 
 

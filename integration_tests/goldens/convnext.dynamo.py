@@ -1,0 +1,199 @@
+"""First, generated from convnext.dynamo.onnx.
+
+source     sha256 …; pytorch 2.13.0+cpu, opset 20
+weights    weights.msgpack: 65 tensors, 114 346 parameters
+generated  by onnxgen 0.1.0
+"""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ConvNextEmbeddings(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch_embeddings = nn.Conv2d(3, 16, 4, stride=4)
+        self.layernorm = nn.LayerNorm(16, eps=1e-06)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.layernorm(self.patch_embeddings(image).permute(0, 2, 3, 1))
+        return x.permute(0, 3, 1, 2)
+
+
+class ConvNextLayer(nn.Module):
+    def __init__(self, size: int, out_features: int) -> None:
+        super().__init__()
+        self.layer_scale_parameter = nn.Parameter(torch.empty(size))
+        self.dwconv = nn.Conv2d(size, size, 7, padding=3, groups=size)
+        self.layernorm = nn.LayerNorm(size, eps=1e-06)
+        self.pwconv1 = nn.Linear(size, out_features)
+        self.pwconv2 = nn.Linear(out_features, size)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out = self.pwconv1(self.layernorm(self.dwconv(x).permute(0, 2, 3, 1)))
+        out = self.layer_scale_parameter * self.pwconv2(F.gelu(out))
+        return x + out.permute(0, 3, 1, 2)
+
+
+class ConvNextStage(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([ConvNextLayer(16, 64)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x)
+
+
+class ConvNextStage2(nn.Module):
+    def __init__(
+        self, normalized_shape: int, out_channels: int, out_features: int
+    ) -> None:
+        super().__init__()
+        self.downsampling_layer = nn.ModuleList(
+            [
+                nn.LayerNorm(normalized_shape, eps=1e-06),
+                nn.Conv2d(normalized_shape, out_channels, 2, stride=2),
+            ],
+        )
+        self.layers = nn.ModuleList([ConvNextLayer(out_channels, out_features)])
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.downsampling_layer[0](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        return self.layers[0](self.downsampling_layer[1](x))
+
+
+class ConvNextStage3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.downsampling_layer = nn.ModuleList(
+            [nn.LayerNorm(32, eps=1e-06), nn.Conv2d(32, 48, 2, stride=2)]
+        )
+        self.layers = nn.ModuleList(ConvNextLayer(48, 192) for _ in range(2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.downsampling_layer[0](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
+        x = self.downsampling_layer[1](x)
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class ConvNextEncoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            [
+                ConvNextStage(),
+                ConvNextStage2(16, 32, out_features=128),
+                ConvNextStage3(),
+                ConvNextStage2(48, 64, out_features=256),
+            ],
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+
+class ConvNextModel(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embeddings = ConvNextEmbeddings()
+        self.encoder = ConvNextEncoder()
+        self.layernorm = nn.LayerNorm(64, eps=1e-12)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.layernorm(self.encoder(self.embeddings(image)).mean((2, 3)))
+
+
+class ConvNextForImageClassification(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convnext = ConvNextModel()
+        self.classifier = nn.Linear(64, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.classifier(self.convnext(image))
+
+
+class First(nn.Module):
+    output_names = ("output",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = ConvNextForImageClassification()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image)
+
+
+Model = First
+
+
+def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = First()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Map the tensors of a weights file; changing them never changes the file."""
+    with Path(path).open("rb") as file:
+        unpacker = msgpack.Unpacker(file)
+        try:
+            unpacker.read_map_header()
+            # The blobs that follow these six are mapped, not parsed.
+            *start, tensors = [unpacker.unpack() for _ in range(6)]
+        except (msgpack.UnpackException, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a weights file") from error
+        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+            raise ValueError(f"{path} is not a weights file of version 1")
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+
+
+def map_tensor(
+    data: mmap.mmap,
+    name: str,
+    entry: dict[str, Any],
+    part: int = 2**32 - 64,
+) -> Tensor:
+    """View one tensor of a weights file; one over 4 GiB is joined from its parts."""
+    dtype, shape = getattr(torch, entry["dtype"]), entry["shape"]
+    offset, nbytes = entry["offset"], entry["nbytes"]
+    if offset % 64 or nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"the weights file contradicts itself about {name}")
+    if offset + nbytes > len(data):
+        raise ValueError(f"the weights file ends before {name} does")
+    if not nbytes:
+        return torch.empty(shape, dtype=dtype)
+    parts = [
+        torch.frombuffer(
+            data,
+            dtype=torch.uint8,
+            count=min(part, nbytes - start),
+            offset=offset + start // part * (part + 64),
+        )
+        for start in range(0, nbytes, part)
+    ]
+    flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return flat.view(dtype).reshape(shape)

@@ -1,0 +1,435 @@
+"""First, generated from detr.dynamo.onnx.
+
+source     sha256 …; pytorch 2.13.0+cpu, opset 20
+weights    weights.msgpack: 110 tensors, 65 590 parameters
+generated  by onnxgen 0.1.0
+"""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class DetrFrozenBatchNorm2d(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mul_4", torch.empty(1, 16, 1, 1))
+        self.register_buffer("sub_2", torch.empty(1, 16, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mul_4 + self.sub_2
+
+
+class ResNetConvLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(3, 16, 7, stride=2, padding=3, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.relu(self.normalization(self.convolution(image)))
+
+
+class ResNetEmbeddings(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedder = ResNetConvLayer()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
+
+
+class DetrFrozenBatchNorm2d2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mul_17", torch.empty(1, 16, 1, 1))
+        self.register_buffer("sub_8", torch.empty(1, 16, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mul_17 + self.sub_8
+
+
+class ResNetConvLayer2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d2()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.normalization(self.convolution(x)))
+
+
+class DetrFrozenBatchNorm2d3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mul_28", torch.empty(1, 16, 1, 1))
+        self.register_buffer("sub_13", torch.empty(1, 16, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mul_28 + self.sub_13
+
+
+class ResNetConvLayer3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(16, 16, 3, padding=1, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d3()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.normalization(self.convolution(x))
+
+
+class ResNetBasicLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(ResNetConvLayer2(), ResNetConvLayer3())
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.layer(x) + x)
+
+
+class ResNetStage(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([ResNetBasicLayer()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x)
+
+
+class DetrFrozenBatchNorm2d4(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mul_45", torch.empty(1, 32, 1, 1))
+        self.register_buffer("sub_21", torch.empty(1, 32, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mul_45 + self.sub_21
+
+
+class ResNetConvLayer4(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d4()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.normalization(self.convolution(x)))
+
+
+class DetrFrozenBatchNorm2d5(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mul_56", torch.empty(1, 32, 1, 1))
+        self.register_buffer("sub_26", torch.empty(1, 32, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mul_56 + self.sub_26
+
+
+class ResNetConvLayer5(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(32, 32, 3, padding=1, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d5()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.normalization(self.convolution(x))
+
+
+class DetrFrozenBatchNorm2d6(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("mul_65", torch.empty(1, 32, 1, 1))
+        self.register_buffer("sub_30", torch.empty(1, 32, 1, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return x * self.mul_65 + self.sub_30
+
+
+class ResNetShortCut(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(16, 32, 1, stride=2, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d6()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.normalization(self.convolution(x))
+
+
+class ResNetBasicLayer2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(ResNetConvLayer4(), ResNetConvLayer5())
+        self.shortcut = ResNetShortCut()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.layer(x) + self.shortcut(x))
+
+
+class ResNetStage2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([ResNetBasicLayer2()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layers[0](x)
+
+
+class ResNetEncoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList([ResNetStage(), ResNetStage2()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+
+class ResNetBackbone(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedder = ResNetEmbeddings()
+        self.encoder = ResNetEncoder()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.encoder(self.embedder(image))
+
+
+class DetrConvEncoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = ResNetBackbone()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image)
+
+
+class DetrSinePositionEmbedding(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("pow_1", torch.empty(16))
+
+    def forward(self, mask: Tensor) -> Tensor:
+        dtype = self.pow_1.dtype
+        mask = mask.to(dtype)
+        x = torch.cumsum(mask, dim=1)
+        out = torch.cumsum(mask, dim=2)
+        out = (out / (out[:, :, -1:] + 1e-06) * 6.2831855).unsqueeze(3) / self.pow_1
+        x = (x / (x[:, -1:] + 1e-06) * 6.2831855).unsqueeze(3) / self.pow_1
+        cos = torch.cos(out[:, :, :, 1::2])
+        out = torch.stack([torch.sin(out[:, :, :, ::2]), cos], dim=-1).flatten(3)
+        cos = torch.cos(x[:, :, :, 1::2])
+        x = torch.stack([torch.sin(x[:, :, :, ::2]), cos], dim=-1).flatten(3)
+        return torch.cat([x, out], dim=3).permute(0, 3, 1, 2)
+
+
+class DetrSelfAttention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(32, 32)
+        self.k_proj = nn.Linear(32, 32)
+        self.v_proj = nn.Linear(32, 32)
+        self.o_proj = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        out = x + residual
+        q = self.q_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
+        k = self.k_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.o_proj(attn)
+
+
+class DetrMLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(32, 64)
+        self.fc2 = nn.Linear(64, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.relu(self.fc1(x)))
+
+
+class DetrEncoderLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.self_attn = DetrSelfAttention()
+        self.self_attn_layer_norm = nn.LayerNorm(32)
+        self.mlp = DetrMLP()
+        self.final_layer_norm = nn.LayerNorm(32)
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        x = self.self_attn_layer_norm(x + self.self_attn(x, out))
+        return self.final_layer_norm(x + self.mlp(x))
+
+
+class DetrEncoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(DetrEncoderLayer() for _ in range(2))
+
+    def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x, out)
+        return x
+
+
+class DetrCrossAttention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(32, 32)
+        self.k_proj = nn.Linear(32, 32)
+        self.v_proj = nn.Linear(32, 32)
+        self.o_proj = nn.Linear(32, 32)
+
+    def forward(
+        self, residual: Tensor, residual2: Tensor, x: Tensor, out: Tensor
+    ) -> Tensor:
+        q = self.q_proj(residual + residual2).unflatten(-1, (4, 8)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.v_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.o_proj(attn)
+
+
+class DetrDecoderLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.self_attn = DetrSelfAttention()
+        self.self_attn_layer_norm = nn.LayerNorm(32)
+        self.encoder_attn = DetrCrossAttention()
+        self.encoder_attn_layer_norm = nn.LayerNorm(32)
+        self.mlp = DetrMLP()
+        self.final_layer_norm = nn.LayerNorm(32)
+
+    def forward(self, x: Tensor, out: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        x = self.self_attn_layer_norm(x + self.self_attn(x, out))
+        x = x + self.encoder_attn(x, out, y, z)
+        x = self.encoder_attn_layer_norm(x)
+        return self.final_layer_norm(x + self.mlp(x))
+
+
+class DetrDecoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(DetrDecoderLayer() for _ in range(2))
+        self.layernorm = nn.LayerNorm(32)
+
+    def forward(self, x: Tensor, out: Tensor, y: Tensor, residual: Tensor) -> Tensor:
+        z = y + residual
+        for layer in self.layers:
+            x = layer(x, out, z, y)
+        return self.layernorm(x)
+
+
+class DetrModel(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(1, 7, 32))
+        self.backbone = DetrConvEncoder()
+        self.position_embedding = DetrSinePositionEmbedding()
+        self.input_projection = nn.Conv2d(32, 32, 1)
+        self.encoder = DetrEncoder()
+        self.decoder = DetrDecoder()
+
+    def forward(self, image: Tensor) -> Tensor:
+        batch = image.shape[0]
+        mask = torch.ones(batch, 8, 8, dtype=torch.bool, device=image.device)
+        x = self.input_projection(self.backbone(image)).flatten(2).transpose(1, 2)
+        out = self.position_embedding(mask).flatten(2).transpose(1, 2)
+        y = self.weight.repeat(batch, 1, 1)
+        z = torch.zeros(batch, 7, 32, dtype=x.dtype, device=x.device)
+        return self.decoder(z, y, self.encoder(x, out), out)
+
+
+class DetrForObjectDetection(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = DetrModel()
+        self.class_labels_classifier = nn.Linear(32, 6)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.class_labels_classifier(self.model(image))
+
+
+class First(nn.Module):
+    output_names = ("output",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = DetrForObjectDetection()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image)
+
+
+Model = First
+
+
+def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = First()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Map the tensors of a weights file; changing them never changes the file."""
+    with Path(path).open("rb") as file:
+        unpacker = msgpack.Unpacker(file)
+        try:
+            unpacker.read_map_header()
+            # The blobs that follow these six are mapped, not parsed.
+            *start, tensors = [unpacker.unpack() for _ in range(6)]
+        except (msgpack.UnpackException, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a weights file") from error
+        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+            raise ValueError(f"{path} is not a weights file of version 1")
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+
+
+def map_tensor(
+    data: mmap.mmap,
+    name: str,
+    entry: dict[str, Any],
+    part: int = 2**32 - 64,
+) -> Tensor:
+    """View one tensor of a weights file; one over 4 GiB is joined from its parts."""
+    dtype, shape = getattr(torch, entry["dtype"]), entry["shape"]
+    offset, nbytes = entry["offset"], entry["nbytes"]
+    if offset % 64 or nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"the weights file contradicts itself about {name}")
+    if offset + nbytes > len(data):
+        raise ValueError(f"the weights file ends before {name} does")
+    if not nbytes:
+        return torch.empty(shape, dtype=dtype)
+    parts = [
+        torch.frombuffer(
+            data,
+            dtype=torch.uint8,
+            count=min(part, nbytes - start),
+            offset=offset + start // part * (part + 64),
+        )
+        for start in range(0, nbytes, part)
+    ]
+    flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return flat.view(dtype).reshape(shape)

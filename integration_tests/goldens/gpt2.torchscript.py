@@ -1,0 +1,159 @@
+"""Gpt2Torchscript, generated from gpt2.torchscript.onnx.
+
+source     sha256 …; pytorch 2.13.0, opset 17
+weights    weights.msgpack: 41 tensors, 43 392 parameters
+generated  by onnxgen 0.1.0
+"""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Attn(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.c_attn = nn.Linear(32, 96)
+        self.c_proj = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        q, k, v = self.c_attn(x).split(32, dim=2)
+        v = v.unflatten(-1, (4, 8)).transpose(1, 2)
+        q = q.unflatten(-1, (4, 8)).transpose(1, 2)
+        k = k.unflatten(-1, (4, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2)
+        return self.c_proj(attn.flatten(2))
+
+
+class Mlp(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.c_fc = nn.Linear(32, 128)
+        self.c_proj = nn.Linear(128, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
+
+
+class Block(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(32)
+        self.attn = Attn()
+        self.ln_2 = nn.LayerNorm(32)
+        self.mlp = Mlp()
+
+    def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        x = self.attn(self.ln_1(x), mask) + x
+        return x + self.mlp(self.ln_2(x))
+
+
+class Transformer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.wte = nn.Embedding(99, 32)
+        self.wpe = nn.Embedding(64, 32)
+        self.h = nn.ModuleList(Block() for _ in range(3))
+        self.ln_f = nn.LayerNorm(32)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        seq = input_ids.shape[1]
+        positions = torch.arange(seq, device=input_ids.device)
+        mask = positions.unsqueeze(0) <= positions.unsqueeze(1)
+        mask = mask & attention_mask.bool()[:, None, None, :]
+        x = self.wte(input_ids) + self.wpe(positions)
+        for h in self.h:
+            x = h(x, mask)
+        return self.ln_f(x)
+
+
+class Model2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.transformer = Transformer()
+        self.lm_head = nn.Linear(32, 99, bias=False)
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.lm_head(self.transformer(input_ids, attention_mask))
+
+
+class Gpt2Torchscript(nn.Module):
+    output_names = ("output",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model2()
+        self.model.lm_head.weight = self.model.transformer.wte.weight
+
+    def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        return self.model(input_ids, attention_mask)
+
+
+Model = Gpt2Torchscript
+
+
+def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = Gpt2Torchscript()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Map the tensors of a weights file; changing them never changes the file."""
+    with Path(path).open("rb") as file:
+        unpacker = msgpack.Unpacker(file)
+        try:
+            unpacker.read_map_header()
+            # The blobs that follow these six are mapped, not parsed.
+            *start, tensors = [unpacker.unpack() for _ in range(6)]
+        except (msgpack.UnpackException, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a weights file") from error
+        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+            raise ValueError(f"{path} is not a weights file of version 1")
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+
+
+def map_tensor(
+    data: mmap.mmap,
+    name: str,
+    entry: dict[str, Any],
+    part: int = 2**32 - 64,
+) -> Tensor:
+    """View one tensor of a weights file; one over 4 GiB is joined from its parts."""
+    dtype, shape = getattr(torch, entry["dtype"]), entry["shape"]
+    offset, nbytes = entry["offset"], entry["nbytes"]
+    if offset % 64 or nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"the weights file contradicts itself about {name}")
+    if offset + nbytes > len(data):
+        raise ValueError(f"the weights file ends before {name} does")
+    if not nbytes:
+        return torch.empty(shape, dtype=dtype)
+    parts = [
+        torch.frombuffer(
+            data,
+            dtype=torch.uint8,
+            count=min(part, nbytes - start),
+            offset=offset + start // part * (part + 64),
+        )
+        for start in range(0, nbytes, part)
+    ]
+    flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return flat.view(dtype).reshape(shape)

@@ -1,0 +1,243 @@
+"""ResnetTorchscript, generated from resnet.torchscript.onnx.
+
+source     sha256 …; pytorch 2.13.0, opset 17
+weights    weights.msgpack: 60 tensors, 88 778 parameters
+generated  by onnxgen 0.1.0
+"""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class Embedder(nn.Module):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        padding: int,
+    ) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride=stride, padding=padding
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.convolution(x))
+
+
+class Embedder2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedder = Embedder(
+            in_channels=3, out_channels=16, kernel_size=7, stride=2, padding=3
+        )
+
+    def forward(self, image: Tensor) -> Tensor:
+        return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
+
+
+class Layer(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(in_channels, out_channels, 1, stride=stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.convolution(x)
+
+
+class Layers(nn.Module):
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
+    ) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(
+            Embedder(
+                in_channels=in_channels,
+                out_channels=out_channels,
+                kernel_size=1,
+                stride=1,
+                padding=0,
+            ),
+            Embedder(
+                in_channels=out_channels,
+                out_channels=out_channels,
+                kernel_size=3,
+                stride=stride,
+                padding=1,
+            ),
+            Layer(out_channels, layer_out_channels, stride=1),
+        )
+        self.shortcut = Layer(in_channels, layer_out_channels, stride=stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.layer(x) + self.shortcut(x))
+
+
+class Layers2(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.layer = nn.Sequential(
+            Embedder(
+                in_channels=in_channels,
+                out_channels=out_channels,
+                kernel_size=1,
+                stride=1,
+                padding=0,
+            ),
+            Embedder(
+                in_channels=out_channels,
+                out_channels=out_channels,
+                kernel_size=3,
+                stride=1,
+                padding=1,
+            ),
+            Layer(out_channels, in_channels, stride=1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.relu(self.layer(x) + x)
+
+
+class Stages(nn.Module):
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(
+            [
+                Layers(
+                    in_channels,
+                    out_channels,
+                    stride=stride,
+                    layer_out_channels=layer_out_channels,
+                ),
+                Layers2(layer_out_channels, out_channels),
+            ],
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            [
+                Stages(16, 8, stride=1, layer_out_channels=32),
+                Stages(32, 16, stride=2, layer_out_channels=64),
+                Stages(64, 24, stride=2, layer_out_channels=96),
+                Stages(96, 32, stride=2, layer_out_channels=128),
+            ],
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+
+class Resnet(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embedder = Embedder2()
+        self.encoder = Encoder()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.encoder(self.embedder(image)).mean((2, 3), keepdim=True)
+
+
+class Model2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.resnet = Resnet()
+        self.classifier = nn.ModuleList([nn.Identity(), nn.Linear(128, 10)])
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.classifier[1](self.resnet(image).squeeze((2, 3)))
+
+
+class ResnetTorchscript(nn.Module):
+    output_names = ("output",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model2()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image)
+
+
+Model = ResnetTorchscript
+
+
+def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = ResnetTorchscript()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Map the tensors of a weights file; changing them never changes the file."""
+    with Path(path).open("rb") as file:
+        unpacker = msgpack.Unpacker(file)
+        try:
+            unpacker.read_map_header()
+            # The blobs that follow these six are mapped, not parsed.
+            *start, tensors = [unpacker.unpack() for _ in range(6)]
+        except (msgpack.UnpackException, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a weights file") from error
+        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+            raise ValueError(f"{path} is not a weights file of version 1")
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+
+
+def map_tensor(
+    data: mmap.mmap,
+    name: str,
+    entry: dict[str, Any],
+    part: int = 2**32 - 64,
+) -> Tensor:
+    """View one tensor of a weights file; one over 4 GiB is joined from its parts."""
+    dtype, shape = getattr(torch, entry["dtype"]), entry["shape"]
+    offset, nbytes = entry["offset"], entry["nbytes"]
+    if offset % 64 or nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"the weights file contradicts itself about {name}")
+    if offset + nbytes > len(data):
+        raise ValueError(f"the weights file ends before {name} does")
+    if not nbytes:
+        return torch.empty(shape, dtype=dtype)
+    parts = [
+        torch.frombuffer(
+            data,
+            dtype=torch.uint8,
+            count=min(part, nbytes - start),
+            offset=offset + start // part * (part + 64),
+        )
+        for start in range(0, nbytes, part)
+    ]
+    flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return flat.view(dtype).reshape(shape)

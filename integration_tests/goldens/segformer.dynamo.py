@@ -1,0 +1,403 @@
+"""First, generated from segformer.dynamo.onnx.
+
+source     sha256 …; pytorch 2.13.0+cpu, opset 20
+weights    weights.msgpack: 120 tensors, 201 850 parameters
+generated  by onnxgen 0.1.0
+"""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SegformerOverlapPatchEmbeddings(nn.Module):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        padding: int,
+    ) -> None:
+        super().__init__()
+        self.proj = nn.Conv2d(
+            in_channels, out_channels, kernel_size, stride=stride, padding=padding
+        )
+        self.layer_norm = nn.LayerNorm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.layer_norm(self.proj(x).flatten(2).transpose(1, 2))
+
+
+class SegformerSequenceReduction(nn.Module):
+    def __init__(self, sizes: int, in_channels: int, kernel_size: int) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.sequence_reduction = nn.Conv2d(
+            in_channels, in_channels, kernel_size, stride=kernel_size
+        )
+        self.layer_norm = nn.LayerNorm(in_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes))
+        return self.layer_norm(self.sequence_reduction(x).flatten(2).transpose(1, 2))
+
+
+class SegformerAttention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(16, 16)
+        self.sequence_reduction = SegformerSequenceReduction(16, 16, kernel_size=8)
+        self.k_proj = nn.Linear(16, 16)
+        self.v_proj = nn.Linear(16, 16)
+        self.o_proj = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_proj(x).unsqueeze(1)
+        x = self.sequence_reduction(x)
+        k = self.k_proj(x).unsqueeze(1)
+        attn = F.scaled_dot_product_attention(q, k, self.v_proj(x).unsqueeze(1))
+        return self.o_proj(attn.squeeze(1))
+
+
+class SegformerDepthWiseConv(nn.Module):
+    def __init__(self, sizes: int, in_channels: int) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.dwconv = nn.Conv2d(
+            in_channels, in_channels, 3, padding=1, groups=in_channels
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.dwconv(x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes)))
+        return x.flatten(2).transpose(1, 2)
+
+
+class SegformerMixMLP(nn.Module):
+    def __init__(self, in_features: int, out_features: int, sizes: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(in_features, out_features)
+        self.dwconv = SegformerDepthWiseConv(sizes, out_features)
+        self.fc2 = nn.Linear(out_features, in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.dwconv(self.fc1(x))))
+
+
+class SegformerLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(16)
+        self.attention = SegformerAttention()
+        self.layernorm_after = nn.LayerNorm(16)
+        self.mlp = SegformerMixMLP(16, 64, sizes=16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.attention(self.layernorm_before(x)) + x
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class SegformerStage(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch_embeddings = SegformerOverlapPatchEmbeddings(
+            in_channels=3, out_channels=16, kernel_size=7, stride=4, padding=3
+        )
+        self.blocks = nn.ModuleList([SegformerLayer()])
+        self.layer_norm = nn.LayerNorm(16)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.layer_norm(self.blocks[0](self.patch_embeddings(image)))
+        return x.unflatten(1, (16, 16)).permute(0, 3, 1, 2)
+
+
+class SegformerAttention2(nn.Module):
+    def __init__(
+        self,
+        in_features: int,
+        sizes: int,
+        sequence_reduction_sizes: int,
+        kernel_size: int,
+    ) -> None:
+        super().__init__()
+        self.sizes = sizes
+        self.q_proj = nn.Linear(in_features, in_features)
+        self.sequence_reduction = SegformerSequenceReduction(
+            sequence_reduction_sizes, in_features, kernel_size=kernel_size
+        )
+        self.k_proj = nn.Linear(in_features, in_features)
+        self.v_proj = nn.Linear(in_features, in_features)
+        self.o_proj = nn.Linear(in_features, in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
+        x = self.sequence_reduction(x)
+        k = self.k_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.o_proj(attn)
+
+
+class SegformerLayer2(nn.Module):
+    def __init__(
+        self,
+        normalized_shape: int,
+        sizes: int,
+        sequence_reduction_sizes: int,
+        kernel_size: int,
+        out_features: int,
+    ) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(normalized_shape)
+        self.attention = SegformerAttention2(
+            normalized_shape,
+            sizes,
+            sequence_reduction_sizes=sequence_reduction_sizes,
+            kernel_size=kernel_size,
+        )
+        self.layernorm_after = nn.LayerNorm(normalized_shape)
+        self.mlp = SegformerMixMLP(
+            normalized_shape, out_features, sizes=sequence_reduction_sizes
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.attention(self.layernorm_before(x)) + x
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class SegformerStage2(nn.Module):
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        sizes: int,
+        sequence_reduction_sizes: int,
+        kernel_size: int,
+        out_features: int,
+    ) -> None:
+        super().__init__()
+        self.sequence_reduction_sizes = sequence_reduction_sizes
+        self.patch_embeddings = SegformerOverlapPatchEmbeddings(
+            in_channels=in_channels,
+            out_channels=out_channels,
+            kernel_size=3,
+            stride=2,
+            padding=1,
+        )
+        self.blocks = nn.ModuleList(
+            [
+                SegformerLayer2(
+                    normalized_shape=out_channels,
+                    sizes=sizes,
+                    sequence_reduction_sizes=sequence_reduction_sizes,
+                    kernel_size=kernel_size,
+                    out_features=out_features,
+                ),
+            ],
+        )
+        self.layer_norm = nn.LayerNorm(out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
+        x = x.unflatten(
+            1, (self.sequence_reduction_sizes, self.sequence_reduction_sizes)
+        )
+        return x.permute(0, 3, 1, 2)
+
+
+class SegformerAttention3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.q_proj = nn.Linear(64, 64)
+        self.k_proj = nn.Linear(64, 64)
+        self.v_proj = nn.Linear(64, 64)
+        self.o_proj = nn.Linear(64, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.o_proj(attn)
+
+
+class SegformerLayer3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(64)
+        self.attention = SegformerAttention3()
+        self.layernorm_after = nn.LayerNorm(64)
+        self.mlp = SegformerMixMLP(64, 256, sizes=2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.attention(self.layernorm_before(x)) + x
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class SegformerStage3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch_embeddings = SegformerOverlapPatchEmbeddings(
+            in_channels=48, out_channels=64, kernel_size=3, stride=2, padding=1
+        )
+        self.blocks = nn.ModuleList([SegformerLayer3()])
+        self.layer_norm = nn.LayerNorm(64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
+        return x.unflatten(1, (2, 2)).permute(0, 3, 1, 2)
+
+
+class SegformerModel(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(
+            [
+                SegformerStage(),
+                SegformerStage2(
+                    in_channels=16,
+                    out_channels=32,
+                    sizes=2,
+                    sequence_reduction_sizes=8,
+                    kernel_size=4,
+                    out_features=128,
+                ),
+                SegformerStage2(
+                    in_channels=32,
+                    out_channels=48,
+                    sizes=3,
+                    sequence_reduction_sizes=4,
+                    kernel_size=2,
+                    out_features=192,
+                ),
+                SegformerStage3(),
+            ],
+        )
+
+    def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        x = self.stages[0](image)
+        out = self.stages[1](x)
+        y = self.stages[2](out)
+        return x, out, y, self.stages[3](y)
+
+
+class SegformerMLP(nn.Module):
+    def __init__(self, in_features: int) -> None:
+        super().__init__()
+        self.proj = nn.Linear(in_features, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.proj(x.flatten(2).transpose(1, 2))
+
+
+class SegformerDecodeHead(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear_projections = nn.ModuleList(
+            [SegformerMLP(16), SegformerMLP(32), SegformerMLP(48), SegformerMLP(64)]
+        )
+        self.linear_fuse = nn.Conv2d(128, 32, 1)
+        self.classifier = nn.Conv2d(32, 10, 1)
+
+    def forward(self, x: Tensor, out: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        x = self.linear_projections[0](x).transpose(1, 2).unflatten(-1, (16, 16))
+        out = self.linear_projections[1](out).transpose(1, 2).unflatten(-1, (8, 8))
+        out = F.interpolate(out, size=(16, 16), mode="bilinear")
+        y = self.linear_projections[2](y).transpose(1, 2).unflatten(-1, (4, 4))
+        y = F.interpolate(y, size=(16, 16), mode="bilinear")
+        z = self.linear_projections[3](z).transpose(1, 2).unflatten(-1, (2, 2))
+        z = F.interpolate(z, size=(16, 16), mode="bilinear")
+        z = F.relu(self.linear_fuse(torch.cat([z, y, out, x], dim=1)))
+        return self.classifier(z)
+
+
+class SegformerForSemanticSegmentation(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.segformer = SegformerModel()
+        self.decode_head = SegformerDecodeHead()
+
+    def forward(self, image: Tensor) -> Tensor:
+        x, out, y, z = self.segformer(image)
+        return self.decode_head(x, out, y, z)
+
+
+class First(nn.Module):
+    output_names = ("output",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = SegformerForSemanticSegmentation()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image)
+
+
+Model = First
+
+
+def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = First()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Map the tensors of a weights file; changing them never changes the file."""
+    with Path(path).open("rb") as file:
+        unpacker = msgpack.Unpacker(file)
+        try:
+            unpacker.read_map_header()
+            # The blobs that follow these six are mapped, not parsed.
+            *start, tensors = [unpacker.unpack() for _ in range(6)]
+        except (msgpack.UnpackException, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a weights file") from error
+        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+            raise ValueError(f"{path} is not a weights file of version 1")
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+
+
+def map_tensor(
+    data: mmap.mmap,
+    name: str,
+    entry: dict[str, Any],
+    part: int = 2**32 - 64,
+) -> Tensor:
+    """View one tensor of a weights file; one over 4 GiB is joined from its parts."""
+    dtype, shape = getattr(torch, entry["dtype"]), entry["shape"]
+    offset, nbytes = entry["offset"], entry["nbytes"]
+    if offset % 64 or nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"the weights file contradicts itself about {name}")
+    if offset + nbytes > len(data):
+        raise ValueError(f"the weights file ends before {name} does")
+    if not nbytes:
+        return torch.empty(shape, dtype=dtype)
+    parts = [
+        torch.frombuffer(
+            data,
+            dtype=torch.uint8,
+            count=min(part, nbytes - start),
+            offset=offset + start // part * (part + 64),
+        )
+        for start in range(0, nbytes, part)
+    ]
+    flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return flat.view(dtype).reshape(shape)

@@ -1,0 +1,349 @@
+"""First, generated from swin.dynamo.onnx.
+
+source     sha256 …; pytorch 2.13.0+cpu, opset 20
+weights    weights.msgpack: 81 tensors, 37 850 parameters
+generated  by onnxgen 0.1.0
+"""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class SwinPatchEmbeddings(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(3, 16, 2, stride=2)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.projection(image).flatten(2).transpose(1, 2)
+
+
+class SwinEmbeddings(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.patch_embeddings = SwinPatchEmbeddings()
+        self.norm = nn.LayerNorm(16)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.norm(self.patch_embeddings(image))
+
+
+class SwinAttention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsqueeze = nn.Parameter(torch.empty(1, 2, 16, 16))
+        self.q_proj = nn.Linear(16, 16)
+        self.k_proj = nn.Linear(16, 16)
+        self.v_proj = nn.Linear(16, 16)
+        self.o_proj = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze)
+        return self.o_proj(attn.transpose(1, 2).flatten(2))
+
+
+class SwinMLP(nn.Module):
+    def __init__(self, in_features: int, out_features: int) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(in_features, out_features)
+        self.fc2 = nn.Linear(out_features, in_features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class SwinLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(16)
+        self.attention = SwinAttention()
+        self.layernorm_after = nn.LayerNorm(16)
+        self.mlp = SwinMLP(16, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        out = self.layernorm_before(x).unflatten(1, (4, 4, 4, 4))
+        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 16))
+        attention = attention.reshape(batch, 4, 4, 4, 4, 16).transpose(2, 3)
+        x = x + attention.flatten(1, 4)
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class SwinAttention2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsqueeze_9 = nn.Parameter(torch.empty(1, 2, 16, 16))
+        self.register_buffer("unsqueeze_11", torch.empty(1, 16, 1, 16, 16))
+        self.q_proj = nn.Linear(16, 16)
+        self.k_proj = nn.Linear(16, 16)
+        self.v_proj = nn.Linear(16, 16)
+        self.o_proj = nn.Linear(16, 16)
+
+    def forward(self, x: Tensor, batch: int) -> Tensor:
+        q = self.q_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
+        out = self.unsqueeze_11.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
+        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze_9 + out)
+        return self.o_proj(attn.transpose(1, 2).flatten(2))
+
+
+class SwinLayer2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(16)
+        self.attention = SwinAttention2()
+        self.layernorm_after = nn.LayerNorm(16)
+        self.mlp = SwinMLP(16, 64)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        out = self.layernorm_before(x).unflatten(1, (16, 16))
+        out = torch.roll(out, (-2, -2), (1, 2)).reshape(batch, 4, 4, 4, 4, 16)
+        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 16), batch)
+        attention = attention.reshape(batch, 4, 4, 4, 4, 16).transpose(2, 3)
+        out = torch.roll(attention.reshape(batch, 16, 16, 16), (2, 2), (1, 2))
+        x = x + out.flatten(1, 2)
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class SwinPatchMerging(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(64)
+        self.reduction = nn.Linear(64, 32, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = x.unflatten(1, (16, 16))
+        out = x[:, 1::2, ::2]
+        y = x[:, 1::2, 1::2]
+        x = torch.cat([x[:, ::2, ::2], out, x[:, ::2, 1::2], y], dim=-1)
+        return self.reduction(self.norm(x.flatten(1, 2)))
+
+
+class SwinStage(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([SwinLayer(), SwinLayer2()])
+        self.downsample = SwinPatchMerging()
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return self.downsample(x)
+
+
+class SwinAttention3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsqueeze_12 = nn.Parameter(torch.empty(1, 4, 16, 16))
+        self.q_proj = nn.Linear(32, 32)
+        self.k_proj = nn.Linear(32, 32)
+        self.v_proj = nn.Linear(32, 32)
+        self.o_proj = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze_12)
+        return self.o_proj(attn.transpose(1, 2).flatten(2))
+
+
+class SwinLayer3(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(32)
+        self.attention = SwinAttention3()
+        self.layernorm_after = nn.LayerNorm(32)
+        self.mlp = SwinMLP(32, 128)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        out = self.layernorm_before(x).unflatten(1, (2, 4, 2, 4))
+        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 32))
+        attention = attention.reshape(batch, 2, 2, 4, 4, 32).transpose(2, 3)
+        x = x + attention.flatten(1, 4)
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class SwinAttention4(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.unsqueeze_21 = nn.Parameter(torch.empty(1, 4, 16, 16))
+        self.register_buffer("unsqueeze_23", torch.empty(1, 4, 1, 16, 16))
+        self.q_proj = nn.Linear(32, 32)
+        self.k_proj = nn.Linear(32, 32)
+        self.v_proj = nn.Linear(32, 32)
+        self.o_proj = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor, batch: int) -> Tensor:
+        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        out = self.unsqueeze_23.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
+        k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze_21 + out)
+        return self.o_proj(attn.transpose(1, 2).flatten(2))
+
+
+class SwinLayer4(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(32)
+        self.attention = SwinAttention4()
+        self.layernorm_after = nn.LayerNorm(32)
+        self.mlp = SwinMLP(32, 128)
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        out = self.layernorm_before(x).unflatten(1, (8, 8))
+        out = torch.roll(out, (-2, -2), (1, 2)).reshape(batch, 2, 4, 2, 4, 32)
+        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 32), batch)
+        attention = attention.reshape(batch, 2, 2, 4, 4, 32).transpose(2, 3)
+        out = torch.roll(attention.reshape(batch, 8, 8, 32), (2, 2), (1, 2))
+        x = x + out.flatten(1, 2)
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class SwinStage2(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList([SwinLayer3(), SwinLayer4()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+
+class SwinEncoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList([SwinStage(), SwinStage2()])
+
+    def forward(self, x: Tensor) -> Tensor:
+        for layer in self.layers:
+            x = layer(x)
+        return x
+
+
+class AdaptiveAvgPool1d(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer(
+            "table", torch.arange(32).reshape(1, 32, 1, 1), persistent=False
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        batch = x.shape[0]
+        x = x.unsqueeze(-2).mean((2, 3), keepdim=True).flatten()
+        positions = torch.arange(batch, device=x.device) * 32
+        return x[positions[:, None, None, None] + self.table].squeeze(-2)
+
+
+class SwinModel(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embeddings = SwinEmbeddings()
+        self.encoder = SwinEncoder()
+        self.layernorm = nn.LayerNorm(32)
+        self.pooler = AdaptiveAvgPool1d()
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.layernorm(self.encoder(self.embeddings(image))).transpose(1, 2)
+        return self.pooler(x).squeeze(2)
+
+
+class SwinForImageClassification(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.swin = SwinModel()
+        self.classifier = nn.Linear(32, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.classifier(self.swin(image))
+
+
+class First(nn.Module):
+    output_names = ("output",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = SwinForImageClassification()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image)
+
+
+Model = First
+
+
+def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = First()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Map the tensors of a weights file; changing them never changes the file."""
+    with Path(path).open("rb") as file:
+        unpacker = msgpack.Unpacker(file)
+        try:
+            unpacker.read_map_header()
+            # The blobs that follow these six are mapped, not parsed.
+            *start, tensors = [unpacker.unpack() for _ in range(6)]
+        except (msgpack.UnpackException, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a weights file") from error
+        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+            raise ValueError(f"{path} is not a weights file of version 1")
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+
+
+def map_tensor(
+    data: mmap.mmap,
+    name: str,
+    entry: dict[str, Any],
+    part: int = 2**32 - 64,
+) -> Tensor:
+    """View one tensor of a weights file; one over 4 GiB is joined from its parts."""
+    dtype, shape = getattr(torch, entry["dtype"]), entry["shape"]
+    offset, nbytes = entry["offset"], entry["nbytes"]
+    if offset % 64 or nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"the weights file contradicts itself about {name}")
+    if offset + nbytes > len(data):
+        raise ValueError(f"the weights file ends before {name} does")
+    if not nbytes:
+        return torch.empty(shape, dtype=dtype)
+    parts = [
+        torch.frombuffer(
+            data,
+            dtype=torch.uint8,
+            count=min(part, nbytes - start),
+            offset=offset + start // part * (part + 64),
+        )
+        for start in range(0, nbytes, part)
+    ]
+    flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return flat.view(dtype).reshape(shape)

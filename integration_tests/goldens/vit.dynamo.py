@@ -1,0 +1,178 @@
+"""First, generated from vit.dynamo.onnx.
+
+source     sha256 …; pytorch 2.13.0+cpu, opset 20
+weights    weights.msgpack: 56 tensors, 32 778 parameters
+generated  by onnxgen 0.1.0
+"""
+
+import math
+import mmap
+from pathlib import Path
+from typing import Any
+
+import msgpack
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+
+class ViTPatchEmbeddings(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.projection = nn.Conv2d(3, 32, 8, stride=8)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.projection(image).flatten(2).transpose(1, 2)
+
+
+class ViTEmbeddings(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.cls_token = nn.Parameter(torch.empty(1, 1, 32))
+        self.position_embeddings = nn.Parameter(torch.empty(1, 17, 32))
+        self.patch_embeddings = ViTPatchEmbeddings()
+
+    def forward(self, image: Tensor) -> Tensor:
+        batch = image.shape[0]
+        x = self.cls_token.expand(batch, -1, -1)
+        x = torch.cat([x, self.patch_embeddings(image)], dim=1)
+        return x + self.position_embeddings
+
+
+class ViTAttention(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("table", torch.zeros(1, 1, 17, 1), persistent=False)
+        self.q_proj = nn.Linear(32, 32)
+        self.k_proj = nn.Linear(32, 32)
+        self.v_proj = nn.Linear(32, 32)
+        self.o_proj = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.table).transpose(1, 2)
+        return self.o_proj(attn.flatten(2))
+
+
+class ViTMLP(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1 = nn.Linear(32, 64)
+        self.fc2 = nn.Linear(64, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc2(F.gelu(self.fc1(x)))
+
+
+class ViTLayer(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layernorm_before = nn.LayerNorm(32, eps=1e-12)
+        self.attention = ViTAttention()
+        self.layernorm_after = nn.LayerNorm(32, eps=1e-12)
+        self.mlp = ViTMLP()
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.attention(self.layernorm_before(x)) + x
+        return self.mlp(self.layernorm_after(x)) + x
+
+
+class ViTModel(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.embeddings = ViTEmbeddings()
+        self.layers = nn.ModuleList(ViTLayer() for _ in range(3))
+        self.layernorm = nn.LayerNorm(32, eps=1e-12)
+
+    def forward(self, image: Tensor) -> Tensor:
+        x = self.embeddings(image)
+        for layer in self.layers:
+            x = layer(x)
+        return self.layernorm(x)
+
+
+class ViTForImageClassification(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.vit = ViTModel()
+        self.classifier = nn.Linear(32, 10)
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.classifier(self.vit(image)[:, 0])
+
+
+class First(nn.Module):
+    output_names = ("output",)
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = ViTForImageClassification()
+
+    def forward(self, image: Tensor) -> Tensor:
+        return self.model(image)
+
+
+Model = First
+
+
+def load_model(
+    weights: str | Path | None = None,
+    *,
+    device: str | torch.device | None = None,
+    dtype: torch.dtype | None = None,
+) -> nn.Module:
+    """Build the model and load its weights, by default those beside this file."""
+    path = Path(weights or Path(__file__).with_name("weights.msgpack"))
+    with torch.device(device or "cpu"):
+        model = First()
+    if torch.device(device or "cpu").type == "meta":
+        return model.to(dtype=dtype).eval()
+    tensors = load_weights(path)
+    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
+    return model.eval()
+
+
+def load_weights(path: str | Path) -> dict[str, Tensor]:
+    """Map the tensors of a weights file; changing them never changes the file."""
+    with Path(path).open("rb") as file:
+        unpacker = msgpack.Unpacker(file)
+        try:
+            unpacker.read_map_header()
+            # The blobs that follow these six are mapped, not parsed.
+            *start, tensors = [unpacker.unpack() for _ in range(6)]
+        except (msgpack.UnpackException, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is not a weights file") from error
+        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+            raise ValueError(f"{path} is not a weights file of version 1")
+        data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
+    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+
+
+def map_tensor(
+    data: mmap.mmap,
+    name: str,
+    entry: dict[str, Any],
+    part: int = 2**32 - 64,
+) -> Tensor:
+    """View one tensor of a weights file; one over 4 GiB is joined from its parts."""
+    dtype, shape = getattr(torch, entry["dtype"]), entry["shape"]
+    offset, nbytes = entry["offset"], entry["nbytes"]
+    if offset % 64 or nbytes != math.prod(shape) * dtype.itemsize:
+        raise ValueError(f"the weights file contradicts itself about {name}")
+    if offset + nbytes > len(data):
+        raise ValueError(f"the weights file ends before {name} does")
+    if not nbytes:
+        return torch.empty(shape, dtype=dtype)
+    parts = [
+        torch.frombuffer(
+            data,
+            dtype=torch.uint8,
+            count=min(part, nbytes - start),
+            offset=offset + start // part * (part + 64),
+        )
+        for start in range(0, nbytes, part)
+    ]
+    flat = parts[0] if len(parts) == 1 else torch.cat(parts)
+    return flat.view(dtype).reshape(shape)
