@@ -79,6 +79,7 @@ ROWS = t.arange(0, BATCH, dtype=DType.INT64).unsqueeze(1).unsqueeze(2).unsqueeze
 COLUMNS = t.arange(0, SEQ, dtype=DType.INT64).unsqueeze(0).unsqueeze(1).unsqueeze(2)
 
 MAPS = value("x", BATCH, 6, SEQ, 4)
+POOLED = value("p", BATCH, 4, 1, 1)
 ANGLES = t.arange(0, SEQ, dtype=DType.INT64).unsqueeze(0).unsqueeze(2).to(DType.FLOAT32) * array(np.float32([0.1, 0.7]))
 
 
@@ -176,6 +177,16 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
     ),
     "patches": (index.slice(index.slice(MAPS, 1, 1, None, 2), 3, 0, 3, 2).permute(1, 3, 0, 2), "index.slices"),
     "spread": (TOKENS.unsqueeze(1).unsqueeze(3).unsqueeze(0), "index.spread"),
+    "pooled and looked up whole": (
+        index.take(
+            POOLED.flatten(),
+            (t.arange(0, BATCH, dtype=DType.INT64) * literal(4)).unsqueeze(1).unsqueeze(2).unsqueeze(3)
+            + array(np.arange(4).reshape(1, 4, 1, 1)),
+            0,
+        )
+        * number(2.0),
+        "operator.mul",
+    ),
     "attention of groups": (
         guarded(Q @ repeated(FEW_K).transpose(2, 3) * number(8**-0.5) + INFINITE) @ repeated(FEW_V),
         "F.scaled_dot_product_attention",

@@ -58,3 +58,10 @@ def test_a_module_makes_the_views_that_it_needs() -> None:
     assert found["order"].inputs[1] is not rows
     assert found["order"].inputs[1].origin.scope == ()
     assert text(found["order"]) == ORDER
+
+
+def test_very_many_axes_are_left_alone() -> None:
+    x = POSITIONS
+    for _ in range(1500):
+        x = x.unsqueeze(0)
+    assert recover_layers({"y": torch.cos(x.to(DType.FLOAT32))})["y"].rank == 1501

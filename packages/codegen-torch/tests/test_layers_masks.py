@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pytest
 from layer_texts import (
     BATCH,
@@ -20,7 +21,7 @@ from layer_texts import (
 )
 
 from codegen_torch.dtypes import DType
-from codegen_torch.expr import Expr, literal
+from codegen_torch.expr import Expr, array, literal
 from codegen_torch.layers import recover_layers
 from codegen_torch.symbols.namespaces import index, torch
 
@@ -29,6 +30,9 @@ ROWS = torch.arange(0, BATCH, dtype=DType.INT64)
 COLUMNS = torch.arange(0, SEQ, dtype=DType.INT64)
 ROWS_4D = ROWS.unsqueeze(1).unsqueeze(2).unsqueeze(3)
 COLUMNS_4D = COLUMNS.unsqueeze(0).unsqueeze(1).unsqueeze(2)
+POOLED = value("x", BATCH, 4, 1, 1)
+BY_CHANNEL = (ROWS * literal(4)).unsqueeze(1).unsqueeze(2).unsqueeze(3)
+STORED = array(np.arange(4).reshape(1, 4, 1, 1))
 TRUE, FALSE = (torch.full((SEQ,), fill, dtype=DType.BOOL) for fill in (True, False))
 VIEW = "index.spread(t, dims=(1, 2))"
 
@@ -56,6 +60,9 @@ VIEW = "index.spread(t, dims=(1, 2))"
         (index.tuple([TOKENS, ROWS_4D, COLUMNS_4D + literal(1)]), None),
         (index.tuple([TOKENS, ROWS, value("i", BATCH, dtype=DType.INT64)]), None),
         (index.take(TOKENS.reshape(-1, 1), COLUMNS_4D + ROWS_4D * literal(BATCH), 0), None),
+        (index.take(POOLED.flatten(), BY_CHANNEL + STORED, 0), "x"),
+        (index.take(POOLED.flatten(), BY_CHANNEL + STORED.flip(1), 0), None),
+        (index.take(POOLED.flatten(), BY_CHANNEL + BY_CHANNEL + STORED, 0), None),
         (torch.ge(COLUMNS_4D, literal(1)) & TOKENS.unsqueeze(1).unsqueeze(2), None),
     ],
     ids=name,

@@ -21,6 +21,7 @@ _BROADCASTING = frozenset(
 _EACH = frozenset(
     ("Tensor.to", "operator.neg", "operator.invert", "torch.cos", "torch.sin", "torch.exp", "torch.abs", "torch.log")
 )
+_MOST_AXES = 16
 _SOURCES = frozenset({"constant", "literal", "torch.arange"})
 
 
@@ -29,7 +30,7 @@ def drop_leading(outputs: dict[str, Expr]) -> dict[str, Expr]:
     tables: set[Expr] = set()
 
     def visit(expr: Expr) -> Expr | None:
-        if isinstance(expr.fact, tuple):
+        if isinstance(expr.fact, tuple) or expr.rank is None or expr.rank > _MOST_AXES:
             return None
         if not _is_table(expr, tables):
             return _met(expr, tables)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 
+import numpy as np
 from dataflow_ir import Match, P, V, rest
 
 from codegen_torch.dims import Dim, product
@@ -20,6 +21,7 @@ from codegen_torch.layers.rules import Family
 RULES = Family()
 
 _MOST_TERMS = 8
+_MOST_AXES = 16
 
 
 @RULES(P.index.tuple(V.x, *rest("indices")))
@@ -39,20 +41,22 @@ def indexed_by_ranges(x: Expr, indices: tuple[Expr, ...]) -> Expr | None:
 @RULES(P.index.take(V("flat", op={"Tensor.reshape", "Tensor.flatten"}), V.index, dim=0))
 def taken_by_ranges(flat: Expr, index: Expr) -> Expr | None:
     """Taking all elements of a flattened tensor in their order, by sums of ranges times strides, is a view."""
-    if index.rank is None:
+    if index.rank is None or index.rank > _MOST_AXES:
         return None
     x = flat.inputs[0]
     if not x.dims or flat.dims is None or flat.dims not in ((product(x.dims),), (product(x.dims), 1)):
         return None
     found = [_strided_range(term, index.rank) for term in _terms(index)]
-    strides = [product(x.dims[axis + 1 :]) for axis in range(len(x.dims))]
+    long = [axis for axis, size in enumerate(x.dims) if size != 1]
+    wanted = [(x.dims[axis], product(x.dims[axis + 1 :])) for axis in long]
     ordered = sorted((term for term in found if term is not None), key=lambda term: term[0])
-    if len(ordered) != len(found) or [term[1:] for term in ordered] != list(zip(x.dims, strides, strict=True)):
+    if len(ordered) != len(found) or [term[1:] for term in ordered] != wanted:
         return None
     axes = [axis for axis, _, _ in ordered]
     if not _is_increasing(axes):
         return None
-    view = _spread(x, axes, index.rank)
+    single = tuple(axis for axis in range(len(x.dims)) if axis not in long)
+    view = _spread(x.squeeze(single) if single else x, axes, index.rank)
     return view if len(flat.dims) == 1 else view.unsqueeze(-1)
 
 
@@ -112,9 +116,15 @@ def _terms(expr: Expr) -> list[Expr]:
 
 def _strided_range(expr: Expr, rank: int) -> tuple[int, Size, Size] | None:
     """The axis, the length and the stride of a range, or of a range times a size."""
-    plain = counted(expr, rank)
+    plain = counted(expr, rank) or _stored_range(expr, rank)
     if plain is not None:
         return *plain, 1
+    if expr.op == "Tensor.unsqueeze" and expr.rank is not None:
+        inner = _strided_range(expr.inputs[0], expr.rank - 1)  # as deep as the index has axes
+        if inner is None:
+            return None
+        axis, size, stride = inner
+        return axis + (axis >= expr.attrs["dim"] % expr.rank) + rank - expr.rank, size, stride
     if expr.op != "operator.mul":
         return None
     for positions, stride in (expr.inputs, expr.inputs[::-1]):
@@ -123,6 +133,16 @@ def _strided_range(expr: Expr, rank: int) -> tuple[int, Size, Size] | None:
             size = known.reshape(()).item()
             return (*found, size) if isinstance(size, int | Dim) else None
     return None
+
+
+def _stored_range(expr: Expr, rank: int) -> tuple[int, Size] | None:
+    """The axis along which a stored tensor counts from 0, and how far."""
+    known = expr.fact.value
+    if expr.op != "constant" or known is None or known.dtype.kind != "i" or max(known.shape, default=1) != known.size:
+        return None
+    if not (known.reshape(-1) == np.arange(known.size)).all() or known.size < 2:
+        return None
+    return known.shape.index(known.size) + rank - known.ndim, known.size
 
 
 def _is_increasing(axes: list[int]) -> bool:
