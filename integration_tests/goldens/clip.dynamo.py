@@ -182,7 +182,7 @@ class CLIPModel(nn.Module):
         self.text_projection = nn.Linear(32, 24, bias=False)
 
     def forward(
-        self, pixel_values: Tensor, input_ids: Tensor, attention_mask: Tensor
+        self, input_ids: Tensor, pixel_values: Tensor, attention_mask: Tensor
     ) -> Tensor:
         x = self.visual_projection(self.vision_model(pixel_values))
         out = self.text_projection(self.text_model(input_ids, attention_mask))
@@ -201,7 +201,7 @@ class First(nn.Module):
     def forward(
         self, input_ids: Tensor, pixel_values: Tensor, attention_mask: Tensor
     ) -> Tensor:
-        return self.model(pixel_values, input_ids, attention_mask)
+        return self.model(input_ids, pixel_values, attention_mask)
 
 
 Model = First

@@ -291,7 +291,7 @@ class DetrCrossAttention(nn.Module):
         self.o_proj = nn.Linear(32, 32)
 
     def forward(
-        self, residual: Tensor, residual2: Tensor, x: Tensor, out: Tensor
+        self, residual: Tensor, x: Tensor, out: Tensor, residual2: Tensor
     ) -> Tensor:
         q = self.q_proj(residual + residual2).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -311,7 +311,7 @@ class DetrDecoderLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(32)
 
     def forward(self, x: Tensor, out: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        x = self.self_attn_layer_norm(x + self.self_attn(x, out))
+        x = self.self_attn_layer_norm(x + self.self_attn(x, z))
         x = x + self.encoder_attn(x, out, y, z)
         x = self.encoder_attn_layer_norm(x)
         return self.final_layer_norm(x + self.mlp(x))
@@ -324,10 +324,10 @@ class DetrDecoder(nn.Module):
         self.layernorm = nn.LayerNorm(32)
 
     def forward(self, x: Tensor, out: Tensor, y: Tensor, residual: Tensor) -> Tensor:
-        z = y + residual
+        z = x + residual
         for layer in self.layers:
-            x = layer(x, out, z, y)
-        return self.layernorm(x)
+            out = layer(out, z, x, y)
+        return self.layernorm(out)
 
 
 class DetrModel(nn.Module):
@@ -347,7 +347,7 @@ class DetrModel(nn.Module):
         out = self.position_embedding(mask).flatten(2).transpose(1, 2)
         y = self.weight.repeat(batch, 1, 1)
         z = torch.zeros(batch, 7, 32, dtype=x.dtype, device=x.device)
-        return self.decoder(z, y, self.encoder(x, out), out)
+        return self.decoder(self.encoder(x, out), z, y, out)
 
 
 class DetrForObjectDetection(nn.Module):

@@ -59,7 +59,7 @@ class Mlp(nn.Module):
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
-class Layers(nn.Module):
+class Layer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.input_layernorm = nn.RMSNorm(32, eps=1e-06)
@@ -77,7 +77,7 @@ class Model2(nn.Module):
         super().__init__()
         self.embed_tokens = nn.Embedding(99, 32)
         self.rotary_emb = RotaryEmb()
-        self.layers = nn.ModuleList(Layers() for _ in range(3))
+        self.layers = nn.ModuleList(Layer() for _ in range(3))
         self.norm = nn.RMSNorm(32, eps=1e-06)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

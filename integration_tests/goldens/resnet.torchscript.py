@@ -54,7 +54,7 @@ class Layer(nn.Module):
         return self.convolution(x)
 
 
-class Layers(nn.Module):
+class Layer2(nn.Module):
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
     ) -> None:
@@ -82,7 +82,7 @@ class Layers(nn.Module):
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
-class Layers2(nn.Module):
+class Layer3(nn.Module):
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.layer = nn.Sequential(
@@ -107,20 +107,20 @@ class Layers2(nn.Module):
         return F.relu(self.layer(x) + x)
 
 
-class Stages(nn.Module):
+class Stage(nn.Module):
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             [
-                Layers(
+                Layer2(
                     in_channels,
                     out_channels,
                     stride=stride,
                     layer_out_channels=layer_out_channels,
                 ),
-                Layers2(layer_out_channels, out_channels),
+                Layer3(layer_out_channels, out_channels),
             ],
         )
 
@@ -135,10 +135,10 @@ class Encoder(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                Stages(16, 8, stride=1, layer_out_channels=32),
-                Stages(32, 16, stride=2, layer_out_channels=64),
-                Stages(64, 24, stride=2, layer_out_channels=96),
-                Stages(96, 32, stride=2, layer_out_channels=128),
+                Stage(16, 8, stride=1, layer_out_channels=32),
+                Stage(32, 16, stride=2, layer_out_channels=64),
+                Stage(64, 24, stride=2, layer_out_channels=96),
+                Stage(96, 32, stride=2, layer_out_channels=128),
             ],
         )
 

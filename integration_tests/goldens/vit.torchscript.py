@@ -65,7 +65,7 @@ class Mlp(nn.Module):
         return self.fc2(F.gelu(self.fc1(x)))
 
 
-class Layers(nn.Module):
+class Layer(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(32, eps=1e-12)
@@ -82,7 +82,7 @@ class Vit(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = Embeddings()
-        self.layers = nn.ModuleList(Layers() for _ in range(3))
+        self.layers = nn.ModuleList(Layer() for _ in range(3))
         self.layernorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, image: Tensor) -> Tensor:

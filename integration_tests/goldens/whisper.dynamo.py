@@ -106,7 +106,7 @@ class WhisperDecoderLayer(nn.Module):
         self.fc1 = nn.Linear(32, 64)
         self.fc2 = nn.Linear(64, 32)
 
-    def forward(self, x: Tensor, mask: Tensor, out: Tensor) -> Tensor:
+    def forward(self, x: Tensor, out: Tensor, mask: Tensor) -> Tensor:
         x = x + self.self_attn(self.self_attn_layer_norm(x), mask)
         x = x + self.encoder_attn(self.encoder_attn_layer_norm(x), out)
         return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
@@ -121,10 +121,11 @@ class WhisperDecoder(nn.Module):
         self.layer_norm = nn.LayerNorm(32)
 
     def forward(
-        self, decoder_input_ids: Tensor, decoder_attention_mask: Tensor, x: Tensor
+        self, x: Tensor, decoder_input_ids: Tensor, decoder_attention_mask: Tensor
     ) -> Tensor:
-        batch, seq = decoder_input_ids.shape
-        positions = torch.arange(seq, device=decoder_input_ids.device)
+        batch = x.shape[0]
+        seq = decoder_input_ids.shape[1]
+        positions = torch.arange(seq, device=x.device)
         positions2 = positions.unsqueeze(0)
         out = self.embed_positions(positions2.repeat(batch, 1))
         mask = decoder_attention_mask.bool()[:, None, None, :]
@@ -132,7 +133,7 @@ class WhisperDecoder(nn.Module):
         mask = torch.where(mask, 0.0, torch.finfo(x.dtype).min).to(x.dtype)
         out = self.embed_tokens(decoder_input_ids) + out
         for layer in self.layers:
-            out = layer(out, mask, x)
+            out = layer(out, x, mask)
         return self.layer_norm(out)
 
 
@@ -149,7 +150,7 @@ class WhisperModel(nn.Module):
         decoder_attention_mask: Tensor,
     ) -> Tensor:
         x = self.encoder(input_features)
-        return self.decoder(decoder_input_ids, decoder_attention_mask, x)
+        return self.decoder(x, decoder_input_ids, decoder_attention_mask)
 
 
 class WhisperForConditionalGeneration(nn.Module):
