@@ -22,11 +22,8 @@ from test_zoo import assert_near, run
 from torch import nn
 from zoo import ZOO
 
-_SQUEEZE = r"\.squeeze\(3\)\.squeeze\(2\)|\.squeeze\(\(2, 3\)\)"
 # By model, what differs between G1 and G2: what every line that is removed or added holds, and why.
 CHANGES = {
-    "resnet": {_SQUEEZE: "torch's exporter writes a squeeze of two dimensions as two squeezes"},
-    "mobilenet_v2": {_SQUEEZE: "torch's exporter writes a squeeze of two dimensions as two squeezes"},
     "vit": {
         r"table": "torch's exporter writes a buffer that no checkpoint holds as a tensor like any parameter",
         r"\b(mask|out)\b|self, x: Tensor\)|layer\(x\)|attention\(": "layers share that tensor, and are handed it",

@@ -154,7 +154,7 @@ def written(expr: Any) -> str:
         (["batch", "seq", 32], [0, -1, 4, 8], "Tensor.unflatten(dim=-1, sizes=(4, 8))"),
         (["batch", 32, "seq"], [0, 2, 16, -1], "Tensor.unflatten(dim=1, sizes=(2, 16))"),
         (["batch", 1, 32], [0, 32], "Tensor.squeeze(dim=1)"),
-        (["batch", 32, 1, 1], [0, 32], "Tensor.squeeze(dim=(2, 3))"),
+        (["batch", 32, 1, 1], [0, 32], "Tensor.flatten(start_dim=1)"),
         (["batch", 32], [0, 1, 32], "Tensor.unsqueeze(dim=1)"),
         (["batch", "seq", 32], [-1], "Tensor.flatten()"),
         (["batch", "seq", 32], [-1, 8], "Tensor.reshape(shape=(-1, 8))"),

@@ -247,3 +247,15 @@ def test_the_parts_of_a_tuple_stay_with_it() -> None:
         "block",
         ["nn.Linear", "Tensor.chunk", "operator.getitem", "operator.getitem", "nn.Linear"],
     )
+
+
+def test_flattening_what_was_pooled_is_a_step_of_a_chain() -> None:
+    nodes = [
+        call("GlobalAveragePool", "x", "p"),
+        call("Flatten", "p", "f", "head/0"),
+        call("Gemm", "f a head.1.bias", "y", "head/1", transB=1),
+    ]
+    source = made(nodes, [*SQUARES, *weights(head__1__bias=[4])], inputs={"x": ["batch", 4, 8, 8]})
+    (head,) = tree_of(source).children
+    assert head.sequential
+    assert outline(head) == [("head.0", ["Tensor.flatten"]), "nn.Linear"]

@@ -39,6 +39,8 @@ def reshaped(x: Expr, sizes: Sequence[Int]) -> Expr:
         for _ in come:
             x = x.unsqueeze(start)
         return x
+    if start and not end and len(gone) > 1 and all(size == 1 for size in gone) and not come:
+        return x.flatten(start - 1)  # type: ignore[no-any-return]  # as people end what they pooled
     if all(size == 1 for size in gone) and not come:
         return x.squeeze(start if len(gone) == 1 else tuple(range(start, start + len(gone))))  # type: ignore[no-any-return]
     if len(come) == 1 and len(gone) > 1 and same(product(gone), come[0]):

@@ -138,6 +138,7 @@ class _Builder:
             for p in symbol.parameters
             if not p.is_input and (p.name in expr.attrs or p.name == "start_dim")
         ]
+        items = [item for item in items if item != "start_dim=1"]  # the module's default, which is not the method's
         return Bracket(f"{MODULES_OF_FUNCTIONS[expr.op]}(", tuple(items), ")")
 
     def _container(self, container: Container) -> Doc:
