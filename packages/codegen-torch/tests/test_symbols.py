@@ -13,8 +13,8 @@ from hypothesis.extra import numpy as hnp
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, call, graph_input, literal
-from codegen_torch.facts import Array, Fact, elements
-from codegen_torch.symbols import SYMBOLS, FactError, Kind
+from codegen_torch.facts import Array, Fact, FactError, elements
+from codegen_torch.symbols import SYMBOLS, Kind
 from codegen_torch.symbols.namespaces import F, host, index, torch
 
 B, S = Dim.symbol("batch"), Dim.symbol("seq")

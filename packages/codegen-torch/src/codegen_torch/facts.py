@@ -203,6 +203,10 @@ def _joined_optionals(left: Fact, right: Fact) -> Fact:
     return OptionalOf(joined(*inner))
 
 
+class FactError(Exception):
+    """The operands contradict each other: the file is invalid."""
+
+
 class KindError(Exception):
     """Values that cannot be one."""
 
@@ -212,6 +216,9 @@ def broadcast(*shapes: tuple[Size, ...] | None) -> tuple[Size, ...] | None:
 
     The rule is numpy's (ONNX "Multidirectional Broadcasting"). Where two unknown sizes meet, one of which may
     turn out to be 1, the result's size is a fresh one.
+
+    Raises:
+        FactError: Two sizes differ, and neither is 1.
     """
     known = [shape for shape in shapes if shape is not None]
     if len(known) < len(shapes):
@@ -222,11 +229,17 @@ def broadcast(*shapes: tuple[Size, ...] | None) -> tuple[Size, ...] | None:
         sizes = [shape[axis] for shape in known if len(shape) >= -axis]
         distinct = list(dict.fromkeys(size for size in sizes if size != 1))
         fixed = [size for size in distinct if isinstance(size, int)]
+        if len(fixed) > 1:
+            raise FactError(f"an operation on shapes {' and '.join(_text(shape) for shape in known)}")
         if fixed:
             result.append(fixed[0])
         else:
             result.append(functools.reduce(_meet, distinct) if distinct else 1)
     return tuple(result)
+
+
+def _text(shape: tuple[Size, ...]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
 
 
 def _meet(left: Size, right: Size) -> Size:

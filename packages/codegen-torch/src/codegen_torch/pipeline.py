@@ -42,6 +42,7 @@ from codegen_torch.package import atomic, check_free, check_not_input
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
 from codegen_torch.simplify.sink import sink
+from codegen_torch.validate import validate
 from codegen_torch.weights_files import FORMATS, WeightsFiles
 
 Progress = Callable[[str, int, int], None]
@@ -181,6 +182,7 @@ def _lowered(path: Path, changes: Changes, notes: list[str], report: Progress) -
     report("read", 0, STAGES)
     model = onnx_proto.load(path)
     report("clean", 1, STAGES)
+    validate(model, path.name)
     inlined, positions = inline_functions(model, path.name)
     cleaned = clean(changes.apply(inlined, path.name, notes))
     report("lower", 2, STAGES)

@@ -25,19 +25,21 @@ from codegen_torch.expr import (
     originating,
     weight,
 )
-from codegen_torch.facts import Array
+from codegen_torch.facts import Array, FactError
 from codegen_torch.lower.attributes import attribute_values
-from codegen_torch.lower.registry import Context, NotApplicable, Obstructed, definitions, ranges
+from codegen_torch.lower.registry import Context, NotApplicable, Obstructed, definitions, is_redefined, ranges
 from codegen_torch.lower.strings import code_strings, strings
 from codegen_torch.lower.types import Symbols, UnsupportedType, fact_of
 from codegen_torch.modules.scopes import scope_of
-from codegen_torch.symbols import FactError
 from codegen_torch.tensors import TensorRef
+from codegen_torch.validate.types import contradiction, type_problem
 
 MAX_NESTING = 20
 """How deep subgraphs may be nested; Python takes no more loops in each other."""
 MAX_NODES = 3_000_000
 """How many nodes may be lowered, as often as loops need it."""
+_MISTAKES = (ArithmeticError, AttributeError, LookupError, TypeError, ValueError)
+"""What Python raises where a definition is given sizes, ranks or numbers that its operator does not take."""
 KNOWN_ELEMENTS = 1 << 16
 """Constants of at most this many elements are looked at during conversion; larger ones stay in the file."""
 
@@ -226,6 +228,8 @@ def _outputs(scope: _Scope, graph: Graph) -> dict[str, Expr]:
             raise InvalidModelError(f"{scope.model.source}: output {output.name!r} is listed more than once")
         value = _output(scope, output.name)
         assert value is not None
+        if problem := contradiction(output, value.fact):
+            raise InvalidModelError(f"{scope.model.source}: output {output.name!r} {problem}")
         outputs[output.name] = value
     return outputs
 
@@ -318,6 +322,10 @@ def _apply(scope: _Scope, node: Node, name: str, inputs: list[Expr | None]) -> t
     if not candidates:
         model.obstacles.append(_undefined(node, version))
         return None
+    if not is_redefined(node.domain, node.op_type):
+        problem = type_problem(node.domain, node.op_type, version, inputs)
+        if problem:
+            raise InvalidModelError(f"{model.source}: node {name!r} ({op}) {problem}")
     outputs = node.outputs
     while outputs and not outputs[-1]:  # an output without a name at the end is none
         outputs = outputs[:-1]
@@ -336,6 +344,9 @@ def _apply(scope: _Scope, node: Node, name: str, inputs: list[Expr | None]) -> t
             raise InvalidModelError(f"{model.source}: node {name!r} ({op}) is {error}") from error
         except Obstructed:
             return None
+        except _MISTAKES as error:
+            reasons.append(f"its inputs and attributes do not go together ({type(error).__name__}: {error})")
+            continue
         results = result if isinstance(result, tuple) else (result,)
         results = coded.decode(results) if coded else results
         wanted = [index for index, used in enumerate(context.outputs) if used]

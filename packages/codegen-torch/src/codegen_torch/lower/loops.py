@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from codegen_torch.blocks import parameter
 from codegen_torch.dims import Dim
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Fact, KindError, OptionalOf, SequenceOf, Size, joined
-from codegen_torch.symbols import FactError
+from codegen_torch.facts import Fact, FactError, KindError, OptionalOf, SequenceOf, Size, joined
 from codegen_torch.symbols.sequence import freshened
 
 _HASTY_DEPTH = 3

@@ -44,7 +44,7 @@ Maybe: TypeAlias = Expr
 Floats = Sequence[float]
 Meaning = Callable[..., Any]
 
-_HINTS = frozenset({"consumed_inputs"})
+HINTS = frozenset({"consumed_inputs"})
 """Attributes of opset 1 that only tell where a result may be stored."""
 
 _TENSORS = frozenset({"Expr", "Strings", "Expr | Strings"})
@@ -156,7 +156,7 @@ class Definition:
             NotApplicable: An input or attribute is not what this definition takes.
         """
         arguments = self._inputs(inputs)
-        attributes = {name: value for name, value in attributes.items() if name not in _HINTS}
+        attributes = {name: value for name, value in attributes.items() if name not in HINTS}
         unknown = sorted(attributes.keys() - self.attributes.keys())
         if unknown:
             raise NotApplicable(f"attribute {unknown[0]!r} is not supported")
@@ -346,6 +346,13 @@ def take_precedence(define: Callable[[], None]) -> int:
 def registered() -> dict[tuple[str, str], list[Definition]]:
     """All definitions by domain and operator."""
     return _REGISTRY
+
+
+def is_redefined(domain: str, op_type: str) -> bool:
+    """Whether somebody else's file defines an operator."""
+    return any(
+        not each.meaning.__module__.startswith("codegen_torch.") for each in _REGISTRY.get((domain, op_type), ())
+    )
 
 
 def ranges(domain: str, op_type: str) -> str:

@@ -12,11 +12,10 @@ from codegen_torch.blocks import Block, close, if_, loop, parameter, walk
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, call, in_block, literal
-from codegen_torch.facts import Fact, Facts, KindError, SequenceOf, Size, joined
+from codegen_torch.facts import Fact, FactError, Facts, KindError, SequenceOf, Size, joined
 from codegen_torch.lower.loops import Settled, outside
 from codegen_torch.lower.registry import Context, Int, List, NotApplicable, Obstructed, Subgraphs, Value, op
 from codegen_torch.ops.sequence import unbound
-from codegen_torch.symbols import FactError
 from codegen_torch.symbols.namespaces import F, host, index, list_, maybe, runtime
 from codegen_torch.symbols.sequence import element_of
 

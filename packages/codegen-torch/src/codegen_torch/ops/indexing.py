@@ -9,9 +9,9 @@ import numpy as np
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, call
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
 from codegen_torch.ops.unsigned import through_int64, through_order
-from codegen_torch.symbols.base import FactError
 from codegen_torch.symbols.namespaces import F, host, index, runtime, torch
 from codegen_torch.symbols.shape import normal
 

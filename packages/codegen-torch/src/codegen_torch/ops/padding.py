@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from codegen_torch.expr import Expr, UnknownRank
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Const, Ints, NotApplicable, op
-from codegen_torch.symbols.base import FactError, size_of
+from codegen_torch.symbols.base import size_of
 from codegen_torch.symbols.namespaces import F, host, runtime
 from codegen_torch.symbols.shape import normal
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 from codegen_torch.dims import product, same
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
 from codegen_torch.ops.unsigned import through_int64
 from codegen_torch.reshaped import reshaped
-from codegen_torch.symbols.base import FactError, size_of
+from codegen_torch.symbols.base import size_of
 from codegen_torch.symbols.namespaces import F, host, runtime
 from codegen_torch.symbols.shape import normal
 

@@ -8,10 +8,10 @@ import numpy as np
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank, constant
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import NotApplicable, Strings, op
 from codegen_torch.lower.strings import strings
 from codegen_torch.regex import PatternError, python_pattern
-from codegen_torch.symbols.base import FactError
 from codegen_torch.symbols.namespaces import runtime, torch
 from codegen_torch.tensors import TensorRef
 

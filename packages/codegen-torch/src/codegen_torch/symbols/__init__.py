@@ -1,5 +1,6 @@
 """The torch symbols that expressions are made of, one table entry each: facts, folds, effects."""
 
+from codegen_torch.facts import FactError
 from codegen_torch.symbols import (
     attention,
     casts,
@@ -36,7 +37,7 @@ from codegen_torch.symbols import (
     suppression,
     trees,
 )
-from codegen_torch.symbols.base import FactError, Kind, Parameter, Symbol, symbol
+from codegen_torch.symbols.base import Kind, Parameter, Symbol, symbol
 from codegen_torch.table import SYMBOLS
 
 __all__ = ["SYMBOLS", "FactError", "Kind", "Parameter", "Symbol", "symbol"]

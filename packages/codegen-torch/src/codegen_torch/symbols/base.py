@@ -42,10 +42,6 @@ class Kind(enum.Enum):
     ATTRIBUTE = "attribute"
 
 
-class FactError(Exception):
-    """The operands contradict each other: the file is invalid."""
-
-
 @dataclass(frozen=True, slots=True)
 class Parameter:
     """One parameter of a symbol."""

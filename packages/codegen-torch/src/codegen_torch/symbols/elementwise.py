@@ -9,8 +9,8 @@ import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, same
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, broadcast
-from codegen_torch.symbols.base import FactError, resolve, symbol
+from codegen_torch.facts import Fact, FactError, broadcast
+from codegen_torch.symbols.base import resolve, symbol
 
 Tensor: TypeAlias = Fact
 Operand: TypeAlias = Fact

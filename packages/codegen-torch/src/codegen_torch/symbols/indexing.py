@@ -8,8 +8,8 @@ import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, minimum
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Fact, Facts, Size, broadcast
-from codegen_torch.symbols.base import FactError, size_of, symbol
+from codegen_torch.facts import Fact, FactError, Facts, Size, broadcast
+from codegen_torch.symbols.base import size_of, symbol
 from codegen_torch.symbols.shape import like, normal
 
 Tensor: TypeAlias = Fact

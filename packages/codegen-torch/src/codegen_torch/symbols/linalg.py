@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from codegen_torch.dims import same
-from codegen_torch.facts import Fact, Size, broadcast
-from codegen_torch.symbols.base import FactError, symbol
+from codegen_torch.facts import Fact, FactError, Size, broadcast
+from codegen_torch.symbols.base import symbol
 
 Tensor: TypeAlias = Fact
 Tensors: TypeAlias = list[Fact]

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from codegen_torch.dims import Dim, divide, product, same
-from codegen_torch.facts import Fact, Size, broadcast
-from codegen_torch.symbols.base import FactError, size_of, sizes_of, symbol
+from codegen_torch.facts import Fact, FactError, Size, broadcast
+from codegen_torch.symbols.base import size_of, sizes_of, symbol
 from codegen_torch.symbols.windows import spread, window_output
 
 Tensor: TypeAlias = Fact

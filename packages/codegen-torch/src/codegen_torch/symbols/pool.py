@@ -6,8 +6,8 @@ from typing import TypeAlias
 
 from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, Facts, Size
-from codegen_torch.symbols.base import FactError, size_of, sizes_of, symbol
+from codegen_torch.facts import Fact, FactError, Facts, Size
+from codegen_torch.symbols.base import size_of, sizes_of, symbol
 from codegen_torch.symbols.windows import spread, window_output
 
 Tensor: TypeAlias = Fact

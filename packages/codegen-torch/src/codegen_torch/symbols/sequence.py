@@ -7,8 +7,8 @@ from typing import TypeAlias
 
 from codegen_torch.dims import Dim, divide
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, Facts, KindError, OptionalOf, SequenceOf, Size, elements, joined
-from codegen_torch.symbols.base import FactError, symbol
+from codegen_torch.facts import Fact, FactError, Facts, KindError, OptionalOf, SequenceOf, Size, elements, joined
+from codegen_torch.symbols.base import symbol
 from codegen_torch.symbols.shape import like, normal
 
 Tensor: TypeAlias = Fact

@@ -9,8 +9,8 @@ import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, divide, product, same
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Fact, Size
-from codegen_torch.symbols.base import SYMBOLIC_LIMIT, FactError, size_of, sizes_of, symbol
+from codegen_torch.facts import Fact, FactError, Size
+from codegen_torch.symbols.base import SYMBOLIC_LIMIT, size_of, sizes_of, symbol
 
 Tensor: TypeAlias = Fact
 Tensors: TypeAlias = list[Fact]

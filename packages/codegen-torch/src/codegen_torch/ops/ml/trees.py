@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from codegen_torch.facts import Array
+from codegen_torch.facts import Array, FactError
 from codegen_torch.lower.registry import NotApplicable
-from codegen_torch.symbols.base import FactError
 
 # Whether a mode goes to the true branch where the feature is less than, equal to, greater than the split, or NaN.
 MODES = {
