@@ -106,9 +106,10 @@ def test_inputs_of_unsupported_types_stand_among_the_obstacles() -> None:
 
 def test_a_sequence_is_no_tensor() -> None:
     inputs = [value("s", SequenceType(TensorType(onnx_proto.DataType.FLOAT, (2,))))]
-    assert obstacles(model(graph([call("Relu", "s", "y")], inputs, ["y"]), opset_imports=20)) == [
-        ("Relu", "y", "input 'x' is list[float32[2]], which is no tensor"),
-    ]
+    sequences = model(graph([call("Relu", "s", "y")], inputs, ["y"]), opset_imports=20)
+    assert obstacles(sequences) == [("Relu", "y", "input 'x' is list[float32[2]], which is no tensor")]
+    with pytest.raises(InvalidModelError, match=r"node 'y' \(Relu\) takes no list\[float32\[2\]\] as input 0"):
+        lower(sequences, "net.onnx", typed=True)
 
 
 def test_unsupported_initializers_stand_among_the_obstacles() -> None:

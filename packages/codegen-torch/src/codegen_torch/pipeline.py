@@ -186,7 +186,7 @@ def _lowered(path: Path, changes: Changes, notes: list[str], report: Progress) -
     inlined, positions = inline_functions(model, path.name)
     cleaned = clean(changes.apply(inlined, path.name, notes))
     report("lower", 2, STAGES)
-    return model, lower(cleaned, path.name, _all_positions(cleaned, positions))
+    return model, lower(cleaned, path.name, _all_positions(cleaned, positions), typed=True)
 
 
 def _all_positions(model: onnx_proto.Model, known: Mapping[tuple[str, ...], int]) -> dict[tuple[str, ...], int]:

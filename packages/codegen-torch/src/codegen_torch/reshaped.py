@@ -9,8 +9,8 @@ from collections.abc import Sequence
 
 from codegen_torch.dims import Dim, divide, product, same
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Size
-from codegen_torch.symbols.base import FactError, size_of
+from codegen_torch.facts import FactError, Size
+from codegen_torch.symbols.base import size_of
 
 Int = int | Dim | Expr
 

@@ -35,7 +35,7 @@ def buffer_source(constant: Expr) -> str | None:
     shape = ", ".join(map(str, value.shape))
     if not value.size:
         return f"torch.empty({shape}, dtype={dtype})"
-    if value.ndim and (value == value.flat[0]).all():
+    if value.ndim and (constant.fact.value is None or (value == value.flat[0]).all()):
         return _uniform(value, shape, dtype)
     if dtype in _RANGED and value.size > 2 and (arange := _arange(value, suffix)):
         return arange

@@ -69,6 +69,7 @@ class _Model:
         source: How errors call the model.
         opsets: The versions of the domains.
         trained: The names of weights.
+        typed: Whether element types that ONNX does not allow are refused.
         obstacles: What cannot be converted.
         blocks: The numbers of the blocks of code that are made.
         nodes: How many nodes were lowered: bodies of loops are lowered several times.
@@ -77,6 +78,7 @@ class _Model:
     source: str
     opsets: Mapping[str, int]
     trained: frozenset[str]
+    typed: bool = False
     obstacles: list[Obstacle] = field(default_factory=list)
     blocks: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     nodes: int = 0
@@ -190,13 +192,16 @@ class _Site:
         return found
 
 
-def lower(model: Model, source: str, positions: Mapping[tuple[str, ...], int] | None = None) -> Lowered:
+def lower(
+    model: Model, source: str, positions: Mapping[tuple[str, ...], int] | None = None, *, typed: bool = False
+) -> Lowered:
     """Turn a cleaned model into expressions.
 
     Args:
         model: The model, in topological order.
         source: How errors call it.
         positions: Where nodes stand in the file, by what they compute; by default, where they stand here.
+        typed: Refuse element types that ONNX does not allow an operator, though they have a meaning here.
 
     Raises:
         UnsupportedError: Operators, versions or features stand in the way; all of them are listed.
@@ -204,7 +209,7 @@ def lower(model: Model, source: str, positions: Mapping[tuple[str, ...], int] | 
     """
     graph = model.graph
     opsets = {opset.domain: opset.version for opset in model.opset_imports}
-    scope = _Scope(_Model(source, opsets, trained_values(graph)), _used(graph))
+    scope = _Scope(_Model(source, opsets, trained_values(graph), typed), _used(graph))
     inputs = _lower_inputs(scope, graph)
     _lower_initializers(scope, graph)
     for order, node in enumerate(graph.nodes):
@@ -322,7 +327,7 @@ def _apply(scope: _Scope, node: Node, name: str, inputs: list[Expr | None]) -> t
     if not candidates:
         model.obstacles.append(_undefined(node, version))
         return None
-    if not is_redefined(node.domain, node.op_type):
+    if model.typed and not is_redefined(node.domain, node.op_type):
         problem = type_problem(node.domain, node.op_type, version, inputs)
         if problem:
             raise InvalidModelError(f"{model.source}: node {name!r} ({op}) {problem}")

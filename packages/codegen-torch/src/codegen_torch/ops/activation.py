@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank
@@ -28,7 +30,7 @@ def tanh(x: Expr) -> Expr:
 
 @op("LeakyRelu", since=1)
 def leaky_relu(x: Expr, *, alpha: float = 0.01) -> Expr:
-    return F.leaky_relu(x, alpha)  # type: ignore[no-any-return]
+    return _below_zero(x, F.leaky_relu(x, alpha), alpha)
 
 
 @op("ThresholdedRelu", since=1)
@@ -38,7 +40,12 @@ def thresholded_relu(x: Expr, *, alpha: float = 1.0) -> Expr:
 
 @op("Elu", since=1)
 def elu(x: Expr, *, alpha: float = 1.0) -> Expr:
-    return F.elu(x, alpha)  # type: ignore[no-any-return]
+    return _below_zero(x, F.elu(x, alpha), alpha)
+
+
+def _below_zero(x: Expr, y: Expr, alpha: float) -> Expr:
+    """What holds below zero; torch takes it at zero, too, where an infinite factor would make a difference."""
+    return y if math.isfinite(alpha) else torch.where(x < 0, y, x)  # type: ignore[no-any-return]
 
 
 @op("Celu", since=12)

@@ -76,6 +76,12 @@ def _dense(sparse: SparseTensor) -> np.ndarray[Any, Any]:
     return dense.reshape(sparse.shape)
 
 
+MOST_BYTES = (1 << 63) - 1
+"""More than that no tensor can have."""
+MOST_BYTES_OF_A_WEIGHT = 1 << 32
+"""A weight that the graph makes itself is written to the weights file: a few bytes must not ask for any number."""
+
+
 @op("ConstantOfShape", since=9)
 def constant_of_shape(shape: Ints, *, value: Tensor | None = None, context: Context) -> Expr:
     return _filled(shape, value, context)
@@ -93,6 +99,8 @@ def _filled(shape: Any, value: Tensor | None, context: Context) -> Expr:
     element = np.zeros((), np.float32) if value is None else TensorRef.of_onnx(value).numpy().reshape(-1)[0]
     if not isinstance(shape, Expr) and all(isinstance(size, int) for size in shape):
         ref = TensorRef.filled(shape, dtype, element)
+        if min(shape, default=0) < 0 or ref.nbytes > (MOST_BYTES_OF_A_WEIGHT if context.trained else MOST_BYTES):
+            raise NotApplicable(f"a tensor of shape {list(shape)}, all of one number, is not supported")
         if context.trained:
             return weight(ref)
         known = ref.numpy() if ref.size <= SYMBOLIC_LIMIT and dtype.in_numpy else None

@@ -9,7 +9,7 @@ from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array
 from codegen_torch.facts import Fact, elements
-from codegen_torch.lower.registry import Context, Ints, Strings, Value, host_elements, op
+from codegen_torch.lower.registry import Context, Ints, NotApplicable, Strings, Value, host_elements, op
 from codegen_torch.symbols.namespaces import host, index, torch
 from codegen_torch.symbols.shape import normal
 
@@ -76,6 +76,10 @@ def split_at(x: Expr, sizes: Ints, axis: int) -> tuple[Expr, ...]:
     return x.split(tuple(sizes), dim=axis)  # type: ignore[no-any-return]
 
 
+MOST_PARTS = 1 << 16
+"""How many parts a tensor may be split into."""
+
+
 @op("Split", since=1, until=1)
 def split_by_input_or_attribute(
     x: Expr, sizes: Expr | None = None, *, axis: int = 0, split: tuple[int, ...] = (), context: Context
@@ -97,6 +101,8 @@ def split(
 ) -> Any:
     if sizes is not None:
         return split_at(x, sizes, axis)
+    if num_outputs is not None and not 0 < num_outputs <= MOST_PARTS:
+        raise NotApplicable(f"{num_outputs} parts are not supported")
     return split_in(x, num_outputs or len(context.outputs), axis)
 
 

@@ -29,6 +29,8 @@ from codegen_torch.table import SUBSTITUTES, SYMBOLS
 
 FOLD_LIMIT = 1 << 16
 """Constants of more elements are not folded but computed when the model runs."""
+LONGEST_SIZE = 256
+"""Sizes that are formulas of more symbols are computed when the model runs."""
 SYMBOLIC_LIMIT = 64
 """Tensors of more elements are not followed as shapes."""
 
@@ -179,7 +181,7 @@ class Symbol:
             return None
         result: Array = elements([folded], ()) if isinstance(folded, Dim | Expr) else np.asarray(folded)
         if result.dtype == object:
-            if result.size > SYMBOLIC_LIMIT:
+            if result.size > SYMBOLIC_LIMIT or any(map(_is_long, result.flat)):
                 return None
             if all(isinstance(element, int | bool | np.integer | np.bool_) for element in result.flat):
                 result = result.astype(facts.dtype.numpy)
@@ -221,6 +223,11 @@ def symbol(
         return rule
 
     return register
+
+
+def _is_long(element: Any) -> bool:
+    """Whether a size is a longer formula than anybody reads: products of products double with each step."""
+    return isinstance(element, Dim) and sum(len(atoms) for atoms, _ in element.terms) > LONGEST_SIZE
 
 
 def _mixes_sizes_and_floats(values: list[Array | None]) -> bool:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any, TypeAlias
 
-from codegen_torch.facts import Fact, Facts
-from codegen_torch.symbols.base import FactError, symbol
+from codegen_torch.facts import Fact, FactError, Facts
+from codegen_torch.symbols.base import symbol
 
 Tensors: TypeAlias = list[Fact]
 Value: TypeAlias = Fact

@@ -49,7 +49,7 @@ def contradiction(stated: ValueInfo, fact: Fact) -> str:
     if not isinstance(stated.type, TensorType) or isinstance(fact, SequenceOf | MapOf | OptionalOf):
         return ""
     dtype = DType.of_onnx(stated.type.elem_type)
-    return f"is stated to be {dtype.value} and is {fact.dtype.value}" if dtype not in (None, fact.dtype) else ""  # type: ignore[union-attr]
+    return f"is stated to be {dtype.value} and is {fact.dtype.value}" if dtype not in (None, fact.dtype) else ""
 
 
 def _kind(fact: Fact) -> str:
