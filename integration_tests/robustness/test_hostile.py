@@ -16,6 +16,7 @@ from converted import import_model
 from forked import MEMORY, SECONDS, Converter
 from hostile import REFUSED, Hostile, files
 from onnx.reference import ReferenceEvaluator
+from tried import TRIED
 
 with np.errstate(all="ignore"):
     FILES = {each.name: each for each in files()}
@@ -42,6 +43,9 @@ def write(case: Hostile, folder: Path) -> Path:
 @pytest.mark.parametrize("name", FILES)
 def test_file(converter: Converter, tmp_path: Path, name: str) -> None:
     case = FILES[name]
+    TRIED["files"] += 1
+    TRIED["mutants"] += name.startswith("wire: ")
+    TRIED["strings"] += name.startswith("words: ")
     path = write(case, tmp_path)
     before = {each.name for each in tmp_path.iterdir()}
     ending = converter.convert(path, tmp_path / "out")

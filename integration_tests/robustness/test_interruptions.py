@@ -14,6 +14,7 @@ from pathlib import Path
 import onnxgen
 import pytest
 from large import write_layers
+from tried import TRIED
 
 CONVERT = "import sys, codegen_torch; codegen_torch.convert(sys.argv[1], sys.argv[2])"
 
@@ -49,6 +50,7 @@ def test_signals_at_random_moments(tmp_path: Path, models: tuple[Path, Path], nu
         time.sleep(moments.uniform(0, needed * 1.1))
         process.send_signal(number)
         process.wait()
+        TRIED["kills"] += 1
         found = contents(tmp_path / "out")
         assert found in wholes
         if found == wholes[1]:
