@@ -45,7 +45,7 @@ def elu(x: Expr, *, alpha: float = 1.0) -> Expr:
 
 def _below_zero(x: Expr, y: Expr, alpha: float) -> Expr:
     """What holds below zero; torch takes it at zero, too, where an infinite factor would make a difference."""
-    return y if math.isfinite(alpha) else torch.where(torch.lt(x, 0), y, x)  # type: ignore[no-any-return]
+    return y if math.isfinite(alpha) else torch.where(torch.lt(x, 0), y, x)
 
 
 @op("Celu", since=12)
