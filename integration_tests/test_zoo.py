@@ -176,7 +176,10 @@ def test_bytes_do_not_depend_on_the_hash_seed(converted: Callable[[str, str], Co
     assert digests("2") == here
 
 
-@pytest.mark.parametrize("command", [["check"], ["format", "--check"]], ids=["check", "format"])
+RULES = ["--extend-select", "N,UP,SIM,RET,PIE", "--ignore", "N812"]  # N812: torch.nn.functional is F to everybody
+
+
+@pytest.mark.parametrize("command", [["check", *RULES], ["format", "--check"]], ids=["check", "format"])
 def test_the_source_is_clean(converted: Callable[[str, str], Converted], tmp_path: Path, command: list[str]) -> None:
     sources = [converted(*names).folder / "model.py" for names in CASES]
     ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", *sources]

@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 
 class BertEmbeddings(nn.Module):
+    expand: Tensor
+    position_ids: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer(

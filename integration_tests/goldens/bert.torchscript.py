@@ -18,6 +18,9 @@ from torch import Tensor, nn
 
 
 class Embeddings(nn.Module):
+    table: Tensor
+    table2: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer(

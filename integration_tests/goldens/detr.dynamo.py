@@ -17,6 +17,9 @@ from torch import Tensor, nn
 
 
 class DetrFrozenBatchNorm2d(nn.Module):
+    mul_4: Tensor
+    sub_2: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mul_4", torch.empty(1, 16, 1, 1))
@@ -46,6 +49,9 @@ class ResNetEmbeddings(nn.Module):
 
 
 class DetrFrozenBatchNorm2d2(nn.Module):
+    mul_17: Tensor
+    sub_8: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mul_17", torch.empty(1, 16, 1, 1))
@@ -66,6 +72,9 @@ class ResNetConvLayer2(nn.Module):
 
 
 class DetrFrozenBatchNorm2d3(nn.Module):
+    mul_28: Tensor
+    sub_13: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mul_28", torch.empty(1, 16, 1, 1))
@@ -104,6 +113,9 @@ class ResNetStage(nn.Module):
 
 
 class DetrFrozenBatchNorm2d4(nn.Module):
+    mul_45: Tensor
+    sub_21: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mul_45", torch.empty(1, 32, 1, 1))
@@ -124,6 +136,9 @@ class ResNetConvLayer4(nn.Module):
 
 
 class DetrFrozenBatchNorm2d5(nn.Module):
+    mul_56: Tensor
+    sub_26: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mul_56", torch.empty(1, 32, 1, 1))
@@ -144,6 +159,9 @@ class ResNetConvLayer5(nn.Module):
 
 
 class DetrFrozenBatchNorm2d6(nn.Module):
+    mul_65: Tensor
+    sub_30: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("mul_65", torch.empty(1, 32, 1, 1))
@@ -213,6 +231,8 @@ class DetrConvEncoder(nn.Module):
 
 
 class DetrSinePositionEmbedding(nn.Module):
+    pow_1: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("pow_1", torch.empty(16))

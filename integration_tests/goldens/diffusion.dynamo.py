@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class TimeEmbedding(nn.Module):
+    unsqueeze_1: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("unsqueeze_1", torch.empty(1, 8))

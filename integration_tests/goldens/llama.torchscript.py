@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class RotaryEmb(nn.Module):
+    table: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer(

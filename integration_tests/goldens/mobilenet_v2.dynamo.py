@@ -168,7 +168,7 @@ class MobileNetV2Model(nn.Module):
         x = self.conv_stem(image)
         for layer in self.layer:
             x = layer(x)
-        return self.conv_1x1(x).mean((2, 3), keepdim=True).squeeze((2, 3))
+        return self.conv_1x1(x).mean((2, 3), keepdim=True).flatten(1)
 
 
 class MobileNetV2ForImageClassification(nn.Module):

@@ -162,10 +162,10 @@ class Model2(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.resnet = Resnet()
-        self.classifier = nn.ModuleList([nn.Identity(), nn.Linear(128, 10)])
+        self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(128, 10))
 
     def forward(self, image: Tensor) -> Tensor:
-        return self.classifier[1](self.resnet(image).squeeze((2, 3)))
+        return self.classifier(self.resnet(image))
 
 
 class ResnetTorchscript(nn.Module):

@@ -80,6 +80,8 @@ class SwinLayer(nn.Module):
 
 
 class SwinAttention2(nn.Module):
+    unsqueeze_11: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.unsqueeze_9 = nn.Parameter(torch.empty(1, 2, 16, 16))
@@ -178,6 +180,8 @@ class SwinLayer3(nn.Module):
 
 
 class SwinAttention4(nn.Module):
+    unsqueeze_23: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.unsqueeze_21 = nn.Parameter(torch.empty(1, 4, 16, 16))

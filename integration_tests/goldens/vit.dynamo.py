@@ -40,6 +40,8 @@ class ViTEmbeddings(nn.Module):
 
 
 class ViTAttention(nn.Module):
+    table: Tensor
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("table", torch.zeros(1, 1, 17, 1), persistent=False)

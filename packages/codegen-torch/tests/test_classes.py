@@ -238,3 +238,8 @@ def test_arguments_come_main_stream_first_then_inputs_in_their_order_then_what_i
     root, _, _ = classes_of(made(nodes, TENSORS, inputs={name: ["batch", 4] for name in "xqpt"}))
     (inner,) = root.children
     assert [param.origin.name or param.attrs["name"] for param in inner.params] == ["h", "q", "p", "mask"]
+
+
+def test_buffers_state_their_type(tmp_path: Path) -> None:
+    text, _ = converted(tmp_path, made([call("Mul", "x mask", "y")], weights(mask=[4])))
+    assert '    output_names = ("y",)\n\n    mask: Tensor\n\n    def __init__(self)' in text

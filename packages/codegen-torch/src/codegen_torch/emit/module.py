@@ -171,6 +171,7 @@ def _class_lines(
     ).write()
     lines = [Line(f"class {definition.name}(nn.Module):")]
     lines += _output_names(outputs) if root_state is not None else []
+    lines += _buffers(region)
     used = "\n".join(line.text for line in forward.lines)
     members = [f"        self.{p.name} = {p.name}" for p in definition.parameters if f"self.{p.name}" in used]
     members += init_lines(definition, classes)
@@ -186,6 +187,13 @@ def _output_names(outputs: list[str]) -> list[Line]:
     names = tuple(string_source(name) for name in outputs)
     doc = Bracket("(", names, ",)" if len(names) == 1 else ")")
     return [*map(Line, lay_out(doc, 1, "output_names = ")), Line("")]
+
+
+def _buffers(region: Region) -> list[Line]:
+    """The types of buffers: ``nn.Module`` says of an attribute only that it is a tensor or a module."""
+    units = [unit for unit in region.all_units if isinstance(unit, Expr) and unit.op == "constant"]
+    names = [region.members[unit] for unit in units if unit in region.members and unit.dtype is not DType.STRING]
+    return [*(Line(f"    {name}: Tensor") for name in names), Line("")] if names else []
 
 
 def _chain_forward(root: Region) -> list[Line]:
