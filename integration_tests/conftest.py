@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import contextlib
 import functools
 import hashlib
 import importlib.metadata
-import logging
 import platform
 import shutil
-import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import zoo
 from codegen_torch.pipeline import convert
 from converted import Converted, import_model
+from quiet import quiet
 from torch import nn
 from zoo import ZOO
 
@@ -43,7 +41,7 @@ def original() -> Callable[[str], nn.Module]:
 
     @functools.cache
     def build(name: str) -> nn.Module:
-        with _quiet():
+        with quiet():
             return ZOO[name].build()
 
     return build
@@ -59,7 +57,7 @@ def exported(pytestconfig: pytest.Config) -> Callable[[str, str], Path]:
         path = folder / f"{name}.{exporter}.onnx"
         if not path.exists():
             unfinished = path.with_suffix(".part")
-            with _quiet():
+            with quiet():
                 zoo.export(ZOO[name], exporter, str(unfinished))
             unfinished.replace(path)
         return path
@@ -95,14 +93,3 @@ def _exports(config: pytest.Config) -> Path:
     folder = root / key
     folder.mkdir(exist_ok=True)
     return folder
-
-
-@contextlib.contextmanager
-def _quiet() -> Iterator[None]:
-    """Silences the exporters and the libraries that models come from, which have much to say."""
-    logging.disable(logging.WARNING)
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            yield
-    finally:
-        logging.disable(logging.NOTSET)

@@ -15,9 +15,9 @@ from codegen_torch.changes import Changes
 from codegen_torch.dynamic.free import DynamicError, FreeSize, free, parse
 from codegen_torch.errors import UnsupportedError
 from codegen_torch.pipeline import convert
-from conftest import _quiet
 from converted import import_model
 from onnx_proto.build import graph, model, node, tensor, value
+from quiet import quiet
 from test_zoo import assert_near, run
 from torch import nn
 from zoo import ZOO
@@ -46,7 +46,7 @@ def export_fixed(name: str, exporter: str, samples: int, path: Path) -> None:
         dynamic={each: {} for each in entry.dynamic},
         inputs=lambda _, length: entry.inputs(samples, length),
     )
-    with _quiet():
+    with quiet():
         zoo.export(fixed, exporter, str(path))
 
 

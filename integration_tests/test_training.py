@@ -13,8 +13,8 @@ import onnxruntime
 import pytest
 import torch
 import zoo
-from conftest import _quiet
 from converted import Converted
+from quiet import quiet
 from test_zoo import assert_near, run
 from torch import Tensor, nn
 from zoo import ZOO
@@ -100,7 +100,7 @@ def test_takes_low_rank_adapters(case: Converted) -> None:
 def test_exports_back(name: str, converted: Callable[[str, str], Converted], tmp_path: Path) -> None:
     first = converted(name, "dynamo")
     entry = dataclasses.replace(first.entry, build=lambda: copy.deepcopy(first.load()))
-    with _quiet():
+    with quiet():
         zoo.export(entry, "dynamo", str(tmp_path / "back.onnx"))
     inputs = first.inputs(other=True)
     session = onnxruntime.InferenceSession(tmp_path / "back.onnx", providers=["CPUExecutionProvider"])

@@ -2,12 +2,7 @@
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, call
-from codegen_torch.symbols.namespaces import F, torch
-
-
-def rotate_half(x: Expr) -> Expr:
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([-second, first], dim=-1)
+from codegen_torch.symbols.namespaces import F, runtime, torch
 
 
 def _norm(name: str, x: Expr, *weights: Expr, eps: float = 1e-5) -> Expr:
@@ -51,7 +46,7 @@ ROWS = {
 }
 ROTARY = {
     "rotary": (
-        lambda x, cos, sin: x * cos + rotate_half(x) * sin,
+        lambda x, cos, sin: x * cos + runtime.rotate_half(x) * sin,
         {"x": "a b s 64", "cos": "a 1 s 64", "sin": "a 1 s 64"},
     ),
 }

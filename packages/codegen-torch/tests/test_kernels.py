@@ -15,7 +15,7 @@ from codegen_torch.kernels import fuse, write_kernels
 from codegen_torch.kernels.allowed import check_kernels
 from codegen_torch.kernels.select import bytes_text
 from codegen_torch.modules.region import LEAVES, Region
-from codegen_torch.symbols.namespaces import F, nn, torch
+from codegen_torch.symbols.namespaces import F, nn, runtime, torch
 from codegen_torch.tensors import TensorRef
 
 ROWS, COLUMNS = Dim.symbol("rows"), 64
@@ -164,14 +164,8 @@ def test_a_permutation_goes_to_the_operands() -> None:
     ]
 
 
-def test_rotation_is_found_where_its_parts_are_used_for_nothing_else() -> None:
-    def rotary(x: Expr, *, keep: bool) -> list[Expr]:
-        first, second = x.chunk(2, dim=-1)
-        result = x * y + torch.cat([-second, first], dim=-1) * z
-        return [result, first] if keep else [result]
-
-    assert fused(*rotary(x, keep=False)) == ["rotary"]
-    assert fused(*rotary(x, keep=True)) == ["mul_mul_add"]
+def test_a_rotation_is_fused_with_what_it_is_scaled_by() -> None:
+    assert fused(x * y + runtime.rotate_half(x) * z) == ["rotary"]
 
 
 def test_the_source_is_the_kernel() -> None:

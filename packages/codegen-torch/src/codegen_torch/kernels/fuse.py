@@ -11,7 +11,6 @@ from codegen_torch.expr import Expr
 from codegen_torch.kernels.kernel import Kernel, Use, use_of
 from codegen_torch.kernels.naming import name_kernels
 from codegen_torch.kernels.permuted import permute_operands
-from codegen_torch.kernels.rotation import find_rotations
 from codegen_torch.kernels.select import bytes_text, select
 from codegen_torch.modules.region import Region, is_layer, layer_weights
 
@@ -67,9 +66,7 @@ def fuse(root: Region, model_dtype: DType | None) -> Fusion:
 
 def _replace(region: Region, uses: list[Use]) -> None:
     """Put calls where the last members stood. What others know as the results stay the same objects."""
-    rotations = find_rotations(region)
     gone = {member for use in uses for member in use.group.members}
-    gone |= {part for rotation, parts in rotations.parts.items() if rotation in gone for part in parts}
     calls = {use.group.members[-1]: _call(use) for use in uses}
     units: list[Expr | Region] = []
     for unit in region.units:

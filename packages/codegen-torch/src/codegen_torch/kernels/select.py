@@ -19,7 +19,7 @@ from codegen_torch.emit.plan import operands_of
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
 from codegen_torch.kernels.fusable import domain, is_of_row, obstacle
-from codegen_torch.kernels.rotation import Rotations, find_rotations
+from codegen_torch.kernels.rotation import find_rotations
 from codegen_torch.modules.region import Region
 
 SMALLEST = 4096
@@ -90,17 +90,18 @@ def select(region: Region, model_dtype: DType | None) -> Selection:
     return selection
 
 
-def _grow(region: Region, rotations: Rotations, model_dtype: DType | None, selection: Selection) -> list[Group]:
+def _grow(
+    region: Region, rotations: Mapping[Expr, Expr], model_dtype: DType | None, selection: Selection
+) -> list[Group]:
     """All groups, each as large as it can be; those of a single expression too."""
-    growth = _Growth(region, rotations.rotated)
-    skipped = {part for parts in rotations.parts.values() for part in parts}
+    growth = _Growth(region, rotations)
     for unit in region.units:
         if isinstance(unit, Region):
             growth.close(unit.params)
-        elif unit in rotations.rotated:
-            growth.close([rotations.rotated[unit]])
+        elif unit in rotations:
+            growth.close([rotations[unit]])
             growth.add(unit, unit.dims or (), [])
-        elif unit not in skipped:
+        else:
             sizes = domain(unit)
             reason = None if sizes is None else obstacle(unit, model_dtype)
             if reason is not None:
