@@ -151,6 +151,7 @@ def test_tiny_numbers_keep_their_digits(name: str, module_of: functools.partial,
 
 def test_files_are_as_ruff_would_have_them(tmp_path: Path) -> None:
     import subprocess
+    import sys
 
     from codegen_torch.expr import graph_input
     from made import facts, source_of
@@ -159,7 +160,6 @@ def test_files_are_as_ruff_would_have_them(tmp_path: Path) -> None:
         results = function(**{key: graph_input(key, facts(sizes)) for key, sizes in inputs.items()})
         (tmp_path / f"{name}.py").write_text(source_of(list(results) if isinstance(results, tuple) else [results]))
     for command in (["format", "--check", "--diff"], ["check"]):
-        done = subprocess.run(
-            ["ruff", *command, "--isolated", str(tmp_path)], capture_output=True, text=True, check=False
-        )
+        ruff = [sys.executable, "-m", "ruff", *command, "--isolated", str(tmp_path)]
+        done = subprocess.run(ruff, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from layer_texts import BATCH, IMAGE, OTHER, SEQ, X, as_it_was, name, recovered, value
 
-from codegen_torch.expr import Expr
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, graph_input
+from codegen_torch.facts import Fact
 from codegen_torch.symbols.namespaces import index, torch
 
 
@@ -28,6 +30,12 @@ from codegen_torch.symbols.namespaces import index, torch
 )
 def test_repeats_and_stacks(before: Expr, after: str | None) -> None:
     assert recovered(before) == (after or as_it_was(before))
+
+
+def test_tensors_of_unknown_rank_stay_joined() -> None:
+    unknown = graph_input("u", Fact(DType.FLOAT32, None))
+    before = torch.cat([unknown.unsqueeze(0), unknown.unsqueeze(0)])
+    assert recovered(before) == as_it_was(before)
 
 
 HALVES, THIRDS = X.chunk(2, dim=-1), value("x", BATCH, 9).chunk(3, dim=-1)

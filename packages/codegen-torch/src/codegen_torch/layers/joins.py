@@ -35,6 +35,8 @@ def repeated(merged: Expr) -> Expr | None:
 def stacked(m: Match) -> Expr | None:
     """Joining tensors along a new dimension of each is torch.stack."""
     rank = m.root.rank
+    if rank is None:
+        return None
     dim = m.root.attrs.get("dim", 0) % rank
     if any(part.op != "Tensor.unsqueeze" or part.attrs["dim"] % rank != dim for part in m.root.inputs):
         return None
