@@ -63,8 +63,8 @@ def check_not_input(folder: Path, names: list[str], inputs: list[Path]) -> None:
 class Draft:
     """Files that have no names yet. They get them together, when all are whole.
 
-    A file without a name is gone when the process is, however that ends. Where the system has no such files, they
-    have hidden names meanwhile, which only a killed process leaves behind.
+    A file without a name is gone when the process is, however that ends. To take another's place it has a hidden name
+    for a moment, and where the system has no such files, all the time: a killed process leaves that behind.
     """
 
     def __init__(self, folder: Path) -> None:
