@@ -29,7 +29,7 @@ def symbol_of(expr: Expr) -> str:
 
 def is_of_row(expr: Expr) -> bool:
     """Whether an element depends on all of its row."""
-    return expr.op == ROTATE or RULES[symbol_of(expr)].of_row
+    return RULES[symbol_of(expr)].of_row
 
 
 def domain(expr: Expr) -> tuple[Size, ...] | None:
@@ -109,6 +109,11 @@ def _norm(expr: Expr, model_dtype: DType | None) -> str | None:
     return None
 
 
+def _rotation(expr: Expr, model_dtype: DType | None) -> str | None:
+    columns = expr.dims[-1] if expr.dims else None
+    return None if isinstance(columns, int) and columns % 2 == 0 else "it has no halves of a known size"
+
+
 def _row_obstacle(expr: Expr) -> str | None:
     if not expr.dims:
         return "it has no rows"
@@ -117,6 +122,7 @@ def _row_obstacle(expr: Expr) -> str | None:
 
 
 _OWN = {
+    ROTATE: _rotation,
     "F.layer_norm": _norm,
     "F.log_softmax": _softmax,
     "F.rms_norm": _norm,

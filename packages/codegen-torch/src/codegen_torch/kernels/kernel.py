@@ -11,7 +11,6 @@ from dataflow_ir import typed
 from codegen_torch.expr import Expr, graph_input
 from codegen_torch.facts import Fact
 from codegen_torch.kernels.fusable import LAYERS, symbol_of
-from codegen_torch.kernels.rotation import ROTATE
 from codegen_torch.kernels.select import Group
 from codegen_torch.modules.region import layer_weights
 
@@ -97,8 +96,6 @@ class _Builder:
 
     def step(self, member: Expr) -> Expr:
         """The copy of a member."""
-        if member in self.group.rotated:
-            return Expr(ROTATE, (self.operand(self.group.rotated[member]),), {}, {}, member.fact)
         symbol = symbol_of(member)
         if symbol in _NORMS:
             return self._norm(symbol, member)

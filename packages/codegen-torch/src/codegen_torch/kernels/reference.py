@@ -13,7 +13,6 @@ from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.source import ATOM, Source
 from codegen_torch.expr import Expr
 from codegen_torch.kernels.kernel import Kernel
-from codegen_torch.kernels.rotation import ROTATE
 from codegen_torch.kernels.scalar import ROW_MEAN, ROW_SUM
 from codegen_torch.names import numbered
 
@@ -86,9 +85,6 @@ class _Writer:
 
     def _source(self, step: Expr) -> Source:
         operands = {value: self._operand(value) for value in step.inputs if value is not None and value.op != "literal"}
-        if step.op == ROTATE:
-            (x,) = operands.values()
-            return Source(Bracket("rotate_half(", (x.doc,), ")"), ATOM, x.depth + 1)
         if step.op in ("F.layer_norm", "F.rms_norm"):
             return self._norm(step)
         if step.op in (ROW_MEAN, ROW_SUM):

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.source import ATOM
 from codegen_torch.expr import Expr
+from codegen_torch.kernels.rotation import ROTATE
 from codegen_torch.names import numbered
 from codegen_torch.symbols.elementwise import promote
 
@@ -351,7 +352,7 @@ def _scaled(lines: Lines, text: str, affine: list[Value]) -> Value:
     return Value(text, DType.FLOAT32, SUM if len(affine) > 1 else PRODUCT)
 
 
-@_register("kernels.rotate_half", "rotate")
+@_register(ROTATE, "rotate", floats=True, of_row=True)
 def _rotate(lines: Lines, step: Expr, values: list[Value]) -> Value:
     """The operand is loaded from the other half of the row, and turned there."""
     return values[0]

@@ -10,7 +10,7 @@ what comes from outside and writes what is needed outside. What saves no bytes i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from codegen_torch.dims import Dim, Undecided, product
@@ -19,7 +19,7 @@ from codegen_torch.emit.plan import operands_of
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
 from codegen_torch.kernels.fusable import domain, is_of_row, obstacle
-from codegen_torch.kernels.rotation import find_rotations
+from codegen_torch.kernels.rotation import ROTATE
 from codegen_torch.modules.region import Region
 
 SMALLEST = 4096
@@ -36,7 +36,6 @@ class Group:
         region: The module they are in.
         sizes: The sizes of every result.
         members: The expressions in their order.
-        rotated: What those of them rotate that are rotations.
         results: The members that are needed outside.
         saved: How many bytes a kernel saves.
     """
@@ -44,18 +43,13 @@ class Group:
     region: Region
     sizes: tuple[Size, ...]
     members: list[Expr]
-    rotated: Mapping[Expr, Expr]
     results: list[Expr] = field(default_factory=list)
     saved: Size = 0
 
     @property
     def whole_rows(self) -> bool:
         """Whether an element may depend on all of its row."""
-        return any(member in self.rotated or is_of_row(member) for member in self.members)
-
-    def operands(self, member: Expr) -> tuple[Expr, ...]:
-        """What a member computes with."""
-        return (self.rotated[member],) if member in self.rotated else tuple(filter(None, member.inputs))
+        return any(map(is_of_row, self.members))
 
 
 @dataclass(slots=True)
@@ -76,8 +70,7 @@ def select(region: Region, model_dtype: DType | None) -> Selection:
     selection = Selection()
     if region.sequential:
         return selection
-    rotations = find_rotations(region)
-    groups = _grow(region, rotations, model_dtype, selection)
+    groups = _grow(region, model_dtype, selection)
     needed = _needed_outside(region, groups)
     for group in groups:
         group.results = [member for member in group.members if member in needed]
@@ -90,17 +83,12 @@ def select(region: Region, model_dtype: DType | None) -> Selection:
     return selection
 
 
-def _grow(
-    region: Region, rotations: Mapping[Expr, Expr], model_dtype: DType | None, selection: Selection
-) -> list[Group]:
+def _grow(region: Region, model_dtype: DType | None, selection: Selection) -> list[Group]:
     """All groups, each as large as it can be; those of a single expression too."""
-    growth = _Growth(region, rotations)
+    growth = _Growth(region)
     for unit in region.units:
         if isinstance(unit, Region):
             growth.close(unit.params)
-        elif unit in rotations:
-            growth.close([rotations[unit]])
-            growth.add(unit, unit.dims or (), [])
         else:
             sizes = domain(unit)
             reason = None if sizes is None else obstacle(unit, model_dtype)
@@ -108,6 +96,9 @@ def _grow(
                 selection.left.append(([unit], reason))
             if sizes is None or reason is not None:
                 growth.close(operands_of(unit))
+            elif unit.op == ROTATE:  # it reads its row in another order, so that has to be there
+                growth.close(operands_of(unit))
+                growth.add(unit, sizes, [])
             else:
                 growth.add(unit, sizes, operands_of(unit))
     return list(growth.groups)
@@ -121,9 +112,8 @@ class _Growth:
         open: The members of those that can still grow.
     """
 
-    def __init__(self, region: Region, rotated: Mapping[Expr, Expr]) -> None:
+    def __init__(self, region: Region) -> None:
         self.region = region
-        self.rotated = rotated
         self.groups: dict[Group, None] = {}
         self.open: dict[Expr, Group] = {}
 
@@ -144,7 +134,7 @@ class _Growth:
         self.close(value for value in operands if self.open.get(value) not in near)
         group = max(near, key=lambda each: len(each.members), default=None)
         if group is None:
-            group = Group(self.region, sizes, [], self.rotated)
+            group = Group(self.region, sizes, [])
             self.groups[group] = None
         for other in near:
             if other is not group:
@@ -169,9 +159,9 @@ def _saved(group: Group) -> Size:
     read: dict[Expr, None] = {}
     total: Size = 0
     for member in group.members:
-        operands = [operand for operand in group.operands(member) if operand.op != "literal"]
+        operands = [operand for operand in filter(None, member.inputs) if operand.op != "literal"]
         total += sum(map(_bytes, operands)) + _bytes(member)
-        if member in group.rotated:  # half of it is negated before it is put together
+        if member.op == ROTATE:  # half of it is negated before it is put together
             total += _bytes(member)
         read.update(dict.fromkeys(operand for operand in operands if operand not in members))
     return total - sum(map(_bytes, read)) - sum(map(_bytes, group.results))
@@ -193,7 +183,7 @@ def _reason_to_leave(group: Group, model_dtype: DType | None) -> str | None:
         return "nothing needs it"
     follows = any(member.op == "Tensor.to" and member.attrs["dtype"] is model_dtype for member in group.members)
     members = set(group.members)
-    inputs = (operand for member in group.members for operand in group.operands(member) if operand not in members)
+    inputs = (operand for member in group.members for operand in filter(None, member.inputs) if operand not in members)
     # A conversion to the model's type is written with the dtype of a tensor at hand.
     if follows and not any(operand.dtype is model_dtype and operand.op != "literal" for operand in inputs):
         return "its type follows the model's"
