@@ -14,6 +14,7 @@ MODELS = {
     "llama": {"rotary", "silu_mul", "add_rms_norm"},
     "convnext": {"mul_add"},
     "gpt2": {"add_layer_norm"},
+    "clip": {"mul_sigmoid_mul", "add_layer_norm"},
 }
 Convert = Callable[[str, str], Converted]
 

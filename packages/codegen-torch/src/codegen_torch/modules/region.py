@@ -67,8 +67,10 @@ class Region:
 
     @property
     def is_operation(self) -> bool:
-        """Whether this is a single operation without weights: an activation, a pooling."""
-        return len(self.units) == 1 and not self.members and not self.children
+        """Whether this is a single operation without weights, an activation or a pooling; no call of a kernel is."""
+        if len(self.units) != 1 or self.members or self.children:
+            return False
+        return not any(isinstance(unit, Expr) and unit.op == "kernels.call" for unit in self.units)
 
     def walk(self) -> Iterator[Region]:
         """This region and all inside, children before parents."""
