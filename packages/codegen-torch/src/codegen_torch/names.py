@@ -73,6 +73,19 @@ def numbered(name: str, taken: Container[str]) -> str:
     return free
 
 
+def fresh(name: str, taken: set[str]) -> str:
+    """The name, with as many underscores as make it a new one; from now on it is taken."""
+    while name in taken:
+        name += "_"
+    taken.add(name)
+    return name
+
+
+def joined(path: str, name: str) -> str:
+    """The path of a member of the module at a path; the model's own path is empty."""
+    return f"{path}.{name}" if path else name
+
+
 def singular(name: str) -> str:
     """What one entry of a list is called: ``layers`` holds a layer, ``h`` an ``h``."""
     if name.endswith("ies"):

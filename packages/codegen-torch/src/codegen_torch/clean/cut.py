@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from onnx_proto import Graph, Model, Node, TensorType, ValueInfo
 
+from codegen_torch.clean.graphs import value_names
 from codegen_torch.clean.subgraphs import reads
 from codegen_torch.clean.trained import trained_values
 from codegen_torch.dims import Dim
@@ -106,7 +107,7 @@ def _typed(name: str, stated: Mapping[str, ValueInfo], facts: Mapping[str, Facts
 
 def _resolved(graph: Graph, names: Iterable[str]) -> list[str]:
     """The values that names stand for, each once."""
-    values = _values(graph)
+    values = value_names(graph)
     modules: dict[str, list[str]] | None = None
     found: dict[str, None] = {}
     for name in names:
@@ -124,13 +125,6 @@ def _unknown(name: str, known: Sequence[str]) -> str:
     near = difflib.get_close_matches(name, known, n=3)
     hint = f"; there is {_listed(near)}" if near else ""
     return f"{name!r} is no value and no module of the model{hint}"
-
-
-def _values(graph: Graph) -> dict[str, None]:
-    inputs = (value.name for value in graph.inputs)
-    tensors = (tensor.name for tensor in graph.initializers)
-    outputs = (name for node in graph.nodes for name in node.outputs if name)
-    return dict.fromkeys([*inputs, *tensors, *outputs])
 
 
 def _modules(graph: Graph) -> dict[str, list[str]]:

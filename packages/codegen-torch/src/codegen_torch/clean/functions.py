@@ -13,6 +13,7 @@ from typing import NoReturn
 
 from onnx_proto import Attribute, Function, Graph, Model, Node, OperatorSet, SparseTensor, Tensor, ValueInfo
 
+from codegen_torch.clean.subgraphs import graphs_of
 from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
 from codegen_torch.lower.registry import definitions
 
@@ -192,7 +193,7 @@ class _Inliner:
         if attribute.ref_attr_name:
             given = call.attributes.get(attribute.ref_attr_name)
             return None if given is None else dataclasses.replace(given, name=attribute.name)
-        graphs = _graphs(attribute)
+        graphs = graphs_of(attribute)
         if not graphs:
             return attribute
         return _with_graphs(attribute, (self._placed_graph(graph, call, names) for graph in graphs))
@@ -224,7 +225,7 @@ class _Inliner:
         changed = {
             name: _with_graphs(attribute, (self._expanded_graph(graph, above) for graph in graphs))
             for name, attribute in node.attributes.items()
-            if (graphs := _graphs(attribute))
+            if (graphs := graphs_of(attribute))
         }
         return dataclasses.replace(node, attributes={**node.attributes, **changed}) if changed else node
 
@@ -254,13 +255,7 @@ def _names(graph: Graph) -> Iterator[str]:
             yield from node.inputs
             yield from node.outputs
             for attribute in node.attributes.values():
-                stack.extend(_graphs(attribute))
-
-
-def _graphs(attribute: Attribute) -> list[Graph]:
-    """The subgraphs that an attribute holds."""
-    values = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
-    return [value for value in values if isinstance(value, Graph)]
+                stack.extend(graphs_of(attribute))
 
 
 def _with_graphs(attribute: Attribute, graphs: Iterable[Graph]) -> Attribute:

@@ -35,9 +35,13 @@ def with_nested(node: Node) -> Iterator[Node]:
 
 def subgraphs(node: Node) -> list[Graph]:
     """The graphs among a node's attributes."""
-    values = (attribute.value for attribute in node.attributes.values())
-    lists = (value if isinstance(value, tuple) else (value,) for value in values)
-    return [value for each in lists for value in each if isinstance(value, Graph)]
+    return [graph for attribute in node.attributes.values() for graph in graphs_of(attribute)]
+
+
+def graphs_of(attribute: Attribute) -> list[Graph]:
+    """The graphs that an attribute holds."""
+    values = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
+    return [value for value in values if isinstance(value, Graph)]
 
 
 def in_graphs(change: Callable[[Graph], Graph], model: Model) -> Model:

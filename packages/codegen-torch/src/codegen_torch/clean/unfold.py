@@ -7,7 +7,6 @@ A bias that only the normalization had becomes its bias again. The original's ow
 
 from __future__ import annotations
 
-import ast
 import dataclasses
 import re
 from collections.abc import Iterator, Mapping
@@ -17,12 +16,12 @@ from onnx_proto import Graph, Model, Node, Tensor
 from onnx_proto.build import node as make_node
 from onnx_proto.build import tensor
 
+from codegen_torch.clean.graphs import onnx_opset, value_names
 from codegen_torch.clean.subgraphs import reads
-from codegen_torch.modules.scopes import scope_of
+from codegen_torch.modules.scopes import metadata_beside, scope_of
+from codegen_torch.names import fresh
 
 _EPS = 1e-5
-_SCOPES = "pkg.torch.onnx.name_scopes"
-_CLASSES = "pkg.torch.onnx.class_hierarchy"
 _COMPUTED = re.compile(r"onnx::Conv(Transpose)?_\d+")
 
 
@@ -40,8 +39,7 @@ def unfold_batchnorm(model: Model) -> tuple[Model, list[str]]:
     convolutions = [node for node in graph.nodes if _is_stored(node, stored)]
     told = [node for node in convolutions if _norm_path(node) or _COMPUTED.fullmatch(node.inputs[1])]
     chosen = told or [node for node in convolutions if len(node.inputs) > 2 and node.inputs[2]]
-    version = next((opset.version for opset in model.opset_imports if not opset.domain), 1)
-    unfolded = _Unfolder(graph, stored, version)
+    unfolded = _Unfolder(graph, stored, onnx_opset(model))
     ids = {id(node) for node in chosen}
     nodes: list[Node] = []
     for node in graph.nodes:
@@ -81,7 +79,7 @@ class _Unfolder:
         self.version = version
         self.tensors: list[Tensor] = []
         self.gone: set[str] = set()
-        self.taken = {*stored, *(name for node in graph.nodes for name in node.outputs)}
+        self.taken = set(value_names(graph))
         self.paths = {step.path for node in graph.nodes for step in scope_of(node)}
         self.readers: dict[str, int] = {}
         for node in graph.nodes:
@@ -92,7 +90,7 @@ class _Unfolder:
         """A convolution and the normalization after it."""
         path = _norm_path(node)
         weight = self.stored[node.inputs[1]]
-        between = self._name(f"{node.outputs[0]}_before_norm")
+        between = fresh(f"{node.outputs[0]}_before_norm", self.taken)
         group = node.attributes["group"].value if "group" in node.attributes else 1
         channels = weight.shape[0] if node.op_type == "Conv" else weight.shape[1] * int(str(group))
         bias = self._bias(node)
@@ -100,7 +98,7 @@ class _Unfolder:
         convolution = dataclasses.replace(node, inputs=inputs, outputs=(between,))
         own_path = weight.name.rpartition(".")[0]
         if path and own_path:
-            metadata = _scoped(node, own_path, "torch.nn.modules.conv.Conv")
+            metadata = metadata_beside(node, own_path, "torch.nn.modules.conv.Conv")
             convolution = dataclasses.replace(convolution, metadata=metadata)
         yield convolution
         norm_path = path or self._invented(node)
@@ -113,16 +111,13 @@ class _Unfolder:
         }
         names = []
         for role, value in values.items():
-            names.append(self._name(f"{norm_path}.{role}"))
+            names.append(fresh(f"{norm_path}.{role}", self.taken))
             made = tensor(names[-1], value)
             self.tensors.append(dataclasses.replace(bias, name=names[-1]) if role == "bias" and bias else made)
         attributes: dict[str, object] = {"epsilon": _EPS, **({"is_test": 1} if self.version < 7 else {})}
         norm = make_node("BatchNormalization", [between, *names], [node.outputs[0]], attributes=attributes)
-        yield dataclasses.replace(
-            norm,
-            name=_beside(node.name, norm_path),
-            metadata=node.metadata if path else _scoped(node, norm_path, "torch.nn.modules.batchnorm.BatchNorm"),
-        )
+        beside = metadata_beside(node, norm_path, "torch.nn.modules.batchnorm.BatchNorm")
+        yield dataclasses.replace(norm, name=_beside(node.name, norm_path), metadata=node.metadata if path else beside)
 
     def _bias(self, node: Node) -> Tensor | None:
         """The bias of a convolution that had none of its own: the exporter calls it after the weight, or numbers it."""
@@ -151,12 +146,6 @@ class _Unfolder:
         self.paths.add(path)
         return path
 
-    def _name(self, name: str) -> str:
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name
-
 
 def _beside(name: str, path: str) -> str:
     """A slash-name for a node in a module beside that of another node: only the last module differs."""
@@ -166,14 +155,3 @@ def _beside(name: str, path: str) -> str:
         return ""
     container, dot, _ = segment.rpartition(".")
     return f"{before}/{container}{dot}{path.rpartition('.')[2]}/BatchNormalization"
-
-
-def _scoped(node: Node, path: str, cls: str) -> Mapping[str, str]:
-    """The metadata of a node beside another one, in the place of its innermost module; none where that has none."""
-    if _SCOPES not in node.metadata or not scope_of(node):
-        return node.metadata
-    scopes, classes = (ast.literal_eval(node.metadata.get(key, "[]")) for key in (_SCOPES, _CLASSES))
-    scopes[-2] = path
-    if len(classes) == len(scopes):
-        classes[-2] = cls
-    return {**node.metadata, _SCOPES: repr(scopes), _CLASSES: repr(classes)}

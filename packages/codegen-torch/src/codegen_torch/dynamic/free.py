@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,6 +19,7 @@ from onnx_proto.build import node as make_node
 from onnx_proto.build import tensor
 
 from codegen_torch.clean import clean
+from codegen_torch.clean.graphs import onnx_opset, value_names
 from codegen_torch.clean.subgraphs import reads, subgraphs
 from codegen_torch.dynamic.rules import rule_of
 from codegen_torch.dynamic.spread import note
@@ -84,7 +85,7 @@ def free(model: Model, size: FreeSize, source: str) -> Model:
     places, samples = _places(model.graph, size)
     lowered = lower(model, source)
     facts = {name: value.fact for name, value in lowered.values.items() if value is not None}
-    version = next((opset.version for opset in model.opset_imports if not opset.domain), 1)
+    version = onnx_opset(model)
     name, axis = next(iter(places.items()))
     prefix = _free_prefix(model.graph, size.name)
     around = Surroundings(
@@ -207,10 +208,7 @@ def _retyped(value: ValueInfo, state: State, name: str) -> ValueInfo:
 
 
 def _free_prefix(graph: Graph, name: str) -> str:
-    taken: Mapping[str, None] = dict.fromkeys(
-        [*(value.name for value in graph.inputs), *(each.name for each in graph.initializers)]
-        + [output for node in graph.nodes for output in node.outputs]
-    )
+    taken = value_names(graph)
     prefix = f"{name}."
     while any(each.startswith(prefix) for each in taken):
         prefix = f"_{prefix}"

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from codegen_torch.emit.body import Line
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, is_layer
+from codegen_torch.names import joined
 from codegen_torch.report import Counterpart
 
 
@@ -30,7 +31,7 @@ def _paths(root: Region) -> dict[Region, str]:
     while stack:
         region, path = stack.pop()
         paths[region] = path
-        children = [(child, _joined(path, region.members[child])) for child in region.children]
+        children = [(child, joined(path, region.members[child])) for child in region.children]
         stack.extend(reversed(children))
     return paths
 
@@ -42,7 +43,7 @@ def _calls(root: Region, paths: Mapping[Region, str]) -> Iterator[Counterpart]:
         parts = _parts(region)
         for unit in region.units:
             if isinstance(unit, Expr) and is_layer(unit):
-                yield from _results(_joined(path, region.members[unit]), parts.get(unit, [unit]))
+                yield from _results(joined(path, region.members[unit]), parts.get(unit, [unit]))
 
 
 def _results(path: str, results: Sequence[Expr | None]) -> Iterator[Counterpart]:
@@ -60,7 +61,3 @@ def _parts(region: Region) -> dict[Expr, list[Expr | None]]:
             found = parts.setdefault(whole, [None] * max(len(whole.fact), 2))
             found[unit.attrs["index"]] = unit
     return parts
-
-
-def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name

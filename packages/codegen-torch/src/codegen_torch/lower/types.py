@@ -7,7 +7,7 @@ from onnx_proto import Graph, MapType, OptionalType, SequenceType, TensorType, T
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, MapOf, OptionalOf, SequenceOf, Size
-from codegen_torch.names import Identifier
+from codegen_torch.names import Identifier, fresh
 
 
 class UnsupportedType(Exception):
@@ -27,16 +27,10 @@ class Symbols:
         if isinstance(dim, int) and dim >= 0:
             return dim
         if isinstance(dim, str) and dim:
-            return Dim.symbol(
-                self.names.get(dim) or self.names.setdefault(dim, self._free(Identifier.like(dim, "size")))
-            )
-        return Dim.symbol(self._free(f"{Identifier.like(tensor)}_dim{axis}"))
-
-    def _free(self, name: str) -> str:
-        while name in self.taken:
-            name += "_"
-        self.taken.add(name)
-        return name
+            if dim not in self.names:
+                self.names[dim] = fresh(Identifier.like(dim, "size"), self.taken)
+            return Dim.symbol(self.names[dim])
+        return Dim.symbol(fresh(f"{Identifier.like(tensor)}_dim{axis}", self.taken))
 
 
 def fact_of(value: ValueInfo, symbols: Symbols) -> Fact:

@@ -8,6 +8,7 @@ from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef
 from codegen_torch.modules.members import MODULES_OF_FUNCTIONS
 from codegen_torch.modules.region import Region, is_layer
+from codegen_torch.names import joined
 from codegen_torch.report import SourceModule
 
 
@@ -34,7 +35,7 @@ def _members(path: str, region: Region) -> Iterator[tuple[str | None, Expr | Reg
         if name is None or not (isinstance(unit, Region) or is_layer(unit)):
             yield None, unit
         else:
-            yield f"{path}.{name}" if path else name, unit
+            yield joined(path, name), unit
 
 
 def _class_of(unit: Expr | Region, classes: Mapping[Region, ClassDef]) -> str:

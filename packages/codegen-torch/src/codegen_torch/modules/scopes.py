@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 
 from onnx_proto import Node
 
 from codegen_torch.expr import Scope, Step
+from codegen_torch.names import joined
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _CLASSES = "pkg.torch.onnx.class_hierarchy"
@@ -44,6 +46,17 @@ def root_class(node: Node) -> str | None:
     return classes[0].rsplit(".", 1)[-1] or None
 
 
+def metadata_beside(node: Node, path: str, cls: str) -> Mapping[str, str]:
+    """The metadata of a node whose innermost module is another one than this node's; unchanged where it tells none."""
+    if not _from_metadata(node):
+        return node.metadata
+    paths, classes = (_strings(node.metadata.get(key, "")) for key in (_SCOPES, _CLASSES))
+    paths[-2] = path
+    if len(classes) == len(paths):
+        classes[-2] = cls
+    return {**node.metadata, _SCOPES: repr(paths), _CLASSES: repr(classes)}
+
+
 def _strings(text: str) -> list[str]:
     """A list of strings from its ``repr``, or nothing if the text is anything else."""
     if not text.startswith("[") or len(text) > 100_000:
@@ -71,7 +84,7 @@ def _from_name(name: str) -> Scope:
         if previous and segment.startswith(f"{previous}."):
             path += segment[len(previous) :]
         else:
-            path = f"{path}.{segment}" if path else segment
+            path = joined(path, segment)
         previous = segment
         steps.append(Step(path))
     return tuple(steps)

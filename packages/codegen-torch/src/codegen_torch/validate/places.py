@@ -7,6 +7,8 @@ from typing import NamedTuple
 
 from onnx_proto import Function, Graph, Model, Node
 
+from codegen_torch.clean.subgraphs import graphs_of
+
 
 class Body(NamedTuple):
     """Nodes that stand together.
@@ -36,11 +38,7 @@ def place_of(place: str, index: int, node: Node) -> str:
 
 def subgraphs(node: Node) -> Iterator[tuple[str, Graph]]:
     """The graphs among a node's attributes, with the attributes' names."""
-    for name, attribute in node.attributes.items():
-        values = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
-        for value in values:
-            if isinstance(value, Graph):
-                yield name, value
+    return ((name, graph) for name, attribute in node.attributes.items() for graph in graphs_of(attribute))
 
 
 def bodies(model: Model) -> Iterator[Body]:
