@@ -35,6 +35,11 @@ class Generated:
     inputs: list[Path]
     values: Mapping[str, Expr | None]
 
+    @property
+    def nbytes(self) -> int:
+        """How many bytes the tensors have; what is stored once counts once."""
+        return sum(ref.nbytes for ref in set(self.tensors.values()))
+
     def types(self) -> dict[str, str]:
         """The types of the values, as far as they were inferred: ``"float32[N, 64, 56, 56]"``, ``"int64[…]"``."""
         return {

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import hashlib
 import os
 import secrets
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from codegen_torch.errors import OutputExistsError
@@ -31,19 +32,35 @@ def written_by_us(path: Path) -> bool:
         return is_weights_file(path)
     if path.suffix in (".safetensors", ".json"):
         return is_safetensors_of_ours(path)
+    return begins_with(path, MARK)
+
+
+def begins_with(path: Path, mark: str) -> bool:
+    """Whether a text that tells who wrote a file is in its beginning."""
     with path.open("rb") as file:
-        return MARK.encode() in file.read(_HEAD)
+        return mark.encode() in file.read(_HEAD)
 
 
-def check_free(folder: Path, names: list[str]) -> None:
+def sha256_of(path: Path) -> str:
+    """The hash of a file, by which a source tells of which model it is, in hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def check_free(folder: Path, names: list[str], is_ours: Callable[[Path], bool] = written_by_us) -> None:
     """Refuse to overwrite what somebody else wrote.
+
+    Args:
+        folder: The folder.
+        names: The files that are to be written.
+        is_ours: Whether a file that is there was written by this program.
 
     Raises:
         OutputExistsError: The folder holds a file of one of the names that this program did not write.
     """
     for name in names:
         path = folder / name
-        if path.exists() and not (path.is_file() and written_by_us(path)):
+        if path.exists() and not (path.is_file() and is_ours(path)):
             raise OutputExistsError(f"{path} exists and was not written by onnxgen; use --force to overwrite it")
 
 

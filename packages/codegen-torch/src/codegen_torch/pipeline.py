@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import re
 import time
 from collections import Counter
@@ -38,7 +37,7 @@ from codegen_torch.modules.sizes import find_sizes
 from codegen_torch.modules.state import State, collect_state
 from codegen_torch.modules.tree import build_tree
 from codegen_torch.names import ClassName
-from codegen_torch.package import atomic, check_free, check_not_input
+from codegen_torch.package import atomic, check_free, check_not_input, sha256_of
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
 from codegen_torch.simplify.sink import sink
@@ -100,7 +99,7 @@ def convert(
     if not force:
         check_free(out_dir, [*sources, *files.names])
     check_not_input(out_dir, [*sources, *files.names], generated.inputs)
-    total = sum(ref.nbytes for ref in set(generated.tensors.values()))
+    total = generated.nbytes
     done = 0
 
     def advance(count: int) -> None:
@@ -282,7 +281,7 @@ def _class_name(model: onnx_proto.Model, path: Path) -> ClassName:
 def _header(model: onnx_proto.Model, path: Path, cls: str, state: State, weights: str) -> Header:
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opsets = ", ".join(f"{o.domain or 'opset'} {o.version}" for o in model.opset_imports)
-    digest = _sha256(path)
+    digest = sha256_of(path)
     count = f"{state.parameter_count:,}".replace(",", " ")
     facts = [
         ("source", f"sha256 {digest[:16]}…; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
@@ -290,11 +289,6 @@ def _header(model: onnx_proto.Model, path: Path, cls: str, state: State, weights
         ("generated", f"by onnxgen {codegen_torch.__version__}"),
     ]
     return Header(f"{cls}, generated from {_line(path.name)}.", facts, weights)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _line(text: str) -> str:
@@ -311,14 +305,15 @@ class _Trace:
 
     def __call__(self, stage: str, outputs: dict[str, Expr]) -> dict[str, Expr]:
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.count += 1
-            (self.folder / f"{self.count}-{stage}.txt").write_text(syntax(outputs, max_width=100) + "\n", "utf-8")
+            self._write(self.folder, stage, syntax(outputs, max_width=100) + "\n")
         return outputs
 
     def note(self, stage: str, lines: Sequence[str]) -> None:
         """Write what a stage did that does not show in the graph."""
         if self.folder is not None:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self.count += 1
-            (self.folder / f"{self.count}-{stage}.txt").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+            self._write(self.folder, stage, "".join(f"{line}\n" for line in lines))
+
+    def _write(self, folder: Path, stage: str, text: str) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        self.count += 1
+        (folder / f"{self.count}-{stage}.txt").write_text(text, "utf-8")

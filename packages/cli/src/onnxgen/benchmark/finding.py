@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from pathlib import Path
+
+from codegen_torch.package import sha256_of
 
 
 def find_model(folder: Path) -> Path | None:
@@ -15,9 +16,4 @@ def find_model(folder: Path) -> Path | None:
     if not named or not digest or Path(named[1]).name != named[1]:
         return None
     places = (folder / named[1], folder.resolve().parent / named[1], Path(named[1]))
-    return next((path for path in places if path.is_file() and _sha256(path).startswith(digest[1])), None)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return next((path for path in places if path.is_file() and sha256_of(path).startswith(digest[1])), None)

@@ -83,14 +83,16 @@ def _is_constant(node: Node) -> bool:
 
 def _facts(model: Model, generated: Generated) -> list[tuple[str, str]]:
     report = generated.report
-    total = sum(ref.nbytes for ref in set(generated.tensors.values()))
     return [
         ("file", report.source.name),
         ("producer", f"{model.producer_name} {model.producer_version}".strip() or "unknown"),
         ("opsets", ", ".join(f"{opset.domain or 'ai.onnx'} {opset.version}" for opset in model.opset_imports)),
         ("graph", counted(report.nodes, "node")),
         ("source", f"{counted(report.lines, 'line')}, class {report.class_name}"),
-        ("weights", f"{counted(report.tensors, 'tensor')}, {counted(report.parameters, 'parameter')}, {size(total)}"),
+        (
+            "weights",
+            f"{counted(report.tensors, 'tensor')}, {counted(report.parameters, 'parameter')}, {size(generated.nbytes)}",
+        ),
     ]
 
 

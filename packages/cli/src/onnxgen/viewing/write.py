@@ -9,15 +9,13 @@ from pathlib import Path
 
 import codegen_torch
 import onnx_proto
-from codegen_torch.errors import OutputExistsError
 from codegen_torch.generated import Generated
-from codegen_torch.package import atomic, check_not_input
+from codegen_torch.package import atomic, begins_with, check_free, check_not_input
 
 from onnxgen.viewing.data import page_data
 from onnxgen.viewing.page import MARK, page
 
 Progress = Callable[[str, int, int], None]
-_HEAD = 2048
 
 
 def page_of(
@@ -63,7 +61,7 @@ def write_page(
         Exception: What `page_of` raises.
     """
     if not force:
-        _check_free(out)
+        check_free(out.parent, [out.name], lambda path: begins_with(path, MARK))
     generated = codegen_torch.generate(model, ops=ops, progress=progress)
     check_not_input(out.parent, [out.name], generated.inputs)
     text = _page(model, generated, with_statistics, progress)
@@ -72,7 +70,7 @@ def write_page(
 
 
 def _page(model: Path, generated: Generated, with_statistics: bool, progress: Progress | None) -> str:
-    total = sum(ref.nbytes for ref in set(generated.tensors.values()))
+    total = generated.nbytes
     done = 0
 
     def advance(nbytes: int) -> None:
@@ -83,13 +81,3 @@ def _page(model: Path, generated: Generated, with_statistics: bool, progress: Pr
 
     data = page_data(onnx_proto.load(model), generated, with_statistics=with_statistics, advance=advance)
     return page(data, generated.text)
-
-
-def _check_free(out: Path) -> None:
-    if not out.exists():
-        return
-    if out.is_file():
-        with out.open("rb") as file:
-            if MARK.encode() in file.read(_HEAD):
-                return
-    raise OutputExistsError(f"{out} exists and was not written by onnxgen; use --force to overwrite it")

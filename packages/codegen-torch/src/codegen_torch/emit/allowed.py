@@ -8,7 +8,7 @@ are compared with what they were copied from.
 from __future__ import annotations
 
 import ast
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from codegen_torch.errors import ConversionError
 
@@ -63,9 +63,7 @@ def check_source(text: str, copied: Mapping[str, str], imports: Collection[str])
                 pass
             case ast.FunctionDef(name=name) if name in copied:
                 known.add(name)
-                start = min([statement.lineno, *(each.lineno for each in statement.decorator_list)])
-                source = "\n".join(lines[start - 1 : statement.end_lineno])
-                if not source.endswith(copied[name].strip()):
+                if not text_of(statement, lines).endswith(copied[name].strip()):
                     refuse(statement, f"another function {name}")
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name):
                 known.add(name)
@@ -100,6 +98,12 @@ def _check(definition: ast.stmt, known: Collection[str]) -> None:
     for name, node in used.items():
         if name not in bound and name not in known and name not in _DUNDERS:
             refuse(node, name)
+
+
+def text_of(function: ast.FunctionDef, lines: Sequence[str]) -> str:
+    """The lines of a function, decorators included."""
+    start = min([function.lineno, *(each.lineno for each in function.decorator_list)])
+    return "\n".join(lines[start - 1 : function.end_lineno])
 
 
 def refuse(node: ast.AST, what: str) -> None:

@@ -18,6 +18,8 @@ from codegen_torch.symbols import SYMBOLS
 
 NumberAt = Callable[[Site, Number], str]
 _POSITIONAL_ARGUMENTS = 2
+_MODULE_DEFAULTS = {"start_dim": 1}
+"""Where a module has another default than its function."""
 
 
 @dataclass(slots=True)
@@ -136,9 +138,8 @@ class _Builder:
         items = [
             f"{p.name}={self._value(expr.attrs.get(p.name, p.default), (self.positions[expr], p.name))}"
             for p in symbol.parameters
-            if not p.is_input and (p.name in expr.attrs or p.name == "start_dim")
+            if not p.is_input and expr.attrs.get(p.name, p.default) != _MODULE_DEFAULTS.get(p.name, p.default)
         ]
-        items = [item for item in items if item != "start_dim=1"]  # the module's default, which is not the method's
         return Bracket(f"{MODULES_OF_FUNCTIONS[expr.op]}(", tuple(items), ")")
 
     def _container(self, container: Container) -> Doc:

@@ -104,7 +104,6 @@ def write_module(
     text = "\n".join(line.text for line in body)
     imports += ["from pathlib import Path", "import torch", "from torch import nn"]
     imports += ["from torch import Tensor"]
-    imports += ["import numpy as np"] if re.search(r"(?<![\w.])np\.", text) else []
     imports += ["import torch.nn.functional as F"] if re.search(r"(?<![\w.])F\.", text) else []
     imports += ["import numpy as np"] if re.search(r"(?<![\w.])np\.", text) else []
     arranged = arranged_imports(imports)

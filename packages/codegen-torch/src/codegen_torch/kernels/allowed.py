@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Mapping
 
-from codegen_torch.emit.allowed import refuse
+from codegen_torch.emit.allowed import refuse, text_of
 
 _NODES = (
     *(ast.FunctionDef, ast.arguments, ast.arg, ast.keyword, ast.Assign, ast.Expr, ast.Return),
@@ -35,8 +35,7 @@ def check_kernels(text: str, copied: Mapping[str, str], head: str) -> None:
             case ast.Expr(value=ast.Constant(value=str())) if number == 0:
                 continue
             case ast.FunctionDef(name=name) if name in copied:
-                start = min([statement.lineno, *(each.lineno for each in statement.decorator_list)])
-                if "\n".join(lines[start - 1 : statement.end_lineno]) != copied[name]:
+                if text_of(statement, lines) != copied[name]:
                     refuse(statement, f"another function {name}")
             case ast.FunctionDef(name=name):
                 operators.add(name)
