@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import onnx_proto
 from dataflow_ir import syntax
@@ -24,7 +25,6 @@ from codegen_torch.errors import ConversionError, Obstacle, UnsupportedError
 from codegen_torch.expr import Expr
 from codegen_torch.extension import extended
 from codegen_torch.generated import Generated
-from codegen_torch.kernels import Fusion, fuse, write_kernels
 from codegen_torch.layers import recover_layers
 from codegen_torch.layers.views import own_views
 from codegen_torch.lower.graph import Lowered, lower
@@ -32,6 +32,7 @@ from codegen_torch.modules.classes import assign_classes
 from codegen_torch.modules.keys import changed_keys, in_words
 from codegen_torch.modules.listing import list_modules
 from codegen_torch.modules.members import assign_members
+from codegen_torch.modules.region import Region
 from codegen_torch.modules.scopes import root_class
 from codegen_torch.modules.sizes import find_sizes
 from codegen_torch.modules.state import State, collect_state
@@ -43,6 +44,9 @@ from codegen_torch.simplify import share, simplify
 from codegen_torch.simplify.sink import sink
 from codegen_torch.validate import validate
 from codegen_torch.weights_files import FORMATS, WeightsFiles
+
+if TYPE_CHECKING:
+    from codegen_torch.kernels import Fusion
 
 Progress = Callable[[str, int, int], None]
 MODEL_FILE = "model.py"
@@ -217,10 +221,7 @@ def _generate(
     root = build_tree(lowered.inputs, capture_tensors(sink(outputs)))
     root.cls = ClassName.like(name, "Model") if name else _class_name(model, path)
     assign_members(root)
-    fusion = Fusion()
-    if kernels == "triton":
-        fusion = fuse(root, model_dtype(collect_state(root)))
-        trace.note("kernels", fusion.notes)
+    fusion = _fused(root, trace) if kernels == "triton" else None
     sizes = find_sizes(root)
     classes = assign_classes(root, sizes)
     state = collect_state(root)
@@ -233,7 +234,7 @@ def _generate(
     title = f"{source.class_name}, generated from {_line(path.name)}."
     return Generated(
         text=source.text,
-        kernels=write_kernels(fusion.kernels, title, codegen_torch.__version__) if fusion.kernels else None,
+        kernels=_kernels_text(fusion, title),
         report=Report(
             source=path,
             class_name=source.class_name,
@@ -254,6 +255,22 @@ def _generate(
         inputs=[path, *(path.parent / each for each in sorted(beside))],
         values=lowered.values,
     )
+
+
+def _fused(root: Region, trace: _Trace) -> Fusion:
+    from codegen_torch.kernels import fuse  # noqa: PLC0415  # most conversions do without
+
+    fusion = fuse(root, model_dtype(collect_state(root)))
+    trace.note("kernels", fusion.notes)
+    return fusion
+
+
+def _kernels_text(fusion: Fusion | None, title: str) -> str | None:
+    if fusion is None or not fusion.kernels:
+        return None
+    from codegen_torch.kernels import write_kernels  # noqa: PLC0415  # as above
+
+    return write_kernels(fusion.kernels, title, codegen_torch.__version__)
 
 
 def model_dtype(state: State) -> DType | None:
