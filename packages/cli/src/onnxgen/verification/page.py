@@ -80,15 +80,12 @@ def _head(result: Verification) -> str:
 def _outputs(runs: Iterable[Run]) -> str:
     rows: list[Sequence[str]] = []
     for run in runs:
-        if run.skipped or run.crash:
-            rows.append((run.sizes, "", "", "", f"skipped: {run.skipped}" if run.skipped else f"fails: {run.crash}"))
-        for each in run.outputs:
-            if each.comparison is None:
-                rows.append((run.sizes, each.name, "", "", f"not comparable: {each.random} is random"))
+        for name, found in run.rows:
+            if isinstance(found, str):
+                rows.append((run.sizes, name, "", "", found))
                 continue
-            found = each.comparison
             outcome = "agrees" if found.agrees else f"differs {found.reason}"
-            rows.append((run.sizes, each.name, _number(found.error), _number(found.tolerance), outcome))
+            rows.append((run.sizes, name, _number(found.error), _number(found.tolerance), outcome))
     return f"<h2>Outputs</h2>\n{_table(('sizes', 'output', 'error', 'allowed', ''), rows)}"
 
 

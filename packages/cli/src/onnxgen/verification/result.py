@@ -90,6 +90,15 @@ class Run:
     histogram: Histogram | None = None
 
     @property
+    def rows(self) -> list[tuple[str, Comparison | str]]:
+        """What there is to tell: outputs by name with how far they are off, or with why that cannot be said."""
+        rows: list[tuple[str, Comparison | str]] = []
+        if self.skipped or self.crash:
+            rows.append(("", f"skipped: {self.skipped}" if self.skipped else f"fails: {self.crash}"))
+        rows += [(each.name, each.comparison or f"not comparable: {each.random} is random") for each in self.outputs]
+        return rows
+
+    @property
     def agrees(self) -> bool:
         """Whether every output that can be compared agrees."""
         return not self.crash and all(each.comparison is None or each.comparison.agrees for each in self.outputs)

@@ -55,17 +55,12 @@ def verdict(result: Verification) -> str:
 def _outputs(runs: list[Run]) -> list[tuple[str, ...]]:
     rows: list[tuple[str, ...]] = []
     for run in runs:
-        if run.skipped:
-            rows.append((run.sizes, "", "", "", f"skipped: {run.skipped}"))
-        elif run.crash:
-            rows.append((run.sizes, "", "", "", f"fails: {run.crash}"))
-        for each in run.outputs:
-            if each.comparison is None:
-                rows.append((run.sizes, each.name, "", "", f"not comparable: {each.random} is random"))
+        for name, found in run.rows:
+            if isinstance(found, str):
+                rows.append((run.sizes, name, "", "", found))
                 continue
-            found = each.comparison
             outcome = "agrees" if found.agrees else f"differs{': ' if found.reason else ''}{found.reason}"
-            rows.append((run.sizes, each.name, f"{found.error:.2g}", _limit(found.tolerance), outcome))
+            rows.append((run.sizes, name, f"{found.error:.2g}", _limit(found.tolerance), outcome))
     return rows
 
 
