@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import zoo
 from codegen_torch.pipeline import convert
-from converted import Converted, import_model
+from converted import DIGITS, Converted, import_model
 from quiet import quiet
 from torch import nn
-from zoo import ZOO
+from zoo import CASES, ZOO
 
 WRITERS = ("torch", "transformers", "onnx", "onnxscript", "onnx-ir")
 
@@ -79,6 +79,20 @@ def converted(
         return Converted(ZOO[name], exporter, original(name), path, out_dir, report, import_model(out_dir))
 
     return make
+
+
+@pytest.fixture(scope="module", params=CASES, ids=[".".join(case) for case in CASES])
+def case(request: pytest.FixtureRequest, converted: Callable[[str, str], Converted]) -> Converted:
+    """Each model of the zoo from each of its exporters."""
+    return converted(*request.param)
+
+
+@pytest.fixture(scope="module")
+def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """digits.onnx, converted."""
+    folder = tmp_path_factory.mktemp("digits")
+    convert(DIGITS, folder)
+    return folder
 
 
 def _exports(config: pytest.Config) -> Path:

@@ -9,10 +9,12 @@ import sys
 from pathlib import Path
 from types import ModuleType
 
+import torch
 from codegen_torch.report import Report
-from torch import nn
+from torch import Tensor, nn
 from zoo import Entry, Inputs
 
+DIGITS = Path(__file__).parent.parent / "packages" / "cli" / "examples" / "digits.onnx"
 _numbers = itertools.count()
 
 
@@ -59,3 +61,15 @@ def import_model(folder: Path) -> ModuleType:
     sys.modules[spec.name] = module
     spec.loader.exec_module(module)
     return module
+
+
+def run(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
+    with torch.no_grad():
+        return model(*inputs.values())
+
+
+def assert_near(found: Tensor, wanted: Tensor) -> None:
+    """Holds what was found within 1e-4 of the largest value that was wanted."""
+    assert found.shape == wanted.shape
+    assert found.dtype == wanted.dtype
+    assert (found - wanted).abs().max() <= 1e-4 * wanted.abs().max()

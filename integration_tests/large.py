@@ -42,15 +42,15 @@ def write_layers(path: Path, layers: int, *, transposed: bool, external: bool, d
     graph = helper.make_graph(nodes, "layers", [first], [last]).SerializeToString()
     model = helper.make_model(onnx.GraphProto(), opset_imports=[helper.make_opsetid("", 20)], ir_version=9)
     model.ClearField("graph")
-    added = 0 if external else len(_delimited(9, LAYER_BYTES)) + LAYER_BYTES
-    heads = [_delimited(5, len(tensor) + added) + tensor for tensor in tensors]
+    added = 0 if external else len(delimited(9, LAYER_BYTES)) + LAYER_BYTES
+    heads = [delimited(5, len(tensor) + added) + tensor for tensor in tensors]
     with path.open("wb") as file:
         total = len(graph) + sum(map(len, heads)) + layers * added
-        file.write(model.SerializeToString() + _delimited(7, total) + graph)
+        file.write(model.SerializeToString() + delimited(7, total) + graph)
         for number, head in enumerate(heads):
             file.write(head)
             if not external:
-                file.write(_delimited(9, LAYER_BYTES))
+                file.write(delimited(9, LAYER_BYTES))
                 _write_weight(file, number, dense)
     if external:
         with path.with_name(path.name + ".data").open("wb") as file:
@@ -84,12 +84,12 @@ def _write_weight(file: BinaryIO, number: int, dense: bool) -> None:
     file.writelines(block for _ in range(LAYER_BYTES // MB))
 
 
-def _delimited(field: int, length: int) -> bytes:
+def delimited(field: int, length: int) -> bytes:
     """The tag and length of a length-delimited field."""
-    return _varint(field << 3 | 2) + _varint(length)
+    return varint(field << 3 | 2) + varint(length)
 
 
-def _varint(number: int) -> bytes:
+def varint(number: int) -> bytes:
     encoded = bytearray()
     while number >= 0x80:
         encoded.append(number & 0x7F | 0x80)

@@ -9,22 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
-from codegen_torch.pipeline import convert
+from converted import DIGITS
 from onnxgen.benchmark.measure import take_turns
 from onnxgen.commands import cli
-
-DIGITS = Path(__file__).parent.parent / "packages" / "cli" / "examples" / "digits.onnx"
 
 
 def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(cli, ["bench", *map(str, arguments)])
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("digits")
-    convert(DIGITS, folder)
-    return folder
 
 
 def test_contenders_take_turns() -> None:

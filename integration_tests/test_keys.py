@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,9 +12,7 @@ from codegen_torch.pipeline import convert
 from converted import Converted, import_model
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from zoo import ZOO
 
-CASES = [(name, exporter) for name, entry in ZOO.items() for exporter in entry.exporters]
 # Keys of the original that no file tells, by model.
 UNTOLD = {
     "t5_encoder": (r"model\.shared\.weight",),  # a tied tensor, under its other name
@@ -29,11 +26,6 @@ UNTOLD = {
     "clip": (r"model\.logit_scale", r".*\.position_embedding\.weight"),  # its exponential; sliced during the export
     "mixtral": (r".*\.experts\.(gate_up|down)_proj", r".*\.mlp\.gate\.weight"),  # used as functions' operands
 }
-
-
-@pytest.fixture(scope="module", params=CASES, ids=[".".join(case) for case in CASES])
-def case(request: pytest.FixtureRequest, converted: Callable[[str, str], Converted]) -> Converted:
-    return converted(*request.param)
 
 
 def norm_keys(model: nn.Module) -> set[str]:

@@ -13,18 +13,9 @@ import onnxruntime
 import pytest
 import torch
 import zoo
-from converted import Converted
+from converted import Converted, assert_near, run
 from quiet import quiet
-from test_zoo import assert_near, run
 from torch import Tensor, nn
-from zoo import ZOO
-
-CASES = [(name, exporter) for name, entry in ZOO.items() for exporter in entry.exporters]
-
-
-@pytest.fixture(scope="module", params=CASES, ids=[".".join(case) for case in CASES])
-def case(request: pytest.FixtureRequest, converted: Callable[[str, str], Converted]) -> Converted:
-    return converted(*request.param)
 
 
 def test_can_be_pickled(case: Converted) -> None:

@@ -14,13 +14,12 @@ import pytest
 from click.testing import CliRunner, Result
 from codegen_torch.pipeline import convert
 from codegen_torch.weights_files import read_weights
-from converted import Converted
+from converted import DIGITS, Converted
 from onnx_proto.build import graph, model, node, tensor, value
 from onnxgen.commands import cli
 from onnxgen.verification.verify import verify
 from zoo import ZOO
 
-DIGITS = Path(__file__).parent.parent / "packages" / "cli" / "examples" / "digits.onnx"
 MODELS = [
     pytest.param(
         name, exporter, marks=() if name in ("bert", "lstm", "unet") and exporter == "dynamo" else pytest.mark.long
@@ -48,13 +47,6 @@ def alter(folder: Path, key: str) -> None:
         changed = np.frombuffer(file.read(length), "<f4") * np.float32(1.5) + np.float32(0.1)
         file.seek(offset)
         file.write(changed.tobytes())
-
-
-@pytest.fixture(scope="module")
-def digits(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("digits")
-    convert(DIGITS, folder)
-    return folder
 
 
 @pytest.mark.parametrize(("name", "exporter"), MODELS)

@@ -14,29 +14,9 @@ from pathlib import Path
 import onnxgen
 import pytest
 import torch
-from converted import Converted
-from torch import Tensor, nn
+from converted import Converted, assert_near, run
 from torch.export._patches import register_lstm_while_loop_decomposition
-from zoo import ZOO
-
-CASES = [(name, exporter) for name, entry in ZOO.items() for exporter in entry.exporters]
-
-
-@pytest.fixture(scope="module", params=CASES, ids=[".".join(case) for case in CASES])
-def case(request: pytest.FixtureRequest, converted: Callable[[str, str], Converted]) -> Converted:
-    return converted(*request.param)
-
-
-def run(model: nn.Module, inputs: dict[str, Tensor]) -> Tensor:
-    with torch.no_grad():
-        return model(*inputs.values())
-
-
-def assert_near(found: Tensor, wanted: Tensor) -> None:
-    """Holds what was found within 1e-4 of the largest value that was wanted."""
-    assert found.shape == wanted.shape
-    assert found.dtype == wanted.dtype
-    assert (found - wanted).abs().max() <= 1e-4 * wanted.abs().max()
+from zoo import CASES
 
 
 @pytest.mark.parametrize("other", [False, True], ids=["exported size", "other size"])

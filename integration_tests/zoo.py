@@ -421,6 +421,10 @@ ZOO: dict[str, Entry] = {
 }
 
 
+CASES = [(name, exporter) for name, entry in ZOO.items() for exporter in entry.exporters]
+"""Every model with every exporter that can export it."""
+
+
 def export(entry: Entry, exporter: str, path: str) -> nn.Module:
     """Export an entry with one of torch's exporters.
 

@@ -18,20 +18,17 @@ counted where code stands on it: blank lines, comments and docstrings are none.
 
 # ruff: noqa: T201 (its output is what a benchmark is for)
 
-import argparse
 import ast
 import dataclasses
 import inspect
 import io
 import json
-import logging
 import platform
 import subprocess
 import sys
 import tempfile
 import textwrap
 import tokenize
-import warnings
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
@@ -42,6 +39,7 @@ from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import models_asked
 import zoo
 from converted import import_model
 
@@ -76,15 +74,8 @@ class Row:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", help="models of the zoo; all if none is named")
-    parser.add_argument("--json", action="store_true", help="print rows as JSON, one a line")
-    arguments = parser.parse_args()
-    unknown = sorted(set(arguments.models) - set(zoo.ZOO))
-    if unknown:
-        parser.error(f"no such model: {', '.join(unknown)}")
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
+    parser = models_asked.parser(__doc__)
+    arguments = models_asked.parse(parser)
     if not arguments.json:
         print(f"torch {torch.__version__}, transformers {transformers.__version__}, Python {platform.python_version()}")
         print("model            exporter     nodes  original  ours  ratio  classes  modules     keys  statements")

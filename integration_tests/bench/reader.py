@@ -21,6 +21,10 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
+sys.path.insert(0, str(Path(__file__).parent.parent))
+
+from large import delimited, varint
+
 MB = 1 << 20
 TENSOR_BYTES = 25 * MB
 NODES = 100_000
@@ -29,19 +33,6 @@ Row = dict[str, Any]
 
 
 # Models
-
-
-def varint(number: int) -> bytes:
-    encoded = bytearray()
-    while number >= 0x80:
-        encoded.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*encoded, number])
-
-
-def delimited(field: int, length: int) -> bytes:
-    """The tag and length of a length-delimited field."""
-    return varint(field << 3 | 2) + varint(length)
 
 
 def write_single_file(path: Path, tensors: int) -> None:

@@ -10,13 +10,10 @@ would in large ones: differences in the code show, differences in the arithmetic
 
 import argparse
 import json
-import logging
 import platform
 import statistics
 import sys
 import tempfile
-import time
-import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
@@ -24,10 +21,12 @@ from typing import NamedTuple
 import onnxruntime
 import torch
 from codegen_torch.pipeline import convert
+from onnxgen.benchmark.measure import open_session, take_turns
 from torch import nn
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+import models_asked
 import zoo
 from converted import import_model
 
@@ -50,19 +49,12 @@ class Times(NamedTuple):
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="*", help="models of the zoo; all if none is named")
+    parser = models_asked.parser(__doc__)
     parser.add_argument("--rounds", type=int, default=300)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--no-compile", action="store_true", help="leave the compiled models out")
-    parser.add_argument("--json", action="store_true", help="print rows as JSON, one a line")
-    arguments = parser.parse_args()
-    unknown = sorted(set(arguments.models) - set(zoo.ZOO))
-    if unknown:
-        parser.error(f"no such model: {', '.join(unknown)}")
-    logging.disable(logging.WARNING)
-    warnings.simplefilter("ignore")
+    arguments = models_asked.parse(parser)
     torch.set_num_threads(arguments.threads)
     if not arguments.json:
         versions = (
@@ -88,11 +80,7 @@ def contenders(entry: zoo.Entry, folder: Path, arguments: argparse.Namespace) ->
     if not arguments.no_compile:
         models |= {f"{name} compiled": torch.compile(model) for name, model in models.items()}
     calls: dict[str, Call] = {name: lambda model=model: model(*inputs.values()) for name, model in models.items()}
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = arguments.threads
-    # Threads that wait for work in a loop would take the processors from whoever's turn it is.
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    session = open_session(path, arguments.threads)
     arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
     calls["onnxruntime"] = lambda: session.run(None, arrays)
     for call in calls.values():
@@ -102,13 +90,7 @@ def contenders(entry: zoo.Entry, folder: Path, arguments: argparse.Namespace) ->
 
 
 def measure(calls: dict[str, Call], rounds: int) -> dict[str, Times]:
-    seconds: dict[str, list[float]] = {name: [] for name in calls}
-    for number in range(rounds):
-        # Whoever comes first finds the caches as the last one of the round before left them: take turns at that, too.
-        for name in list(calls)[:: 1 if number % 2 else -1]:
-            start = time.perf_counter()
-            calls[name]()
-            seconds[name].append(time.perf_counter() - start)
+    seconds = take_turns(calls, rounds)
     original = seconds["original"]
     return {
         name: Times(

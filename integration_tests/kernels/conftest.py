@@ -1,4 +1,7 @@
+import functools
 import os
+from collections.abc import Callable
+from types import ModuleType
 
 import pytest
 
@@ -20,3 +23,19 @@ def _has_gpu() -> bool:
 @pytest.fixture(scope="session")
 def device(pytestconfig: pytest.Config) -> str:
     return pytestconfig.getoption("--device")
+
+
+@pytest.fixture(scope="module")
+def module_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], ModuleType]:
+    """The kernels of a family, by its name."""
+    from families import FAMILIES
+    from made import made
+
+    folder = tmp_path_factory.mktemp("kernels")
+
+    @functools.cache
+    def make(name: str) -> ModuleType:
+        function, inputs = FAMILIES[name]
+        return made(function, inputs, folder)
+
+    return make

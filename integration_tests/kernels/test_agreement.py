@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 from families import FAMILIES, POINTWISE, ROTARY, ROWS, WITH_GRADIENTS
-from made import gradient_in, kernel_in, made, tensors_of
+from made import gradient_in, kernel_in, tensors_of
 
 SIZES = {
     "ones": {"a": 1, "b": 1, "c": 1},
@@ -20,18 +20,6 @@ SIZES = {
 }
 TOLERANCE = {torch.float32: 5e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}
 EPS = (1e-5,)
-
-
-@pytest.fixture(scope="module")
-def module_of(tmp_path_factory: pytest.TempPathFactory) -> functools.partial:
-    folder = tmp_path_factory.mktemp("kernels")
-
-    @functools.cache
-    def make(name: str) -> ModuleType:
-        function, inputs = FAMILIES[name]
-        return made(function, inputs, folder)
-
-    return make
 
 
 def agree(module: ModuleType, tensors: list[torch.Tensor], dtype: torch.dtype) -> None:

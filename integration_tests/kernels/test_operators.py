@@ -1,10 +1,11 @@
 """What torch asks of an operator: registrations, gradients, compilation, export; and that Triton may be missing."""
 
-import functools
 import subprocess
 import sys
 import warnings
+from collections.abc import Callable
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 import torch
@@ -16,15 +17,8 @@ DIFFERENTIABLE = [name for name in FAMILIES if name not in ("integers", "extreme
 
 
 @pytest.fixture(scope="module")
-def operator_of(tmp_path_factory: pytest.TempPathFactory) -> functools.partial:
-    folder = tmp_path_factory.mktemp("kernels")
-
-    @functools.cache
-    def make(name: str) -> object:
-        function, inputs = FAMILIES[name]
-        return kernel_in(made(function, inputs, folder))[0]
-
-    return make
+def operator_of(module_of: Callable[[str], ModuleType]) -> Callable[[str], object]:
+    return lambda name: kernel_in(module_of(name))[0]
 
 
 def arguments_of(name: str, operator: object, dtype: torch.dtype = torch.float32, *, grad: bool = False) -> tuple:
@@ -34,14 +28,14 @@ def arguments_of(name: str, operator: object, dtype: torch.dtype = torch.float32
 
 
 @pytest.mark.parametrize("name", FAMILIES)
-def test_opcheck(name: str, operator_of: functools.partial) -> None:
+def test_opcheck(name: str, operator_of: Callable[[str], object]) -> None:
     operator = operator_of(name)
     with warnings.catch_warnings(action="ignore"):
         torch.library.opcheck(operator._opoverload, arguments_of(name, operator, grad=name in DIFFERENTIABLE))
 
 
 @pytest.mark.parametrize("name", DIFFERENTIABLE)
-def test_gradients(name: str, operator_of: functools.partial) -> None:
+def test_gradients(name: str, operator_of: Callable[[str], object]) -> None:
     operator = operator_of(name)
     torch.manual_seed(0)
     arguments = arguments_of(name, operator, torch.float64, grad=True)
@@ -50,7 +44,7 @@ def test_gradients(name: str, operator_of: functools.partial) -> None:
         assert torch.autograd.gradgradcheck(operator, arguments, fast_mode=True)
 
 
-def test_gradients_of_some_operands_alone(operator_of: functools.partial) -> None:
+def test_gradients_of_some_operands_alone(operator_of: Callable[[str], object]) -> None:
     operator = operator_of("add_rms_norm")
     x, y, weight = tensors_of(FAMILIES["add_rms_norm"][1], SIZES, torch.float32, "cpu")
     weight.requires_grad_(True)
@@ -60,7 +54,7 @@ def test_gradients_of_some_operands_alone(operator_of: functools.partial) -> Non
     torch.testing.assert_close(weight.grad, expected)
 
 
-def test_gradients_of_rows_that_are_too_long_for_a_kernel(operator_of: functools.partial) -> None:
+def test_gradients_of_rows_that_are_too_long_for_a_kernel(operator_of: Callable[[str], object]) -> None:
     operator = operator_of("add_rms_norm")
     assert operator.gradient is not None
     width = 8193
@@ -81,7 +75,7 @@ class Both(torch.nn.Module):
         return total * normed
 
 
-def test_compile_and_export(operator_of: functools.partial) -> None:
+def test_compile_and_export(operator_of: Callable[[str], object]) -> None:
     module = Both(operator_of("silu_mul"), operator_of("add_rms_norm"))
     x, y, weight = tensors_of(FAMILIES["add_rms_norm"][1], SIZES, torch.float32, "cpu")
     compiled = torch.compile(module, fullgraph=True, dynamic=True, backend="aot_eager")

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
+from codegen_torch.array_bytes import Array, Bytes
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
-from codegen_torch.tensors import BLOCK, Array, Bytes, TensorRef
+from codegen_torch.tensors import BLOCK, TensorRef
 
 
 def counted(

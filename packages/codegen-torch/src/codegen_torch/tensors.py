@@ -7,18 +7,16 @@ import itertools
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, ClassVar
 
 import numpy as np
 import onnx_proto
 from onnx_proto.packing import unpack
 
+from codegen_torch.array_bytes import Array, Bytes, bytes_of
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
 from codegen_torch.minifloats import bfloat16_bits, decoded, encoded, held_codes
-
-Array: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-Bytes: TypeAlias = bytes | memoryview
 
 BLOCK = 4 << 20
 """Bytes that are in memory at once while a tensor streams."""
@@ -249,7 +247,7 @@ class TensorRef(ABC):
 
     def _chunks(self, block: int) -> Iterator[Bytes]:
         """Read the elements as bytes; `block` is a whole number of elements."""
-        return _bytes_of(self.numpy(), block)
+        return bytes_of(self.numpy(), block)
 
     def _hash(self) -> bytes:
         uniform = self.is_uniform()  # told apart, so that a filled tensor of any size has a digest, and others equal it
@@ -306,7 +304,7 @@ class _Stored(TensorRef):
             count = min(len(packed) * 8 // bits, left)
             elements = unpack(np.frombuffer(packed, np.uint8), self._tensor.dtype, count)
             left -= count
-            yield from _bytes_of(_in_torch(elements, self.dtype), block)
+            yield from bytes_of(_in_torch(elements, self.dtype), block)
 
 
 class _Held(TensorRef):
@@ -344,7 +342,7 @@ class _Filled(TensorRef):
         return TensorRef.filled(self.shape, self.dtype, one.numpy())
 
     def _chunks(self, block: int) -> Iterator[Bytes]:
-        filled = next(_bytes_of(np.full(min(block, self.nbytes) // self.dtype.itemsize, self._element), block), b"")
+        filled = next(bytes_of(np.full(min(block, self.nbytes) // self.dtype.itemsize, self._element), block), b"")
         for start in range(0, self.nbytes, block):
             yield filled[: self.nbytes - start]
 
@@ -461,40 +459,6 @@ def _read_only(array: Array) -> Array:
     view = array.view()
     view.flags.writeable = False
     return view
-
-
-def _bytes_of(array: Array, block: int) -> Iterator[Bytes]:
-    """The little-endian bytes of an array in C order, copying at most one block of it at a time."""
-    array = array.astype(array.dtype.newbyteorder("<"), copy=False)
-    if array.flags.c_contiguous:
-        content = array.reshape(-1).view(np.uint8).data
-        for start in range(0, len(content), block):
-            yield content[start : start + block]
-        return
-
-    # As many leading axes are walked one position at a time as it takes for a row of what is left to fit a block.
-    axis, row = 0, array.nbytes // array.shape[0]
-    while row > block:
-        axis += 1
-        row //= array.shape[axis]
-    rows = block // row
-    for position in np.ndindex(array.shape[:axis]):
-        part = array[position]
-        for start in range(0, len(part), rows):
-            yield _contiguous(part[start : start + rows]).reshape(-1).view(np.uint8).data
-
-
-def _contiguous(array: Array) -> Array:
-    """Copy into C order; a matrix in tiles that fit the cache, which is 2–3 times as fast as a copy at once."""
-    if array.ndim != 2:
-        return np.ascontiguousarray(array)
-    copy = np.empty(array.shape, array.dtype)
-    for start in range(0, array.shape[1], _TILE):
-        copy[:, start : start + _TILE] = array[:, start : start + _TILE]
-    return copy
-
-
-_TILE = 128
 
 
 def _words(content: Bytes, dtype: DType) -> Array:

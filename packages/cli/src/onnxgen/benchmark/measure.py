@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import onnx_proto
 import torch
@@ -181,6 +182,18 @@ def _onnxruntime(model: Path | None, given: Mapping[str, Given], threads: int) -
     if model is None:
         raise BadInputError("the file takes or returns something else than the generated model")
     runs_onnx = engine("onnxruntime")
+    session = open_session(model, threads)
+    feeds = {name: runs_onnx.given(each) for name, each in given.items()}
+    return lambda: session.run(None, feeds)
+
+
+def open_session(model: Path, threads: int) -> Any:
+    """Opens a file in ONNX Runtime, which must be installed, on the CPU.
+
+    Args:
+        model: The ONNX file.
+        threads: How many threads it may have.
+    """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
@@ -188,6 +201,4 @@ def _onnxruntime(model: Path | None, given: Mapping[str, Given], threads: int) -
     options.log_severity_level = 4
     # Threads that wait for work in a loop would take the processors from whoever's turn it is.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    session = onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
-    feeds = {name: runs_onnx.given(each) for name, each in given.items()}
-    return lambda: session.run(None, feeds)
+    return onnxruntime.InferenceSession(str(model), options, providers=["CPUExecutionProvider"])
