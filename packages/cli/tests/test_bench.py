@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from running import DIGITS
 
 import onnxgen
 from onnxgen.benchmark.finding import find_model
 from onnxgen.commands import cli
-
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
 
 
 def test_the_file_is_found_by_its_name_and_hash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

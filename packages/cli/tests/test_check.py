@@ -5,12 +5,9 @@ from pathlib import Path
 
 import onnx
 import pytest
-from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
+from running import DIGITS, run
 
-from onnxgen.commands import cli
-
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
 OPERATORS = """
 from codegen_torch.extension import F, op
 
@@ -18,10 +15,6 @@ from codegen_torch.extension import F, op
 def wave(x):
     return F.silu(x)
 """
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
 
 
 @pytest.fixture

@@ -7,23 +7,12 @@ from pathlib import Path
 
 import onnx
 import pytest
-from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
+from running import DIGITS, run
 
 import onnxgen
-from onnxgen.commands import cli
 
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def names(folder: Path) -> set[str]:

@@ -16,12 +16,12 @@ from codegen_torch.dtypes import DType
 from codegen_torch.tensors import TensorRef
 from codegen_torch.weights_files import convert_weights
 from onnx_proto.build import graph, model, node, tensor, value
+from running import DIGITS
 
 import onnxgen
 from onnxgen.commands import cli
 from onnxgen.difference.weights import changes
 
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
 WEIGHT = np.arange(12, dtype=np.float32).reshape(3, 4)
 
 

@@ -8,10 +8,9 @@ import pytest
 from click.testing import CliRunner, Result
 from onnx import TensorProto, helper
 from onnx_proto import Tensor
+from running import DIGITS
 
 from onnxgen.commands import cli
-
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
 
 
 def run(*arguments: str | Path) -> Result:

@@ -13,12 +13,12 @@ from pathlib import Path
 
 import click
 import pytest
+from running import DIGITS
 
 from onnxgen.commands import cli
 from onnxgen.exits import Exit
 
 README = Path(__file__).parent.parent / "README.md"
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
 ONNXGEN = (sys.executable, "-m", "onnxgen")
 
 

@@ -15,19 +15,14 @@ from click.testing import CliRunner, Result
 from codegen_torch.report import SourceModule
 from many_nodes import save_model
 from onnx_proto.build import node
+from running import DIGITS
 
 from onnxgen.commands import cli
 from onnxgen.viewing import boxes as sorting
 from onnxgen.viewing.boxes import sort_into_boxes
 from onnxgen.viewing.source import class_lines, coloured_lines
 
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
-
-
-@pytest.fixture(autouse=True)
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
+pytestmark = pytest.mark.usefixtures("here")
 
 
 def run(*arguments: str | Path) -> Result:

@@ -10,10 +10,10 @@ from browser import Tab, browser, program
 from many_nodes import save_model
 from onnx_proto import save
 from onnx_proto.build import graph, model, node, value
+from running import DIGITS
 
 from onnxgen.viewing.write import write_page
 
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
 pytestmark = pytest.mark.skipif(program() is None, reason="no Chromium: the page was NOT tried (set $CHROMIUM)")
 
 

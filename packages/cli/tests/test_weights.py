@@ -3,15 +3,7 @@
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
-
-from onnxgen.commands import cli
-
-DIGITS = Path(__file__).parent.parent / "examples" / "digits.onnx"
-
-
-def run(*arguments: str | Path) -> Result:
-    return CliRunner().invoke(cli, [str(argument) for argument in arguments])
+from running import DIGITS, run
 
 
 def test_safetensors_on_request(tmp_path: Path) -> None:
