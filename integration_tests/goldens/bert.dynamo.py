@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 
 class BertEmbeddings(nn.Module):
+    """model.bert.embeddings"""
+
     expand: Tensor
     position_ids: Tensor
 
@@ -35,6 +37,7 @@ class BertEmbeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, input_ids: Tensor) -> Tensor:
+        # input_ids: [batch, seq] -> [batch, seq, 32]
         batch, seq = input_ids.shape
         x = self.position_ids[:, :seq]
         index = expand(torch.gather(self.expand, 1, x), (batch, seq))
@@ -43,6 +46,8 @@ class BertEmbeddings(nn.Module):
 
 
 class BertSelfAttention(nn.Module):
+    """model.bert.encoder.layer.0-2.attention.self"""
+
     def __init__(self) -> None:
         super().__init__()
         self.query = nn.Linear(32, 32)
@@ -50,6 +55,7 @@ class BertSelfAttention(nn.Module):
         self.value = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         q = self.query(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.key(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.value(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -58,45 +64,59 @@ class BertSelfAttention(nn.Module):
 
 
 class BertSelfOutput(nn.Module):
+    """model.bert.encoder.layer.0-2.attention.output"""
+
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(32, 32)
         self.LayerNorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        # x: [batch, seq, 32], residual: [batch, seq, 32] -> [batch, seq, 32]
         return self.LayerNorm(self.dense(x) + residual)
 
 
 class BertAttention(nn.Module):
+    """model.bert.encoder.layer.0-2.attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.self = BertSelfAttention()
         self.output = BertSelfOutput()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         return self.output(self.self(x, mask), x)
 
 
 class BertIntermediate(nn.Module):
+    """model.bert.encoder.layer.0-2.intermediate"""
+
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(32, 64)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, seq, 64]
         return F.gelu(self.dense(x))
 
 
 class BertOutput(nn.Module):
+    """model.bert.encoder.layer.0-2.output"""
+
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(64, 32)
         self.LayerNorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        # x: [batch, seq, 64], residual: [batch, seq, 32] -> [batch, seq, 32]
         return self.LayerNorm(self.dense(x) + residual)
 
 
 class BertLayer(nn.Module):
+    """model.bert.encoder.layer.0-2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.attention = BertAttention()
@@ -104,16 +124,20 @@ class BertLayer(nn.Module):
         self.output = BertOutput()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         attention = self.attention(x, mask)
         return self.output(self.intermediate(attention), attention)
 
 
 class BertEncoder(nn.Module):
+    """model.bert.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.ModuleList(BertLayer() for _ in range(3))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         mask = torch.where(mask, 0.0, torch.finfo(x.dtype).min).to(x.dtype)
         for layer in self.layer:
             x = layer(x, mask)
@@ -121,15 +145,20 @@ class BertEncoder(nn.Module):
 
 
 class BertPooler(nn.Module):
+    """model.bert.pooler"""
+
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, 32]
         return torch.tanh(self.dense(x[:, 0]))
 
 
 class BertModel(nn.Module):
+    """model.bert"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = BertEmbeddings()
@@ -137,17 +166,21 @@ class BertModel(nn.Module):
         self.pooler = BertPooler()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 32]
         mask = attention_mask.bool()[:, None, None, :]
         return self.pooler(self.encoder(self.embeddings(input_ids), mask))
 
 
 class BertForSequenceClassification(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.bert = BertModel()
         self.classifier = nn.Linear(32, 3)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 3]
         return self.classifier(self.bert(input_ids, attention_mask))
 
 
@@ -159,6 +192,7 @@ class First(nn.Module):
         self.model = BertForSequenceClassification()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 3]
         return self.model(input_ids, attention_mask)
 
 

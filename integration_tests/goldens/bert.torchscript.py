@@ -18,6 +18,8 @@ from torch import Tensor, nn
 
 
 class Embeddings(nn.Module):
+    """model.bert.embeddings"""
+
     table: Tensor
     table2: Tensor
 
@@ -35,6 +37,7 @@ class Embeddings(nn.Module):
         self.LayerNorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, input_ids: Tensor) -> Tensor:
+        # input_ids: [batch, seq] -> [batch, seq, 32]
         batch, seq = input_ids.shape
         x = self.table2[:, :seq]
         index = expand(torch.gather(self.table, 1, x), (batch, seq))
@@ -43,6 +46,8 @@ class Embeddings(nn.Module):
 
 
 class Self(nn.Module):
+    """model.bert.encoder.layer.0-2.attention.self"""
+
     def __init__(self) -> None:
         super().__init__()
         self.query = nn.Linear(32, 32)
@@ -50,6 +55,7 @@ class Self(nn.Module):
         self.value = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         q = self.query(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.value(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.key(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -58,35 +64,48 @@ class Self(nn.Module):
 
 
 class Output(nn.Module):
+    """model.bert.encoder.layer.0-2.attention.output,
+    model.bert.encoder.layer.0-2.output
+    """
+
     def __init__(self, in_features: int) -> None:
         super().__init__()
         self.dense = nn.Linear(in_features, 32)
         self.LayerNorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        # x: [batch, seq, in_features], residual: [batch, seq, 32] -> [batch, seq, 32]
         return self.LayerNorm(self.dense(x) + residual)
 
 
 class Attention(nn.Module):
+    """model.bert.encoder.layer.0-2.attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.self = Self()
         self.output = Output(32)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         return self.output(self.self(x, mask), x)
 
 
 class Intermediate(nn.Module):
+    """model.bert.encoder.layer.0-2.intermediate"""
+
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(32, 64)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, seq, 64]
         return F.gelu(self.dense(x))
 
 
 class Layer(nn.Module):
+    """model.bert.encoder.layer.0-2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.attention = Attention()
@@ -94,31 +113,40 @@ class Layer(nn.Module):
         self.output = Output(64)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         attention = self.attention(x, mask)
         return self.output(self.intermediate(attention), attention)
 
 
 class Encoder(nn.Module):
+    """model.bert.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.ModuleList(Layer() for _ in range(3))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         for layer in self.layer:
             x = layer(x, mask)
         return x
 
 
 class Pooler(nn.Module):
+    """model.bert.pooler"""
+
     def __init__(self) -> None:
         super().__init__()
         self.dense = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, 32]
         return torch.tanh(self.dense(x[:, 0]))
 
 
 class Bert(nn.Module):
+    """model.bert"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = Embeddings()
@@ -126,17 +154,21 @@ class Bert(nn.Module):
         self.pooler = Pooler()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 32]
         mask = attention_mask.bool()[:, None, None, :]
         return self.pooler(self.encoder(self.embeddings(input_ids), mask))
 
 
 class Model2(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.bert = Bert()
         self.classifier = nn.Linear(32, 3)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 3]
         return self.classifier(self.bert(input_ids, attention_mask))
 
 
@@ -148,6 +180,7 @@ class BertTorchscript(nn.Module):
         self.model = Model2()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 3]
         return self.model(input_ids, attention_mask)
 
 

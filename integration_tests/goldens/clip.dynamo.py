@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class CLIPTextEmbeddings(nn.Module):
+    """model.text_model.embeddings"""
+
     position_ids: Tensor
 
     def __init__(self) -> None:
@@ -28,12 +30,15 @@ class CLIPTextEmbeddings(nn.Module):
         self.position_embedding = nn.Embedding(64, 32)
 
     def forward(self, input_ids: Tensor) -> Tensor:
+        # input_ids: [batch, seq] -> [batch, seq, 32]
         seq = input_ids.shape[1]
         x = self.position_embedding(self.position_ids[:, :seq])
         return self.token_embedding(input_ids) + x
 
 
 class CLIPAttention(nn.Module):
+    """model.text_model.encoder.layers.0-1.self_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -42,6 +47,7 @@ class CLIPAttention(nn.Module):
         self.out_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -50,11 +56,20 @@ class CLIPAttention(nn.Module):
 
 
 class QuickGELUActivation(nn.Module):
+    """model.text_model.encoder.layers.0-1.mlp.activation_fn,
+    model.vision_model.encoder.layers.0-1.mlp.activation_fn
+    """
+
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, 64] -> [batch, *, 64]
         return x * torch.sigmoid(x * 1.702)
 
 
 class CLIPMLP(nn.Module):
+    """model.text_model.encoder.layers.0-1.mlp,
+    model.vision_model.encoder.layers.0-1.mlp
+    """
+
     def __init__(self) -> None:
         super().__init__()
         self.fc1 = nn.Linear(32, 64)
@@ -62,10 +77,13 @@ class CLIPMLP(nn.Module):
         self.fc2 = nn.Linear(64, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, 32] -> [batch, *, 32]
         return self.fc2(self.activation_fn(self.fc1(x)))
 
 
 class CLIPEncoderLayer(nn.Module):
+    """model.text_model.encoder.layers.0-1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer_norm1 = nn.LayerNorm(32)
@@ -74,16 +92,20 @@ class CLIPEncoderLayer(nn.Module):
         self.mlp = CLIPMLP()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
         x = x + self.self_attn(self.layer_norm1(x), mask)
         return x + self.mlp(self.layer_norm2(x))
 
 
 class CLIPEncoder(nn.Module):
+    """model.text_model.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(CLIPEncoderLayer() for _ in range(2))
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
         mask = torch.where(mask, 0.0, torch.finfo(x.dtype).min).to(x.dtype)
         for layer in self.layers:
             x = layer(x, mask)
@@ -91,6 +113,8 @@ class CLIPEncoder(nn.Module):
 
 
 class CLIPTextModel(nn.Module):
+    """model.text_model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = CLIPTextEmbeddings()
@@ -98,6 +122,7 @@ class CLIPTextModel(nn.Module):
         self.final_layer_norm = nn.LayerNorm(32)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 32]
         batch, seq = input_ids.shape
         positions = torch.arange(batch, device=input_ids.device)
         positions2 = torch.arange(seq, device=input_ids.device)
@@ -109,6 +134,8 @@ class CLIPTextModel(nn.Module):
 
 
 class CLIPVisionEmbeddings(nn.Module):
+    """model.vision_model.embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.class_embedding = nn.Parameter(torch.empty(32))
@@ -116,6 +143,7 @@ class CLIPVisionEmbeddings(nn.Module):
         self.patch_embedding = nn.Conv2d(3, 32, 8, stride=8, bias=False)
 
     def forward(self, pixel_values: Tensor) -> Tensor:
+        # pixel_values: [batch, 3, 32, 32] -> [batch, 17, 32]
         batch = pixel_values.shape[0]
         x = self.patch_embedding(pixel_values).flatten(2).transpose(1, 2)
         x = torch.cat([self.class_embedding.expand(batch, 1, -1), x], dim=1)
@@ -123,6 +151,8 @@ class CLIPVisionEmbeddings(nn.Module):
 
 
 class CLIPAttention2(nn.Module):
+    """model.vision_model.encoder.layers.0-1.self_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -131,6 +161,7 @@ class CLIPAttention2(nn.Module):
         self.out_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -139,6 +170,8 @@ class CLIPAttention2(nn.Module):
 
 
 class CLIPEncoderLayer2(nn.Module):
+    """model.vision_model.encoder.layers.0-1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer_norm1 = nn.LayerNorm(32)
@@ -147,22 +180,28 @@ class CLIPEncoderLayer2(nn.Module):
         self.mlp = CLIPMLP()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         x = x + self.self_attn(self.layer_norm1(x))
         return x + self.mlp(self.layer_norm2(x))
 
 
 class CLIPEncoder2(nn.Module):
+    """model.vision_model.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(CLIPEncoderLayer2() for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         for layer in self.layers:
             x = layer(x)
         return x
 
 
 class CLIPVisionModel(nn.Module):
+    """model.vision_model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = CLIPVisionEmbeddings()
@@ -171,11 +210,14 @@ class CLIPVisionModel(nn.Module):
         self.post_layernorm = nn.LayerNorm(32)
 
     def forward(self, pixel_values: Tensor) -> Tensor:
+        # pixel_values: [batch, 3, 32, 32] -> [batch, 32]
         x = self.encoder(self.pre_layrnorm(self.embeddings(pixel_values)))[:, 0]
         return self.post_layernorm(x)
 
 
 class CLIPModel(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.text_model = CLIPTextModel()
@@ -186,6 +228,8 @@ class CLIPModel(nn.Module):
     def forward(
         self, input_ids: Tensor, pixel_values: Tensor, attention_mask: Tensor
     ) -> Tensor:
+        # input_ids: [batch, seq], pixel_values: [batch, 3, 32, 32],
+        # attention_mask: [batch, seq] -> [batch, batch]
         x = self.visual_projection(self.vision_model(pixel_values))
         out = self.text_projection(self.text_model(input_ids, attention_mask))
         x = (x / (x**2.0).sum(-1, keepdim=True) ** 0.5).transpose(0, 1)
@@ -203,6 +247,8 @@ class First(nn.Module):
     def forward(
         self, input_ids: Tensor, pixel_values: Tensor, attention_mask: Tensor
     ) -> Tensor:
+        # input_ids: [batch, seq], pixel_values: [batch, 3, 32, 32],
+        # attention_mask: [batch, seq] -> [batch, batch]
         return self.model(input_ids, pixel_values, attention_mask)
 
 

@@ -17,17 +17,22 @@ from torch import Tensor, nn
 
 
 class ConvNextEmbeddings(nn.Module):
+    """model.convnext.embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.patch_embeddings = nn.Conv2d(3, 16, 4, stride=4)
         self.layernorm = nn.LayerNorm(16, eps=1e-06)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         x = self.layernorm(self.patch_embeddings(image).permute(0, 2, 3, 1))
         return x.permute(0, 3, 1, 2)
 
 
 class ConvNextLayer(nn.Module):
+    """model.convnext.encoder.stages.*.layers.*"""
+
     def __init__(self, size: int, out_features: int) -> None:
         super().__init__()
         self.layer_scale_parameter = nn.Parameter(torch.empty(size))
@@ -37,21 +42,27 @@ class ConvNextLayer(nn.Module):
         self.pwconv2 = nn.Linear(out_features, size)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, size, *, *] -> [batch, size, *, *]
         out = self.pwconv1(self.layernorm(self.dwconv(x).permute(0, 2, 3, 1)))
         out = self.layer_scale_parameter * self.pwconv2(F.gelu(out))
         return x + out.permute(0, 3, 1, 2)
 
 
 class ConvNextStage(nn.Module):
+    """model.convnext.encoder.stages.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList([ConvNextLayer(16, 64)])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
         return self.layers[0](x)
 
 
 class ConvNextStage2(nn.Module):
+    """model.convnext.encoder.stages.*"""
+
     def __init__(
         self, normalized_shape: int, out_channels: int, out_features: int
     ) -> None:
@@ -65,11 +76,14 @@ class ConvNextStage2(nn.Module):
         self.layers = nn.ModuleList([ConvNextLayer(out_channels, out_features)])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, normalized_shape, *, *] -> [batch, out_channels, *, *]
         x = self.downsampling_layer[0](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return self.layers[0](self.downsampling_layer[1](x))
 
 
 class ConvNextStage3(nn.Module):
+    """model.convnext.encoder.stages.2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.downsampling_layer = nn.ModuleList(
@@ -78,6 +92,7 @@ class ConvNextStage3(nn.Module):
         self.layers = nn.ModuleList(ConvNextLayer(48, 192) for _ in range(2))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 8, 8] -> [batch, 48, 4, 4]
         x = self.downsampling_layer[0](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         x = self.downsampling_layer[1](x)
         for layer in self.layers:
@@ -86,6 +101,8 @@ class ConvNextStage3(nn.Module):
 
 
 class ConvNextEncoder(nn.Module):
+    """model.convnext.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
@@ -98,12 +115,15 @@ class ConvNextEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 64, 2, 2]
         for stage in self.stages:
             x = stage(x)
         return x
 
 
 class ConvNextModel(nn.Module):
+    """model.convnext"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = ConvNextEmbeddings()
@@ -111,16 +131,20 @@ class ConvNextModel(nn.Module):
         self.layernorm = nn.LayerNorm(64, eps=1e-12)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 64]
         return self.layernorm(self.encoder(self.embeddings(image)).mean((2, 3)))
 
 
 class ConvNextForImageClassification(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.convnext = ConvNextModel()
         self.classifier = nn.Linear(64, 10)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.classifier(self.convnext(image))
 
 
@@ -132,6 +156,7 @@ class First(nn.Module):
         self.model = ConvNextForImageClassification()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.model(image)
 
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class DetrFrozenBatchNorm2d(nn.Module):
+    """model.model.backbone.model.embedder.embedder.normalization"""
+
     mul_4: Tensor
     sub_2: Tensor
 
@@ -26,29 +28,38 @@ class DetrFrozenBatchNorm2d(nn.Module):
         self.register_buffer("sub_2", torch.empty(1, 16, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 32, 32] -> [batch, 16, 32, 32]
         return x * self.mul_4 + self.sub_2
 
 
 class ResNetConvLayer(nn.Module):
+    """model.model.backbone.model.embedder.embedder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(3, 16, 7, stride=2, padding=3, bias=False)
         self.normalization = DetrFrozenBatchNorm2d()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 16, 32, 32]
         return F.relu(self.normalization(self.convolution(image)))
 
 
 class ResNetEmbeddings(nn.Module):
+    """model.model.backbone.model.embedder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embedder = ResNetConvLayer()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
 
 
 class DetrFrozenBatchNorm2d2(nn.Module):
+    """model.model.backbone.model.encoder.stages.0.layers.0.layer.0.normalization"""
+
     mul_17: Tensor
     sub_8: Tensor
 
@@ -58,20 +69,26 @@ class DetrFrozenBatchNorm2d2(nn.Module):
         self.register_buffer("sub_8", torch.empty(1, 16, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
         return x * self.mul_17 + self.sub_8
 
 
 class ResNetConvLayer2(nn.Module):
+    """model.model.backbone.model.encoder.stages.0.layers.0.layer.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(16, 16, 3, padding=1, bias=False)
         self.normalization = DetrFrozenBatchNorm2d2()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
         return F.relu(self.normalization(self.convolution(x)))
 
 
 class DetrFrozenBatchNorm2d3(nn.Module):
+    """model.model.backbone.model.encoder.stages.0.layers.0.layer.1.normalization"""
+
     mul_28: Tensor
     sub_13: Tensor
 
@@ -81,38 +98,50 @@ class DetrFrozenBatchNorm2d3(nn.Module):
         self.register_buffer("sub_13", torch.empty(1, 16, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
         return x * self.mul_28 + self.sub_13
 
 
 class ResNetConvLayer3(nn.Module):
+    """model.model.backbone.model.encoder.stages.0.layers.0.layer.1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(16, 16, 3, padding=1, bias=False)
         self.normalization = DetrFrozenBatchNorm2d3()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
         return self.normalization(self.convolution(x))
 
 
 class ResNetBasicLayer(nn.Module):
+    """model.model.backbone.model.encoder.stages.0.layers.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Sequential(ResNetConvLayer2(), ResNetConvLayer3())
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
         return F.relu(self.layer(x) + x)
 
 
 class ResNetStage(nn.Module):
+    """model.model.backbone.model.encoder.stages.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList([ResNetBasicLayer()])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
         return self.layers[0](x)
 
 
 class DetrFrozenBatchNorm2d4(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0.layer.0.normalization"""
+
     mul_45: Tensor
     sub_21: Tensor
 
@@ -122,20 +151,26 @@ class DetrFrozenBatchNorm2d4(nn.Module):
         self.register_buffer("sub_21", torch.empty(1, 32, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
         return x * self.mul_45 + self.sub_21
 
 
 class ResNetConvLayer4(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0.layer.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False)
         self.normalization = DetrFrozenBatchNorm2d4()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
         return F.relu(self.normalization(self.convolution(x)))
 
 
 class DetrFrozenBatchNorm2d5(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0.layer.1.normalization"""
+
     mul_56: Tensor
     sub_26: Tensor
 
@@ -145,20 +180,26 @@ class DetrFrozenBatchNorm2d5(nn.Module):
         self.register_buffer("sub_26", torch.empty(1, 32, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
         return x * self.mul_56 + self.sub_26
 
 
 class ResNetConvLayer5(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0.layer.1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(32, 32, 3, padding=1, bias=False)
         self.normalization = DetrFrozenBatchNorm2d5()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
         return self.normalization(self.convolution(x))
 
 
 class DetrFrozenBatchNorm2d6(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0.shortcut.normalization"""
+
     mul_65: Tensor
     sub_30: Tensor
 
@@ -168,69 +209,90 @@ class DetrFrozenBatchNorm2d6(nn.Module):
         self.register_buffer("sub_30", torch.empty(1, 32, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
         return x * self.mul_65 + self.sub_30
 
 
 class ResNetShortCut(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0.shortcut"""
+
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(16, 32, 1, stride=2, bias=False)
         self.normalization = DetrFrozenBatchNorm2d6()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
         return self.normalization(self.convolution(x))
 
 
 class ResNetBasicLayer2(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.Sequential(ResNetConvLayer4(), ResNetConvLayer5())
         self.shortcut = ResNetShortCut()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
 class ResNetStage2(nn.Module):
+    """model.model.backbone.model.encoder.stages.1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList([ResNetBasicLayer2()])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
         return self.layers[0](x)
 
 
 class ResNetEncoder(nn.Module):
+    """model.model.backbone.model.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList([ResNetStage(), ResNetStage2()])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
         for stage in self.stages:
             x = stage(x)
         return x
 
 
 class ResNetBackbone(nn.Module):
+    """model.model.backbone.model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embedder = ResNetEmbeddings()
         self.encoder = ResNetEncoder()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 32, 8, 8]
         return self.encoder(self.embedder(image))
 
 
 class DetrConvEncoder(nn.Module):
+    """model.model.backbone"""
+
     def __init__(self) -> None:
         super().__init__()
         self.model = ResNetBackbone()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 32, 8, 8]
         return self.model(image)
 
 
 class DetrSinePositionEmbedding(nn.Module):
+    """model.model.position_embedding"""
+
     pow_1: Tensor
 
     def __init__(self) -> None:
@@ -238,6 +300,7 @@ class DetrSinePositionEmbedding(nn.Module):
         self.register_buffer("pow_1", torch.empty(16))
 
     def forward(self, mask: Tensor) -> Tensor:
+        # mask: [batch, 8, 8] -> [batch, 32, 8, 8]
         dtype = self.pow_1.dtype
         mask = mask.to(dtype)
         x = torch.cumsum(mask, dim=1)
@@ -252,6 +315,10 @@ class DetrSinePositionEmbedding(nn.Module):
 
 
 class DetrSelfAttention(nn.Module):
+    """model.model.encoder.layers.0-1.self_attn,
+    model.model.decoder.layers.0-1.self_attn
+    """
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -260,6 +327,7 @@ class DetrSelfAttention(nn.Module):
         self.o_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, residual: Tensor) -> Tensor:
+        # x: [batch, *, 32], residual: [batch, *, 32] -> [batch, *, 32]
         out = x + residual
         q = self.q_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -269,16 +337,21 @@ class DetrSelfAttention(nn.Module):
 
 
 class DetrMLP(nn.Module):
+    """model.model.encoder.layers.0-1.mlp, model.model.decoder.layers.0-1.mlp"""
+
     def __init__(self) -> None:
         super().__init__()
         self.fc1 = nn.Linear(32, 64)
         self.fc2 = nn.Linear(64, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, 32] -> [batch, *, 32]
         return self.fc2(F.relu(self.fc1(x)))
 
 
 class DetrEncoderLayer(nn.Module):
+    """model.model.encoder.layers.0-1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.self_attn = DetrSelfAttention()
@@ -287,22 +360,28 @@ class DetrEncoderLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(32)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        # x: [batch, 64, 32], out: [batch, 64, 32] -> [batch, 64, 32]
         x = self.self_attn_layer_norm(x + self.self_attn(x, out))
         return self.final_layer_norm(x + self.mlp(x))
 
 
 class DetrEncoder(nn.Module):
+    """model.model.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(DetrEncoderLayer() for _ in range(2))
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        # x: [batch, 64, 32], out: [batch, 64, 32] -> [batch, 64, 32]
         for layer in self.layers:
             x = layer(x, out)
         return x
 
 
 class DetrCrossAttention(nn.Module):
+    """model.model.decoder.layers.0-1.encoder_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -313,6 +392,8 @@ class DetrCrossAttention(nn.Module):
     def forward(
         self, residual: Tensor, x: Tensor, out: Tensor, residual2: Tensor
     ) -> Tensor:
+        # residual: [batch, 7, 32], x: [batch, 64, 32], out: [batch, 64, 32],
+        # residual2: [batch, 7, 32] -> [batch, 7, 32]
         q = self.q_proj(residual + residual2).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -321,6 +402,8 @@ class DetrCrossAttention(nn.Module):
 
 
 class DetrDecoderLayer(nn.Module):
+    """model.model.decoder.layers.0-1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.self_attn = DetrSelfAttention()
@@ -331,6 +414,8 @@ class DetrDecoderLayer(nn.Module):
         self.final_layer_norm = nn.LayerNorm(32)
 
     def forward(self, x: Tensor, out: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        # x: [batch, 7, 32], out: [batch, 64, 32], y: [batch, 64, 32], z: [batch, 7, 32]
+        # -> [batch, 7, 32]
         x = self.self_attn_layer_norm(x + self.self_attn(x, z))
         x = x + self.encoder_attn(x, out, y, z)
         x = self.encoder_attn_layer_norm(x)
@@ -338,12 +423,16 @@ class DetrDecoderLayer(nn.Module):
 
 
 class DetrDecoder(nn.Module):
+    """model.model.decoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList(DetrDecoderLayer() for _ in range(2))
         self.layernorm = nn.LayerNorm(32)
 
     def forward(self, x: Tensor, out: Tensor, y: Tensor, residual: Tensor) -> Tensor:
+        # x: [batch, 64, 32], out: [batch, 7, 32], y: [batch, 7, 32],
+        # residual: [batch, 64, 32] -> [batch, 7, 32]
         z = x + residual
         for layer in self.layers:
             out = layer(out, z, x, y)
@@ -351,6 +440,8 @@ class DetrDecoder(nn.Module):
 
 
 class DetrModel(nn.Module):
+    """model.model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(1, 7, 32))
@@ -361,6 +452,7 @@ class DetrModel(nn.Module):
         self.decoder = DetrDecoder()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 7, 32]
         batch = image.shape[0]
         mask = torch.ones(batch, 8, 8, dtype=torch.bool, device=image.device)
         x = self.input_projection(self.backbone(image)).flatten(2).transpose(1, 2)
@@ -371,12 +463,15 @@ class DetrModel(nn.Module):
 
 
 class DetrForObjectDetection(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.model = DetrModel()
         self.class_labels_classifier = nn.Linear(32, 6)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 7, 6]
         return self.class_labels_classifier(self.model(image))
 
 
@@ -388,6 +483,7 @@ class First(nn.Module):
         self.model = DetrForObjectDetection()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 7, 6]
         return self.model(image)
 
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class TimeEmbedding(nn.Module):
+    """time_embedding"""
+
     unsqueeze_1: Tensor
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class TimeEmbedding(nn.Module):
         self.linear_2 = nn.Linear(32, 32)
 
     def forward(self, steps: Tensor) -> Tensor:
+        # steps: [batch] -> [batch, 32]
         dtype = self.unsqueeze_1.dtype
         steps = steps.unsqueeze(1).to(dtype) * self.unsqueeze_1
         x = torch.cat([torch.cos(steps), torch.sin(steps)], dim=-1)
@@ -33,6 +36,8 @@ class TimeEmbedding(nn.Module):
 
 
 class ResBlock(nn.Module):
+    """down1, mid_block1, mid_block2"""
+
     def __init__(self, num_channels: int) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(4, num_channels)
@@ -42,12 +47,16 @@ class ResBlock(nn.Module):
         self.conv2 = nn.Conv2d(num_channels, num_channels, 3, padding=1)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        # x: [batch, num_channels, *, *], out: [batch, 32]
+        # -> [batch, num_channels, *, *]
         out = self.time_emb_proj(out)[:, :, None, None]
         out = self.norm2(self.conv1(F.silu(self.norm1(x))) + out)
         return x + self.conv2(F.silu(out))
 
 
 class ResBlock2(nn.Module):
+    """down2, up2, up1"""
+
     def __init__(self, num_channels: int, out_channels: int) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(4, num_channels)
@@ -58,12 +67,16 @@ class ResBlock2(nn.Module):
         self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        # x: [batch, num_channels, *, *], out: [batch, 32]
+        # -> [batch, out_channels, *, *]
         out = self.time_emb_proj(out)[:, :, None, None]
         out = self.norm2(self.conv1(F.silu(self.norm1(x))) + out)
         return self.conv_shortcut(x) + self.conv2(F.silu(out))
 
 
 class AttentionBlock(nn.Module):
+    """mid_attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.group_norm = nn.GroupNorm(4, 32)
@@ -73,6 +86,7 @@ class AttentionBlock(nn.Module):
         self.to_out = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 16, 16] -> [batch, 32, 16, 16]
         out = self.group_norm(x).flatten(2).transpose(1, 2)
         q = self.to_q(out).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.to_k(out).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -101,6 +115,7 @@ class Denoiser(nn.Module):
         self.conv_out = nn.Conv2d(16, 3, 3, padding=1)
 
     def forward(self, image: Tensor, steps: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32], steps: [batch] -> [batch, 3, 32, 32]
         x = F.silu(self.time_embedding(steps))
         out = self.down1(self.conv_in(image), x)
         y = self.down2(self.downsample(out), x)

@@ -17,12 +17,15 @@ from torch import Tensor, nn
 
 
 class GPT2Attention(nn.Module):
+    """model.transformer.h.0-2.attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.c_attn = nn.Linear(32, 96)
         self.c_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
         q, k, v = self.c_attn(x).chunk(3, dim=2)
         k = k.unflatten(-1, (4, 8)).transpose(1, 2)
         v = v.unflatten(-1, (4, 8)).transpose(1, 2)
@@ -32,16 +35,21 @@ class GPT2Attention(nn.Module):
 
 
 class GPT2MLP(nn.Module):
+    """model.transformer.h.0-2.mlp"""
+
     def __init__(self) -> None:
         super().__init__()
         self.c_fc = nn.Linear(32, 128)
         self.c_proj = nn.Linear(128, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, seq, 32]
         return self.c_proj(F.gelu(self.c_fc(x), approximate="tanh"))
 
 
 class GPT2Block(nn.Module):
+    """model.transformer.h.0-2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.ln_1 = nn.LayerNorm(32)
@@ -50,11 +58,14 @@ class GPT2Block(nn.Module):
         self.mlp = GPT2MLP()
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
         x = self.attn(self.ln_1(x), mask) + x
         return x + self.mlp(self.ln_2(x))
 
 
 class GPT2Model(nn.Module):
+    """model.transformer"""
+
     def __init__(self) -> None:
         super().__init__()
         self.wte = nn.Embedding(99, 32)
@@ -63,6 +74,7 @@ class GPT2Model(nn.Module):
         self.ln_f = nn.LayerNorm(32)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 32]
         dtype = self.wpe.weight.dtype
         seq = input_ids.shape[1]
         positions = torch.arange(seq, device=input_ids.device)
@@ -76,12 +88,15 @@ class GPT2Model(nn.Module):
 
 
 class GPT2LMHeadModel(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.transformer = GPT2Model()
         self.lm_head = nn.Linear(32, 99, bias=False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 99]
         return self.lm_head(self.transformer(input_ids, attention_mask))
 
 
@@ -94,6 +109,7 @@ class First(nn.Module):
         self.model.lm_head.weight = self.model.transformer.wte.weight
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 99]
         return self.model(input_ids, attention_mask)
 
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class RotaryEmb(nn.Module):
+    """model.model.rotary_emb"""
+
     table: Tensor
 
     def __init__(self) -> None:
@@ -26,6 +28,7 @@ class RotaryEmb(nn.Module):
         )
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        # positions: [seq] -> ([seq, 8], [seq, 8])
         dtype = self.table.dtype
         positions = positions.unsqueeze(1).to(dtype) * self.table
         x = torch.cat([positions, positions], dim=-1)
@@ -33,6 +36,8 @@ class RotaryEmb(nn.Module):
 
 
 class SelfAttn(nn.Module):
+    """model.model.layers.0-2.self_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32, bias=False)
@@ -41,6 +46,8 @@ class SelfAttn(nn.Module):
         self.o_proj = nn.Linear(32, 32, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], cos: [seq, 8], sin: [seq, 8], mask: [batch, 1, seq, seq]
+        # -> [batch, seq, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
@@ -51,6 +58,8 @@ class SelfAttn(nn.Module):
 
 
 class Mlp(nn.Module):
+    """model.model.layers.0-2.mlp"""
+
     def __init__(self) -> None:
         super().__init__()
         self.gate_proj = nn.Linear(32, 64, bias=False)
@@ -58,10 +67,13 @@ class Mlp(nn.Module):
         self.down_proj = nn.Linear(64, 32, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, seq, 32]
         return self.down_proj(F.silu(self.gate_proj(x)) * self.up_proj(x))
 
 
 class Layer(nn.Module):
+    """model.model.layers.0-2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.input_layernorm = nn.RMSNorm(32, eps=1e-06)
@@ -70,11 +82,15 @@ class Layer(nn.Module):
         self.mlp = Mlp()
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], cos: [seq, 8], sin: [seq, 8], mask: [batch, 1, seq, seq]
+        # -> [batch, seq, 32]
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class Model2(nn.Module):
+    """model.model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(99, 32)
@@ -83,6 +99,7 @@ class Model2(nn.Module):
         self.norm = nn.RMSNorm(32, eps=1e-06)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 32]
         seq = input_ids.shape[1]
         positions = torch.arange(seq, device=input_ids.device)
         cos, sin = self.rotary_emb(positions)
@@ -95,12 +112,15 @@ class Model2(nn.Module):
 
 
 class Model3(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.model = Model2()
         self.lm_head = nn.Linear(32, 99, bias=False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 99]
         return self.lm_head(self.model(input_ids, attention_mask))
 
 
@@ -112,6 +132,7 @@ class LlamaTorchscript(nn.Module):
         self.model = Model3()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 99]
         return self.model(input_ids, attention_mask)
 
 

@@ -25,6 +25,7 @@ class LstmTorchscript(nn.Module):
         self.classifier = nn.Linear(48, 9)
 
     def forward(self, tokens: Tensor) -> Tensor:
+        # tokens: [batch, seq] -> [batch, seq, 9]
         x, _ = self.lstm(self.embedding(tokens))
         return self.classifier(x)
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class MixtralRotaryEmbedding(nn.Module):
+    """model.model.rotary_emb"""
+
     inv_freq: Tensor
 
     def __init__(self) -> None:
@@ -28,6 +30,7 @@ class MixtralRotaryEmbedding(nn.Module):
         )
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
+        # positions: [seq] -> ([seq, 8], [seq, 8])
         dtype = self.inv_freq.dtype
         positions = positions.unsqueeze(1).to(dtype) * self.inv_freq
         x = torch.cat([positions, positions], dim=-1)
@@ -35,6 +38,8 @@ class MixtralRotaryEmbedding(nn.Module):
 
 
 class MixtralAttention(nn.Module):
+    """model.model.layers.0-1.self_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32, bias=False)
@@ -43,6 +48,8 @@ class MixtralAttention(nn.Module):
         self.o_proj = nn.Linear(32, 32, bias=False)
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], cos: [seq, 8], sin: [seq, 8], mask: [batch, 1, seq, seq]
+        # -> [batch, seq, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
@@ -53,12 +60,16 @@ class MixtralAttention(nn.Module):
 
 
 class MixtralExperts(nn.Module):
+    """model.model.layers.0-1.mlp.experts"""
+
     def __init__(self) -> None:
         super().__init__()
         self.weight = nn.Parameter(torch.empty(4, 32, 64))
         self.weight2 = nn.Parameter(torch.empty(4, 128, 32))
 
     def forward(self, x: Tensor, index: Tensor, out: Tensor) -> Tensor:
+        # x: [batch * seq, 32], index: [batch * seq, 2], out: [batch * seq, 2]
+        # -> [batch * seq, 32]
         index = index.flatten()
         x = self.weight2[index] @ x.repeat_interleave(2, 0).unsqueeze(-1)
         x, y = x.squeeze(-1).chunk(2, dim=1)
@@ -67,12 +78,15 @@ class MixtralExperts(nn.Module):
 
 
 class MixtralSparseMoeBlock(nn.Module):
+    """model.model.layers.0-1.mlp"""
+
     def __init__(self) -> None:
         super().__init__()
         self.gate = nn.Linear(32, 4, bias=False)
         self.experts = MixtralExperts()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, seq, 32]
         batch, seq = x.shape[:2]
         x = x.flatten(end_dim=1)
         out, index = topk(F.softmax(self.gate(x), dim=-1), 2)
@@ -81,6 +95,8 @@ class MixtralSparseMoeBlock(nn.Module):
 
 
 class MixtralDecoderLayer(nn.Module):
+    """model.model.layers.0-1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.input_layernorm = nn.RMSNorm(32, eps=1e-05)
@@ -89,11 +105,15 @@ class MixtralDecoderLayer(nn.Module):
         self.mlp = MixtralSparseMoeBlock()
 
     def forward(self, x: Tensor, cos: Tensor, sin: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], cos: [seq, 8], sin: [seq, 8], mask: [batch, 1, seq, seq]
+        # -> [batch, seq, 32]
         x = x + self.self_attn(self.input_layernorm(x), cos, sin, mask)
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
 class MixtralModel(nn.Module):
+    """model.model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(99, 32)
@@ -102,6 +122,7 @@ class MixtralModel(nn.Module):
         self.norm = nn.RMSNorm(32, eps=1e-05)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 32]
         seq = input_ids.shape[1]
         positions = torch.arange(seq, device=input_ids.device)
         cos, sin = self.rotary_emb(positions)
@@ -115,12 +136,15 @@ class MixtralModel(nn.Module):
 
 
 class MixtralForCausalLM(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.model = MixtralModel()
         self.lm_head = nn.Linear(32, 99, bias=False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 99]
         return self.lm_head(self.model(input_ids, attention_mask))
 
 
@@ -132,6 +156,7 @@ class First(nn.Module):
         self.model = MixtralForCausalLM()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 99]
         return self.model(input_ids, attention_mask)
 
 

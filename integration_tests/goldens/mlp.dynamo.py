@@ -31,6 +31,7 @@ class MLP(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16] -> [batch, 10]
         return F.softmax(self.layers(x), dim=-1)
 
 

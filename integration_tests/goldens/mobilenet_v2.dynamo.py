@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class MobileNetV2ConvLayer(nn.Module):
+    """model.mobilenet_v2.conv_stem.first_conv, model.mobilenet_v2.layer.*.conv_3x3"""
+
     def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(
@@ -24,10 +26,16 @@ class MobileNetV2ConvLayer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu6(self.convolution(F.pad(x, (0, 1, 0, 1))))
 
 
 class MobileNetV2ConvLayer2(nn.Module):
+    """model.mobilenet_v2.conv_stem.conv_3x3,
+    model.mobilenet_v2.layer.0-15.expand_1x1, model.mobilenet_v2.layer.*.conv_3x3
+    and 1 more
+    """
+
     def __init__(
         self,
         in_channels: int,
@@ -42,19 +50,27 @@ class MobileNetV2ConvLayer2(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu6(self.convolution(x))
 
 
 class MobileNetV2ConvLayer3(nn.Module):
+    """model.mobilenet_v2.conv_stem.reduce_1x1,
+    model.mobilenet_v2.layer.0-15.reduce_1x1
+    """
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return self.convolution(x)
 
 
 class MobileNetV2Stem(nn.Module):
+    """model.mobilenet_v2.conv_stem"""
+
     def __init__(self) -> None:
         super().__init__()
         self.first_conv = MobileNetV2ConvLayer(3, 16, groups=1)
@@ -64,10 +80,13 @@ class MobileNetV2Stem(nn.Module):
         self.reduce_1x1 = MobileNetV2ConvLayer3(16, 8)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 8, 32, 32]
         return self.reduce_1x1(self.conv_3x3(self.first_conv(image)))
 
 
 class MobileNetV2InvertedResidual(nn.Module):
+    """model.mobilenet_v2.layer.*"""
+
     def __init__(
         self, in_channels: int, out_channels: int, reduce_1x1_out_channels: int
     ) -> None:
@@ -85,10 +104,13 @@ class MobileNetV2InvertedResidual(nn.Module):
         self.reduce_1x1 = MobileNetV2ConvLayer3(out_channels, reduce_1x1_out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, reduce_1x1_out_channels, *, *]
         return self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
 
 
 class MobileNetV2InvertedResidual2(nn.Module):
+    """model.mobilenet_v2.layer.*"""
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.expand_1x1 = MobileNetV2ConvLayer2(
@@ -108,10 +130,13 @@ class MobileNetV2InvertedResidual2(nn.Module):
         self.reduce_1x1 = MobileNetV2ConvLayer3(out_channels, in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, in_channels, *, *]
         return x + self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
 
 
 class MobileNetV2InvertedResidual3(nn.Module):
+    """model.mobilenet_v2.layer.*"""
+
     def __init__(
         self, in_channels: int, out_channels: int, reduce_1x1_out_channels: int
     ) -> None:
@@ -133,10 +158,13 @@ class MobileNetV2InvertedResidual3(nn.Module):
         self.reduce_1x1 = MobileNetV2ConvLayer3(out_channels, reduce_1x1_out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, reduce_1x1_out_channels, *, *]
         return self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
 
 
 class MobileNetV2Model(nn.Module):
+    """model.mobilenet_v2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.conv_stem = MobileNetV2Stem()
@@ -165,6 +193,7 @@ class MobileNetV2Model(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 1280]
         x = self.conv_stem(image)
         for layer in self.layer:
             x = layer(x)
@@ -172,12 +201,15 @@ class MobileNetV2Model(nn.Module):
 
 
 class MobileNetV2ForImageClassification(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.mobilenet_v2 = MobileNetV2Model()
         self.classifier = nn.Linear(1280, 10)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.classifier(self.mobilenet_v2(image))
 
 
@@ -189,6 +221,7 @@ class First(nn.Module):
         self.model = MobileNetV2ForImageClassification()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.model(image)
 
 

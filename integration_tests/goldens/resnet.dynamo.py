@@ -17,6 +17,10 @@ from torch import Tensor, nn
 
 
 class ResNetConvLayer(nn.Module):
+    """model.resnet.embedder.embedder,
+    model.resnet.encoder.stages.0-3.layers.0-1.layer.0-1
+    """
+
     def __init__(
         self,
         in_channels: int,
@@ -31,10 +35,13 @@ class ResNetConvLayer(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu(self.convolution(x))
 
 
 class ResNetEmbeddings(nn.Module):
+    """model.resnet.embedder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embedder = ResNetConvLayer(
@@ -42,28 +49,37 @@ class ResNetEmbeddings(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
 
 
 class ResNetConvLayer2(nn.Module):
+    """model.resnet.encoder.stages.0-3.layers.0-1.layer.2"""
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return self.convolution(x)
 
 
 class ResNetShortCut(nn.Module):
+    """model.resnet.encoder.stages.0-3.layers.0.shortcut"""
+
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return self.convolution(x)
 
 
 class ResNetBottleNeckLayer(nn.Module):
+    """model.resnet.encoder.stages.0-3.layers.0"""
+
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
     ) -> None:
@@ -88,10 +104,13 @@ class ResNetBottleNeckLayer(nn.Module):
         self.shortcut = ResNetShortCut(in_channels, layer_out_channels, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
 class ResNetBottleNeckLayer2(nn.Module):
+    """model.resnet.encoder.stages.0-3.layers.1"""
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.layer = nn.Sequential(
@@ -113,10 +132,13 @@ class ResNetBottleNeckLayer2(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, in_channels, *, *]
         return F.relu(self.layer(x) + x)
 
 
 class ResNetStage(nn.Module):
+    """model.resnet.encoder.stages.0-3"""
+
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
     ) -> None:
@@ -134,12 +156,15 @@ class ResNetStage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
         for layer in self.layers:
             x = layer(x)
         return x
 
 
 class ResNetEncoder(nn.Module):
+    """model.resnet.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
@@ -152,28 +177,35 @@ class ResNetEncoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 128, 2, 2]
         for stage in self.stages:
             x = stage(x)
         return x
 
 
 class ResNetModel(nn.Module):
+    """model.resnet"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embedder = ResNetEmbeddings()
         self.encoder = ResNetEncoder()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 128, 1, 1]
         return self.encoder(self.embedder(image)).mean((2, 3), keepdim=True)
 
 
 class ResNetForImageClassification(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.resnet = ResNetModel()
         self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(128, 10))
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.classifier(self.resnet(image))
 
 
@@ -185,6 +217,7 @@ class First(nn.Module):
         self.model = ResNetForImageClassification()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.model(image)
 
 

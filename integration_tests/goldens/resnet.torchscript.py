@@ -17,6 +17,10 @@ from torch import Tensor, nn
 
 
 class Embedder(nn.Module):
+    """model.resnet.embedder.embedder,
+    model.resnet.encoder.stages.0-3.layers.0-1.layer.0-1
+    """
+
     def __init__(
         self,
         in_channels: int,
@@ -31,10 +35,13 @@ class Embedder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu(self.convolution(x))
 
 
 class Embedder2(nn.Module):
+    """model.resnet.embedder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embedder = Embedder(
@@ -42,19 +49,27 @@ class Embedder2(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
 
 
 class Layer(nn.Module):
+    """model.resnet.encoder.stages.0-3.layers.0-1.layer.2,
+    model.resnet.encoder.stages.0-3.layers.0.shortcut
+    """
+
     def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 1, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return self.convolution(x)
 
 
 class Layer2(nn.Module):
+    """model.resnet.encoder.stages.0-3.layers.0"""
+
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
     ) -> None:
@@ -79,10 +94,13 @@ class Layer2(nn.Module):
         self.shortcut = Layer(in_channels, layer_out_channels, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
 class Layer3(nn.Module):
+    """model.resnet.encoder.stages.0-3.layers.1"""
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__()
         self.layer = nn.Sequential(
@@ -104,10 +122,13 @@ class Layer3(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, in_channels, *, *]
         return F.relu(self.layer(x) + x)
 
 
 class Stage(nn.Module):
+    """model.resnet.encoder.stages.0-3"""
+
     def __init__(
         self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
     ) -> None:
@@ -125,12 +146,15 @@ class Stage(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
         for layer in self.layers:
             x = layer(x)
         return x
 
 
 class Encoder(nn.Module):
+    """model.resnet.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
@@ -143,28 +167,35 @@ class Encoder(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 128, 2, 2]
         for stage in self.stages:
             x = stage(x)
         return x
 
 
 class Resnet(nn.Module):
+    """model.resnet"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embedder = Embedder2()
         self.encoder = Encoder()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 128, 1, 1]
         return self.encoder(self.embedder(image)).mean((2, 3), keepdim=True)
 
 
 class Model2(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.resnet = Resnet()
         self.classifier = nn.Sequential(nn.Flatten(), nn.Linear(128, 10))
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.classifier(self.resnet(image))
 
 
@@ -176,6 +207,7 @@ class ResnetTorchscript(nn.Module):
         self.model = Model2()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10]
         return self.model(image)
 
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class SegformerOverlapPatchEmbeddings(nn.Module):
+    """model.segformer.stages.0-3.patch_embeddings"""
+
     def __init__(
         self,
         in_channels: int,
@@ -32,10 +34,13 @@ class SegformerOverlapPatchEmbeddings(nn.Module):
         self.layer_norm = nn.LayerNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, *, out_channels]
         return self.layer_norm(self.proj(x).flatten(2).transpose(1, 2))
 
 
 class SegformerSequenceReduction(nn.Module):
+    """model.segformer.stages.0-2.blocks.0.attention.sequence_reduction"""
+
     def __init__(self, sizes: int, in_channels: int, kernel_size: int) -> None:
         super().__init__()
         self.sizes = sizes
@@ -45,11 +50,14 @@ class SegformerSequenceReduction(nn.Module):
         self.layer_norm = nn.LayerNorm(in_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, in_channels] -> [batch, 4, in_channels]
         x = x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes))
         return self.layer_norm(self.sequence_reduction(x).flatten(2).transpose(1, 2))
 
 
 class SegformerAttention(nn.Module):
+    """model.segformer.stages.0.blocks.0.attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(16, 16)
@@ -59,6 +67,7 @@ class SegformerAttention(nn.Module):
         self.o_proj = nn.Linear(16, 16)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 256, 16] -> [batch, 256, 16]
         q = self.q_proj(x).unsqueeze(1)
         x = self.sequence_reduction(x)
         k = self.k_proj(x).unsqueeze(1)
@@ -67,6 +76,8 @@ class SegformerAttention(nn.Module):
 
 
 class SegformerDepthWiseConv(nn.Module):
+    """model.segformer.stages.0-3.blocks.0.mlp.dwconv"""
+
     def __init__(self, sizes: int, in_channels: int) -> None:
         super().__init__()
         self.sizes = sizes
@@ -75,11 +86,14 @@ class SegformerDepthWiseConv(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, in_channels] -> [batch, *, in_channels]
         x = self.dwconv(x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes)))
         return x.flatten(2).transpose(1, 2)
 
 
 class SegformerMixMLP(nn.Module):
+    """model.segformer.stages.0-3.blocks.0.mlp"""
+
     def __init__(self, in_features: int, out_features: int, sizes: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(in_features, out_features)
@@ -87,10 +101,13 @@ class SegformerMixMLP(nn.Module):
         self.fc2 = nn.Linear(out_features, in_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, in_features] -> [batch, *, in_features]
         return self.fc2(F.gelu(self.dwconv(self.fc1(x))))
 
 
 class SegformerLayer(nn.Module):
+    """model.segformer.stages.0.blocks.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(16)
@@ -99,11 +116,14 @@ class SegformerLayer(nn.Module):
         self.mlp = SegformerMixMLP(16, 64, sizes=16)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 256, 16] -> [batch, 256, 16]
         x = self.attention(self.layernorm_before(x)) + x
         return self.mlp(self.layernorm_after(x)) + x
 
 
 class SegformerStage(nn.Module):
+    """model.segformer.stages.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.patch_embeddings = SegformerOverlapPatchEmbeddings(
@@ -113,11 +133,14 @@ class SegformerStage(nn.Module):
         self.layer_norm = nn.LayerNorm(16)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         x = self.layer_norm(self.blocks[0](self.patch_embeddings(image)))
         return x.unflatten(1, (16, 16)).permute(0, 3, 1, 2)
 
 
 class SegformerAttention2(nn.Module):
+    """model.segformer.stages.1-2.blocks.0.attention"""
+
     def __init__(
         self,
         in_features: int,
@@ -136,6 +159,7 @@ class SegformerAttention2(nn.Module):
         self.o_proj = nn.Linear(in_features, in_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, in_features] -> [batch, *, in_features]
         q = self.q_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
         x = self.sequence_reduction(x)
         k = self.k_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
@@ -145,6 +169,8 @@ class SegformerAttention2(nn.Module):
 
 
 class SegformerLayer2(nn.Module):
+    """model.segformer.stages.1-2.blocks.0"""
+
     def __init__(
         self,
         normalized_shape: int,
@@ -167,11 +193,14 @@ class SegformerLayer2(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, normalized_shape] -> [batch, *, normalized_shape]
         x = self.attention(self.layernorm_before(x)) + x
         return self.mlp(self.layernorm_after(x)) + x
 
 
 class SegformerStage2(nn.Module):
+    """model.segformer.stages.1-2"""
+
     def __init__(
         self,
         in_channels: int,
@@ -204,6 +233,7 @@ class SegformerStage2(nn.Module):
         self.layer_norm = nn.LayerNorm(out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
         x = x.unflatten(
             1, (self.sequence_reduction_sizes, self.sequence_reduction_sizes)
@@ -212,6 +242,8 @@ class SegformerStage2(nn.Module):
 
 
 class SegformerAttention3(nn.Module):
+    """model.segformer.stages.3.blocks.0.attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(64, 64)
@@ -220,6 +252,7 @@ class SegformerAttention3(nn.Module):
         self.o_proj = nn.Linear(64, 64)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4, 64] -> [batch, 4, 64]
         q = self.q_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
@@ -228,6 +261,8 @@ class SegformerAttention3(nn.Module):
 
 
 class SegformerLayer3(nn.Module):
+    """model.segformer.stages.3.blocks.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(64)
@@ -236,11 +271,14 @@ class SegformerLayer3(nn.Module):
         self.mlp = SegformerMixMLP(64, 256, sizes=2)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4, 64] -> [batch, 4, 64]
         x = self.attention(self.layernorm_before(x)) + x
         return self.mlp(self.layernorm_after(x)) + x
 
 
 class SegformerStage3(nn.Module):
+    """model.segformer.stages.3"""
+
     def __init__(self) -> None:
         super().__init__()
         self.patch_embeddings = SegformerOverlapPatchEmbeddings(
@@ -250,11 +288,14 @@ class SegformerStage3(nn.Module):
         self.layer_norm = nn.LayerNorm(64)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 48, 4, 4] -> [batch, 64, 2, 2]
         x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
         return x.unflatten(1, (2, 2)).permute(0, 3, 1, 2)
 
 
 class SegformerModel(nn.Module):
+    """model.segformer"""
+
     def __init__(self) -> None:
         super().__init__()
         self.stages = nn.ModuleList(
@@ -281,6 +322,8 @@ class SegformerModel(nn.Module):
         )
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        # image: [batch, 3, 64, 64] -> ([batch, 16, 16, 16], [batch, 32, 8, 8],
+        # [batch, 48, 4, 4], [batch, 64, 2, 2])
         x = self.stages[0](image)
         out = self.stages[1](x)
         y = self.stages[2](out)
@@ -288,15 +331,20 @@ class SegformerModel(nn.Module):
 
 
 class SegformerMLP(nn.Module):
+    """model.decode_head.linear_projections.0-3"""
+
     def __init__(self, in_features: int) -> None:
         super().__init__()
         self.proj = nn.Linear(in_features, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_features, *, *] -> [batch, *, 32]
         return self.proj(x.flatten(2).transpose(1, 2))
 
 
 class SegformerDecodeHead(nn.Module):
+    """model.decode_head"""
+
     def __init__(self) -> None:
         super().__init__()
         self.linear_projections = nn.ModuleList(
@@ -306,6 +354,8 @@ class SegformerDecodeHead(nn.Module):
         self.classifier = nn.Conv2d(32, 10, 1)
 
     def forward(self, x: Tensor, out: Tensor, y: Tensor, z: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16], out: [batch, 32, 8, 8], y: [batch, 48, 4, 4],
+        # z: [batch, 64, 2, 2] -> [batch, 10, 16, 16]
         x = self.linear_projections[0](x).transpose(1, 2).unflatten(-1, (16, 16))
         out = self.linear_projections[1](out).transpose(1, 2).unflatten(-1, (8, 8))
         out = F.interpolate(out, size=(16, 16), mode="bilinear")
@@ -318,12 +368,15 @@ class SegformerDecodeHead(nn.Module):
 
 
 class SegformerForSemanticSegmentation(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.segformer = SegformerModel()
         self.decode_head = SegformerDecodeHead()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10, 16, 16]
         x, out, y, z = self.segformer(image)
         return self.decode_head(x, out, y, z)
 
@@ -336,6 +389,7 @@ class First(nn.Module):
         self.model = SegformerForSemanticSegmentation()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 64, 64] -> [batch, 10, 16, 16]
         return self.model(image)
 
 

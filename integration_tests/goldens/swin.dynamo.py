@@ -17,25 +17,33 @@ from torch import Tensor, nn
 
 
 class SwinPatchEmbeddings(nn.Module):
+    """model.swin.embeddings.patch_embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.projection = nn.Conv2d(3, 16, 2, stride=2)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 256, 16]
         return self.projection(image).flatten(2).transpose(1, 2)
 
 
 class SwinEmbeddings(nn.Module):
+    """model.swin.embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.patch_embeddings = SwinPatchEmbeddings()
         self.norm = nn.LayerNorm(16)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 256, 16]
         return self.norm(self.patch_embeddings(image))
 
 
 class SwinAttention(nn.Module):
+    """model.swin.encoder.layers.0.blocks.0.attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.unsqueeze = nn.Parameter(torch.empty(1, 2, 16, 16))
@@ -45,6 +53,7 @@ class SwinAttention(nn.Module):
         self.o_proj = nn.Linear(16, 16)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [16 * batch, 16, 16] -> [16 * batch, 16, 16]
         q = self.q_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
@@ -53,16 +62,21 @@ class SwinAttention(nn.Module):
 
 
 class SwinMLP(nn.Module):
+    """model.swin.encoder.layers.0-1.blocks.0-1.mlp"""
+
     def __init__(self, in_features: int, out_features: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(in_features, out_features)
         self.fc2 = nn.Linear(out_features, in_features)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, *, in_features] -> [batch, *, in_features]
         return self.fc2(F.gelu(self.fc1(x)))
 
 
 class SwinLayer(nn.Module):
+    """model.swin.encoder.layers.0.blocks.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(16)
@@ -71,6 +85,7 @@ class SwinLayer(nn.Module):
         self.mlp = SwinMLP(16, 64)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 256, 16] -> [batch, 256, 16]
         batch = x.shape[0]
         out = self.layernorm_before(x).unflatten(1, (4, 4, 4, 4))
         attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 16))
@@ -80,6 +95,8 @@ class SwinLayer(nn.Module):
 
 
 class SwinAttention2(nn.Module):
+    """model.swin.encoder.layers.0.blocks.1.attention"""
+
     unsqueeze_11: Tensor
 
     def __init__(self) -> None:
@@ -92,6 +109,7 @@ class SwinAttention2(nn.Module):
         self.o_proj = nn.Linear(16, 16)
 
     def forward(self, x: Tensor, batch: int) -> Tensor:
+        # x: [16 * batch, 16, 16] -> [16 * batch, 16, 16]
         q = self.q_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         out = self.unsqueeze_11.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
@@ -101,6 +119,8 @@ class SwinAttention2(nn.Module):
 
 
 class SwinLayer2(nn.Module):
+    """model.swin.encoder.layers.0.blocks.1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(16)
@@ -109,6 +129,7 @@ class SwinLayer2(nn.Module):
         self.mlp = SwinMLP(16, 64)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 256, 16] -> [batch, 256, 16]
         batch = x.shape[0]
         out = self.layernorm_before(x).unflatten(1, (16, 16))
         out = torch.roll(out, (-2, -2), (1, 2)).reshape(batch, 4, 4, 4, 4, 16)
@@ -120,12 +141,15 @@ class SwinLayer2(nn.Module):
 
 
 class SwinPatchMerging(nn.Module):
+    """model.swin.encoder.layers.0.downsample"""
+
     def __init__(self) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(64)
         self.reduction = nn.Linear(64, 32, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 256, 16] -> [batch, 64, 32]
         x = x.unflatten(1, (16, 16))
         out = x[:, 1::2, ::2]
         y = x[:, 1::2, 1::2]
@@ -134,18 +158,23 @@ class SwinPatchMerging(nn.Module):
 
 
 class SwinStage(nn.Module):
+    """model.swin.encoder.layers.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.blocks = nn.ModuleList([SwinLayer(), SwinLayer2()])
         self.downsample = SwinPatchMerging()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 256, 16] -> [batch, 64, 32]
         for block in self.blocks:
             x = block(x)
         return self.downsample(x)
 
 
 class SwinAttention3(nn.Module):
+    """model.swin.encoder.layers.1.blocks.0.attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.unsqueeze_12 = nn.Parameter(torch.empty(1, 4, 16, 16))
@@ -155,6 +184,7 @@ class SwinAttention3(nn.Module):
         self.o_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [4 * batch, 16, 32] -> [4 * batch, 16, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -163,6 +193,8 @@ class SwinAttention3(nn.Module):
 
 
 class SwinLayer3(nn.Module):
+    """model.swin.encoder.layers.1.blocks.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(32)
@@ -171,6 +203,7 @@ class SwinLayer3(nn.Module):
         self.mlp = SwinMLP(32, 128)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 64, 32] -> [batch, 64, 32]
         batch = x.shape[0]
         out = self.layernorm_before(x).unflatten(1, (2, 4, 2, 4))
         attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 32))
@@ -180,6 +213,8 @@ class SwinLayer3(nn.Module):
 
 
 class SwinAttention4(nn.Module):
+    """model.swin.encoder.layers.1.blocks.1.attention"""
+
     unsqueeze_23: Tensor
 
     def __init__(self) -> None:
@@ -192,6 +227,7 @@ class SwinAttention4(nn.Module):
         self.o_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, batch: int) -> Tensor:
+        # x: [4 * batch, 16, 32] -> [4 * batch, 16, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         out = self.unsqueeze_23.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
@@ -201,6 +237,8 @@ class SwinAttention4(nn.Module):
 
 
 class SwinLayer4(nn.Module):
+    """model.swin.encoder.layers.1.blocks.1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(32)
@@ -209,6 +247,7 @@ class SwinLayer4(nn.Module):
         self.mlp = SwinMLP(32, 128)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 64, 32] -> [batch, 64, 32]
         batch = x.shape[0]
         out = self.layernorm_before(x).unflatten(1, (8, 8))
         out = torch.roll(out, (-2, -2), (1, 2)).reshape(batch, 2, 4, 2, 4, 32)
@@ -220,33 +259,44 @@ class SwinLayer4(nn.Module):
 
 
 class SwinStage2(nn.Module):
+    """model.swin.encoder.layers.1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.blocks = nn.ModuleList([SwinLayer3(), SwinLayer4()])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 64, 32] -> [batch, 64, 32]
         for block in self.blocks:
             x = block(x)
         return x
 
 
 class SwinEncoder(nn.Module):
+    """model.swin.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layers = nn.ModuleList([SwinStage(), SwinStage2()])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 256, 16] -> [batch, 64, 32]
         for layer in self.layers:
             x = layer(x)
         return x
 
 
 class AdaptiveAvgPool1d(nn.Module):
+    """model.swin.pooler"""
+
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 64] -> [batch, 32, 1]
         return x.unsqueeze(-2).mean((2, 3), keepdim=True).squeeze(-2)
 
 
 class SwinModel(nn.Module):
+    """model.swin"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = SwinEmbeddings()
@@ -255,17 +305,21 @@ class SwinModel(nn.Module):
         self.pooler = AdaptiveAvgPool1d()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 32]
         x = self.layernorm(self.encoder(self.embeddings(image))).transpose(1, 2)
         return self.pooler(x).squeeze(2)
 
 
 class SwinForImageClassification(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.swin = SwinModel()
         self.classifier = nn.Linear(32, 10)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 10]
         return self.classifier(self.swin(image))
 
 
@@ -277,6 +331,7 @@ class First(nn.Module):
         self.model = SwinForImageClassification()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 10]
         return self.model(image)
 
 

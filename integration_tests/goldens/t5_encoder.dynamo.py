@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class T5Attention(nn.Module):
+    """model.encoder.block.0.layer.0.SelfAttention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q = nn.Linear(32, 32, bias=False)
@@ -28,6 +30,8 @@ class T5Attention(nn.Module):
     def forward(
         self, x: Tensor, positions: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
+        # x: [batch, seq, 32], positions: [seq], mask: [batch, 1, 1, seq]
+        # -> ([batch, 4, seq, seq], [batch, seq, 32])
         seq = x.shape[1]
         q = self.q(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -45,6 +49,8 @@ class T5Attention(nn.Module):
 
 
 class T5LayerSelfAttention(nn.Module):
+    """model.encoder.block.0.layer.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer_norm = nn.RMSNorm(32, eps=1e-06)
@@ -53,31 +59,41 @@ class T5LayerSelfAttention(nn.Module):
     def forward(
         self, x: Tensor, positions: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
+        # x: [batch, seq, 32], positions: [seq], mask: [batch, 1, 1, seq]
+        # -> ([batch, 4, seq, seq], [batch, seq, 32])
         out, y = self.SelfAttention(self.layer_norm(x), positions, mask)
         return out, x + y
 
 
 class T5DenseActDense(nn.Module):
+    """model.encoder.block.0-2.layer.1.DenseReluDense"""
+
     def __init__(self) -> None:
         super().__init__()
         self.wi = nn.Linear(32, 64, bias=False)
         self.wo = nn.Linear(64, 32, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, seq, 32]
         return self.wo(F.relu(self.wi(x)))
 
 
 class T5LayerFF(nn.Module):
+    """model.encoder.block.0-2.layer.1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer_norm = nn.RMSNorm(32, eps=1e-06)
         self.DenseReluDense = T5DenseActDense()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, seq, 32] -> [batch, seq, 32]
         return x + self.DenseReluDense(self.layer_norm(x))
 
 
 class T5Block(nn.Module):
+    """model.encoder.block.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.ModuleList([T5LayerSelfAttention(), T5LayerFF()])
@@ -85,11 +101,15 @@ class T5Block(nn.Module):
     def forward(
         self, x: Tensor, positions: Tensor, mask: Tensor
     ) -> tuple[Tensor, Tensor]:
+        # x: [batch, seq, 32], positions: [seq], mask: [batch, 1, 1, seq]
+        # -> ([batch, 4, seq, seq], [batch, seq, 32])
         x, out = self.layer[0](x, positions, mask)
         return x, self.layer[1](out)
 
 
 class T5Attention2(nn.Module):
+    """model.encoder.block.1-2.layer.0.SelfAttention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q = nn.Linear(32, 32, bias=False)
@@ -98,6 +118,7 @@ class T5Attention2(nn.Module):
         self.o = nn.Linear(32, 32, bias=False)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 4, seq, seq] -> [batch, seq, 32]
         q = self.q(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -106,25 +127,33 @@ class T5Attention2(nn.Module):
 
 
 class T5LayerSelfAttention2(nn.Module):
+    """model.encoder.block.1-2.layer.0"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer_norm = nn.RMSNorm(32, eps=1e-06)
         self.SelfAttention = T5Attention2()
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        # x: [batch, seq, 32], out: [batch, 4, seq, seq] -> [batch, seq, 32]
         return x + self.SelfAttention(self.layer_norm(x), out)
 
 
 class T5Block2(nn.Module):
+    """model.encoder.block.1-2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layer = nn.ModuleList([T5LayerSelfAttention2(), T5LayerFF()])
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        # x: [batch, seq, 32], out: [batch, 4, seq, seq] -> [batch, seq, 32]
         return self.layer[1](self.layer[0](x, out))
 
 
 class T5Stack(nn.Module):
+    """model.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(99, 32)
@@ -132,6 +161,7 @@ class T5Stack(nn.Module):
         self.final_layer_norm = nn.RMSNorm(32, eps=1e-06)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 32]
         seq = input_ids.shape[1]
         positions = torch.arange(seq, device=input_ids.device)
         mask = attention_mask.bool()[:, None, None, :]
@@ -142,11 +172,14 @@ class T5Stack(nn.Module):
 
 
 class T5EncoderModel(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.encoder = T5Stack()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 32]
         return self.encoder(input_ids, attention_mask)
 
 
@@ -158,6 +191,7 @@ class First(nn.Module):
         self.model = T5EncoderModel()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
+        # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 32]
         return self.model(input_ids, attention_mask)
 
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class DoubleConv(nn.Sequential):
+    """down1, down2, bottom and 2 more"""
+
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(
             nn.Conv2d(in_channels, out_channels, 3, padding=1),
@@ -42,6 +44,7 @@ class UNet(nn.Module):
         self.head = nn.Conv2d(8, 2, 1)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 2, 32, 32]
         x = self.down1(image)
         out = self.down2(F.max_pool2d(x, 2))
         out = torch.cat([out, self.up2(self.bottom(F.max_pool2d(out, 2)))], dim=1)

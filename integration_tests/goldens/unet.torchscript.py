@@ -65,6 +65,7 @@ class UnetTorchscript(nn.Module):
         self.head = nn.Conv2d(8, 2, 1)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 2, 32, 32]
         x = self.down1(image)
         out = self.down2(F.max_pool2d(x, 2))
         out = torch.cat([out, self.up2(self.bottom(F.max_pool2d(out, 2)))], dim=1)

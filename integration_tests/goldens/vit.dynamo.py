@@ -17,15 +17,20 @@ from torch import Tensor, nn
 
 
 class ViTPatchEmbeddings(nn.Module):
+    """model.vit.embeddings.patch_embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.projection = nn.Conv2d(3, 32, 8, stride=8)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 16, 32]
         return self.projection(image).flatten(2).transpose(1, 2)
 
 
 class ViTEmbeddings(nn.Module):
+    """model.vit.embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.empty(1, 1, 32))
@@ -33,6 +38,7 @@ class ViTEmbeddings(nn.Module):
         self.patch_embeddings = ViTPatchEmbeddings()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 17, 32]
         batch = image.shape[0]
         x = self.cls_token.expand(batch, -1, -1)
         x = torch.cat([x, self.patch_embeddings(image)], dim=1)
@@ -40,6 +46,8 @@ class ViTEmbeddings(nn.Module):
 
 
 class ViTAttention(nn.Module):
+    """model.vit.layers.0-2.attention"""
+
     table: Tensor
 
     def __init__(self) -> None:
@@ -51,6 +59,7 @@ class ViTAttention(nn.Module):
         self.o_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -59,16 +68,21 @@ class ViTAttention(nn.Module):
 
 
 class ViTMLP(nn.Module):
+    """model.vit.layers.0-2.mlp"""
+
     def __init__(self) -> None:
         super().__init__()
         self.fc1 = nn.Linear(32, 64)
         self.fc2 = nn.Linear(64, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         return self.fc2(F.gelu(self.fc1(x)))
 
 
 class ViTLayer(nn.Module):
+    """model.vit.layers.0-2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(32, eps=1e-12)
@@ -77,11 +91,14 @@ class ViTLayer(nn.Module):
         self.mlp = ViTMLP()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         x = self.attention(self.layernorm_before(x)) + x
         return self.mlp(self.layernorm_after(x)) + x
 
 
 class ViTModel(nn.Module):
+    """model.vit"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = ViTEmbeddings()
@@ -89,6 +106,7 @@ class ViTModel(nn.Module):
         self.layernorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 17, 32]
         x = self.embeddings(image)
         for layer in self.layers:
             x = layer(x)
@@ -96,12 +114,15 @@ class ViTModel(nn.Module):
 
 
 class ViTForImageClassification(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.vit = ViTModel()
         self.classifier = nn.Linear(32, 10)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 10]
         return self.classifier(self.vit(image)[:, 0])
 
 
@@ -113,6 +134,7 @@ class First(nn.Module):
         self.model = ViTForImageClassification()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 10]
         return self.model(image)
 
 

@@ -17,15 +17,20 @@ from torch import Tensor, nn
 
 
 class PatchEmbeddings(nn.Module):
+    """model.vit.embeddings.patch_embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.projection = nn.Conv2d(3, 32, 8, stride=8)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 16, 32]
         return self.projection(image).flatten(2).transpose(1, 2)
 
 
 class Embeddings(nn.Module):
+    """model.vit.embeddings"""
+
     def __init__(self) -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.empty(1, 1, 32))
@@ -33,6 +38,7 @@ class Embeddings(nn.Module):
         self.patch_embeddings = PatchEmbeddings()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 17, 32]
         batch = image.shape[0]
         x = self.cls_token.expand(batch, -1, -1)
         x = torch.cat([x, self.patch_embeddings(image)], dim=1)
@@ -40,6 +46,8 @@ class Embeddings(nn.Module):
 
 
 class Attention(nn.Module):
+    """model.vit.layers.0-2.attention"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -48,6 +56,7 @@ class Attention(nn.Module):
         self.o_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -56,16 +65,21 @@ class Attention(nn.Module):
 
 
 class Mlp(nn.Module):
+    """model.vit.layers.0-2.mlp"""
+
     def __init__(self) -> None:
         super().__init__()
         self.fc1 = nn.Linear(32, 64)
         self.fc2 = nn.Linear(64, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         return self.fc2(F.gelu(self.fc1(x)))
 
 
 class Layer(nn.Module):
+    """model.vit.layers.0-2"""
+
     def __init__(self) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(32, eps=1e-12)
@@ -74,11 +88,14 @@ class Layer(nn.Module):
         self.mlp = Mlp()
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 17, 32] -> [batch, 17, 32]
         x = self.attention(self.layernorm_before(x)) + x
         return self.mlp(self.layernorm_after(x)) + x
 
 
 class Vit(nn.Module):
+    """model.vit"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embeddings = Embeddings()
@@ -86,6 +103,7 @@ class Vit(nn.Module):
         self.layernorm = nn.LayerNorm(32, eps=1e-12)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 17, 32]
         x = self.embeddings(image)
         for layer in self.layers:
             x = layer(x)
@@ -93,12 +111,15 @@ class Vit(nn.Module):
 
 
 class Model2(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.vit = Vit()
         self.classifier = nn.Linear(32, 10)
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 10]
         return self.classifier(self.vit(image)[:, 0])
 
 
@@ -110,6 +131,7 @@ class VitTorchscript(nn.Module):
         self.model = Model2()
 
     def forward(self, image: Tensor) -> Tensor:
+        # image: [batch, 3, 32, 32] -> [batch, 10]
         return self.model(image)
 
 

@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 
 class WhisperAttention(nn.Module):
+    """model.model.encoder.layers.0-1.self_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -25,6 +27,7 @@ class WhisperAttention(nn.Module):
         self.out_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 32] -> [batch, 32, 32]
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -33,6 +36,8 @@ class WhisperAttention(nn.Module):
 
 
 class WhisperEncoderLayer(nn.Module):
+    """model.model.encoder.layers.0-1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.self_attn_layer_norm = nn.LayerNorm(32)
@@ -42,11 +47,14 @@ class WhisperEncoderLayer(nn.Module):
         self.fc2 = nn.Linear(64, 32)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 32, 32] -> [batch, 32, 32]
         x = x + self.self_attn(self.self_attn_layer_norm(x))
         return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
 
 
 class WhisperEncoder(nn.Module):
+    """model.model.encoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embedding = nn.Parameter(torch.empty(32, 32))
@@ -56,6 +64,7 @@ class WhisperEncoder(nn.Module):
         self.layer_norm = nn.LayerNorm(32)
 
     def forward(self, input_features: Tensor) -> Tensor:
+        # input_features: [batch, 16, 64] -> [batch, 32, 32]
         x = F.gelu(self.conv2(F.gelu(self.conv1(input_features))))
         x = x.transpose(1, 2) + self.embedding
         for layer in self.layers:
@@ -64,6 +73,8 @@ class WhisperEncoder(nn.Module):
 
 
 class WhisperAttention2(nn.Module):
+    """model.model.decoder.layers.0-1.self_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -72,6 +83,7 @@ class WhisperAttention2(nn.Module):
         self.out_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -80,6 +92,8 @@ class WhisperAttention2(nn.Module):
 
 
 class WhisperAttention3(nn.Module):
+    """model.model.decoder.layers.0-1.encoder_attn"""
+
     def __init__(self) -> None:
         super().__init__()
         self.q_proj = nn.Linear(32, 32)
@@ -88,6 +102,7 @@ class WhisperAttention3(nn.Module):
         self.out_proj = nn.Linear(32, 32)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
+        # x: [batch, seq, 32], out: [batch, 32, 32] -> [batch, seq, 32]
         k = self.k_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
@@ -96,6 +111,8 @@ class WhisperAttention3(nn.Module):
 
 
 class WhisperDecoderLayer(nn.Module):
+    """model.model.decoder.layers.0-1"""
+
     def __init__(self) -> None:
         super().__init__()
         self.self_attn_layer_norm = nn.LayerNorm(32)
@@ -107,12 +124,16 @@ class WhisperDecoderLayer(nn.Module):
         self.fc2 = nn.Linear(64, 32)
 
     def forward(self, x: Tensor, out: Tensor, mask: Tensor) -> Tensor:
+        # x: [batch, seq, 32], out: [batch, 32, 32], mask: [batch, 1, seq, seq]
+        # -> [batch, seq, 32]
         x = x + self.self_attn(self.self_attn_layer_norm(x), mask)
         x = x + self.encoder_attn(self.encoder_attn_layer_norm(x), out)
         return x + self.fc2(F.gelu(self.fc1(self.final_layer_norm(x))))
 
 
 class WhisperDecoder(nn.Module):
+    """model.model.decoder"""
+
     def __init__(self) -> None:
         super().__init__()
         self.embed_tokens = nn.Embedding(99, 32)
@@ -123,6 +144,8 @@ class WhisperDecoder(nn.Module):
     def forward(
         self, x: Tensor, decoder_input_ids: Tensor, decoder_attention_mask: Tensor
     ) -> Tensor:
+        # x: [batch, 32, 32], decoder_input_ids: [batch, seq],
+        # decoder_attention_mask: [batch, seq] -> [batch, seq, 32]
         batch = x.shape[0]
         seq = decoder_input_ids.shape[1]
         positions = torch.arange(seq, device=x.device)
@@ -138,6 +161,8 @@ class WhisperDecoder(nn.Module):
 
 
 class WhisperModel(nn.Module):
+    """model.model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.encoder = WhisperEncoder()
@@ -149,11 +174,15 @@ class WhisperModel(nn.Module):
         decoder_input_ids: Tensor,
         decoder_attention_mask: Tensor,
     ) -> Tensor:
+        # input_features: [batch, 16, 64], decoder_input_ids: [batch, seq],
+        # decoder_attention_mask: [batch, seq] -> [batch, seq, 32]
         x = self.encoder(input_features)
         return self.decoder(x, decoder_input_ids, decoder_attention_mask)
 
 
 class WhisperForConditionalGeneration(nn.Module):
+    """model"""
+
     def __init__(self) -> None:
         super().__init__()
         self.model = WhisperModel()
@@ -165,6 +194,8 @@ class WhisperForConditionalGeneration(nn.Module):
         decoder_input_ids: Tensor,
         decoder_attention_mask: Tensor,
     ) -> Tensor:
+        # input_features: [batch, 16, 64], decoder_input_ids: [batch, seq],
+        # decoder_attention_mask: [batch, seq] -> [batch, seq, 99]
         x = self.model(input_features, decoder_input_ids, decoder_attention_mask)
         return self.proj_out(x)
 
@@ -183,6 +214,8 @@ class First(nn.Module):
         decoder_input_ids: Tensor,
         decoder_attention_mask: Tensor,
     ) -> Tensor:
+        # input_features: [batch, 16, 64], decoder_input_ids: [batch, seq],
+        # decoder_attention_mask: [batch, seq] -> [batch, seq, 99]
         return self.model(input_features, decoder_input_ids, decoder_attention_mask)
 
 

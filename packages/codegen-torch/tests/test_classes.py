@@ -178,22 +178,28 @@ def test_arguments_are_handed_through_parents(tmp_path: Path) -> None:
     text, _ = converted(tmp_path, made(nodes, TENSORS))
     assert (
         body(text)
-        == """class Inner(nn.Module):
+        == '''class Inner(nn.Module):
+    """blocks.0-1.inner"""
+
     def __init__(self, negative_slope: float) -> None:
         super().__init__()
         self.negative_slope = negative_slope
         self.linear = nn.Linear(4, 4, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4] -> [batch, 4]
         return F.leaky_relu(self.linear(x), self.negative_slope)
 
 
 class Outer(nn.Module):
+    """blocks.0-1"""
+
     def __init__(self, negative_slope: float) -> None:
         super().__init__()
         self.inner = Inner(negative_slope)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4] -> [batch, 4]
         return torch.sin(self.inner(x))
 
 
@@ -205,10 +211,11 @@ class Net(nn.Module):
         self.blocks = nn.ModuleList([Outer(0.1), Outer(0.2)])
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4] -> [batch, 4]
         for block in self.blocks:
             x = block(x)
         return x
-"""
+'''
     )
 
 

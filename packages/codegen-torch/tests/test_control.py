@@ -84,6 +84,7 @@ class Net(nn.Module):
         self.head = nn.Linear(4, 4, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4] -> [batch, 4]
         if x.sum() > 0.5:
             out = F.relu(self.linear(x))
         else:
@@ -108,6 +109,7 @@ class Net(nn.Module):
     output_names = ("y", "q", "steps")
 
     def forward(self, x: Tensor, n: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        # x: [batch, 4], n: [] -> ([batch, 4], [batch, 4], [*, batch, 4])
         batch = x.shape[0]
         k = x
         h2s = []
@@ -138,6 +140,7 @@ class Net(nn.Module):
     output_names = ("y",)
 
     def forward(self, x: Tensor, c: Tensor) -> Tensor:
+        # x: [batch, 4], c: [] -> [batch, 4]
         cond = c
         while cond:
             x = x * 0.5
@@ -161,6 +164,7 @@ class Net(nn.Module):
     output_names = ("last", "all")
 
     def forward(self, x: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+        # x: [batch, 4], start: [batch] -> ([batch], [batch, 4])
         h = start
         outs = []
         for row in x.flip(1).unbind(1):
@@ -190,6 +194,7 @@ class Net(nn.Module):
     output_names = ("p", "q")
 
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        # x: [batch, 4] -> ([batch, 4], [batch, 4])
         b = x
         for _ in range(3):
             if x.sum() > 100.0:
@@ -279,6 +284,7 @@ class Net(nn.Module):
     output_names = ("y",)
 
     def forward(self, x: Tensor, d: Tensor) -> Tensor:
+        # x: [batch, 4], d: [] -> [batch, 4]
         out = torch.sigmoid(x)
         y = torch.randn_like(x)
         if d:
@@ -301,6 +307,7 @@ class Net(nn.Module):
     output_names = ("y",)
 
     def forward(self, x: Tensor, d: Tensor) -> Tensor:
+        # x: [batch, 4], d: [] -> [batch, 4]
         out = torch.tanh(x)
         for _ in range(3):
             if d:
@@ -324,14 +331,17 @@ def test_equal_modules_with_branches_are_one_class(tmp_path: Path) -> None:
     source = model(graph([*layer(0, "x", 0.25), *layer(1, "z0", 0.5)], infos, ["z1"], weights), opset_imports=17)
     assert (
         written(tmp_path, source)
-        == """\
+        == '''\
 class Layer(nn.Module):
+    """layers.0-1"""
+
     def __init__(self, negative_slope: float) -> None:
         super().__init__()
         self.negative_slope = negative_slope
         self.fc = nn.Linear(4, 4, bias=False)
 
     def forward(self, x: Tensor, d: Tensor) -> Tensor:
+        # x: [batch, 4], d: [] -> [batch, 4]
         if d:
             x = F.leaky_relu(self.fc(x), self.negative_slope)
         return torch.tanh(x)
@@ -345,10 +355,11 @@ class Net(nn.Module):
         self.layers = nn.ModuleList([Layer(0.25), Layer(0.5)])
 
     def forward(self, x: Tensor, d: Tensor) -> Tensor:
+        # x: [batch, 4], d: [] -> [batch, 4]
         for layer in self.layers:
             x = layer(x, d)
         return x
-"""
+'''
     )
 
 

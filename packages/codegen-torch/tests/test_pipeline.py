@@ -47,6 +47,7 @@ def test_a_model(tmp_path: Path) -> None:
         self.fc = nn.Linear(4, 4)
 
     def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4] -> [batch, 4]
         return F.relu(self.fc(x))
 """
     )

@@ -43,6 +43,8 @@ def test_repeated_blocks_are_a_list_of_one_class(tmp_path: Path) -> None:
     text, _ = converted(tmp_path, stack(3))
     assert body(text) == (
         "class Block(nn.Module):\n"
+        '    """blocks.0-2"""\n'
+        "\n"
         "    def __init__(self) -> None:\n"
         "        super().__init__()\n"
         "        self.weight = nn.Parameter(torch.empty(4))\n"
@@ -50,6 +52,7 @@ def test_repeated_blocks_are_a_list_of_one_class(tmp_path: Path) -> None:
         "        self.fc2 = nn.Linear(8, 4)\n"
         "\n"
         "    def forward(self, x: Tensor) -> Tensor:\n"
+        "        # x: [batch, 4] -> [batch, 4]\n"
         "        return torch.tanh(self.fc2(F.relu(self.fc1(x)))) + x * self.weight\n"
         "\n\n"
         "class Net(nn.Module):\n"
@@ -61,6 +64,7 @@ def test_repeated_blocks_are_a_list_of_one_class(tmp_path: Path) -> None:
         "        self.blocks = nn.ModuleList(Block() for _ in range(3))\n"
         "\n"
         "    def forward(self, x: Tensor) -> Tensor:\n"
+        "        # x: [batch, 4] -> [batch, 4]\n"
         "        x = self.linear(x)\n"
         "        for block in self.blocks:\n"
         "            x = block(x)\n"

@@ -10,6 +10,7 @@ from codegen_torch.emit.body import Line, Method
 from codegen_torch.emit.layout import Doc, lay_out
 from codegen_torch.emit.naming import hint, unique
 from codegen_torch.emit.plan import make_plan, operands_of
+from codegen_torch.emit.remarks import shapes
 from codegen_torch.emit.statements import StatementWriter
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef
@@ -76,6 +77,8 @@ class ForwardWriter(StatementWriter):
         forward.lines += self._return()
         if self.method.needs_dtype:
             forward.lines.insert(0, Line(f"        dtype = {self.method.weight_path}.dtype"))
+        names = [self.names[param] for param in self.region.params]
+        forward.lines[:0] = map(Line, shapes(self.method.definition, names, self.method.size_names))
         return forward
 
     def last_uses(self) -> dict[Expr, float]:

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.allowed import check_source
 from codegen_torch.emit.body import Line
@@ -16,6 +17,7 @@ from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
 from codegen_torch.emit.literals import string_source
 from codegen_torch.emit.naming import MODULE_NAMES
 from codegen_torch.emit.plan import member_text
+from codegen_torch.emit.remarks import paths, places
 from codegen_torch.expr import Expr
 from codegen_torch.modules.classes import ClassDef
 from codegen_torch.modules.region import Region, is_layer, layer_weights
@@ -89,15 +91,17 @@ def write_module(
     loader = weights_loader(header.weights)
     has_kernels = any(expr.op == "kernels.call" for expr in _expressions(root))
     imports, functions = helper_sources([*helpers, loader, *(["load_kernels"] if has_kernels else [])])
-    size_names = _size_names(sizes, [Identifier.like(param.attrs["name"]) for param in root.params], functions)
+    size_names = _size_names(sizes, root, functions)
+    where = paths(root)
     body: list[Line] = []
     for definition in definitions:
         if definition.inline:
             continue
         body += [Line(""), Line("")]
         is_root = definition is classes[root]
+        remark = [] if is_root else places(where[region] for region in definition.regions)
         body += _class_lines(
-            definition, classes, sizes, model_dtype, size_names, functions, outputs, state if is_root else None
+            definition, classes, sizes, model_dtype, size_names, functions, outputs, state if is_root else None, remark
         )
     name = classes[root].name
     lines = _docstring(header)
@@ -132,17 +136,20 @@ def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
         taken.add(definition.name)
 
 
-def _size_names(sizes: Mapping[Region, Sizes], inputs: list[str], functions: Iterable[str]) -> dict[str, str]:
+def _size_names(sizes: Mapping[Region, Sizes], root: Region, functions: Iterable[str]) -> dict[str, str]:
     """A variable for every symbol, the same everywhere; the model's inputs keep their names."""
     names: dict[str, str] = {}
+    inputs = [Identifier.like(param.attrs["name"]) for param in root.params]
     taken = {*MODULE_NAMES, *inputs, *functions}
-    for found in sizes.values():
-        for symbol in (*found.sources, *found.arguments):
-            if symbol in names:
-                continue
-            base = "n" if symbol.startswith("?") else Identifier.like(symbol, "size")
-            names[symbol] = numbered(base, taken)
-            taken.add(names[symbol])
+    read = [symbol for found in sizes.values() for symbol in (*found.sources, *found.arguments)]
+    # Those that no code needs are named in comments.
+    dims = [dim for param in root.params for dim in param.fact.dims or () if isinstance(dim, Dim)]
+    for symbol in (*read, *(name for dim in dims for name in sorted(dim.symbols()))):
+        if symbol in names:
+            continue
+        base = "n" if symbol.startswith("?") else Identifier.like(symbol, "size")
+        names[symbol] = numbered(base, taken)
+        taken.add(names[symbol])
     return names
 
 
@@ -155,12 +162,14 @@ def _class_lines(
     functions: Iterable[str],
     outputs: list[str],
     root_state: State | None,
+    remark: list[str],
 ) -> list[Line]:
     region = definition.printed
     parameters = [f"{parameter.name}: {parameter.type}" for parameter in definition.parameters]
     signature = lay_out(Bracket("def __init__(", ("self", *parameters), ") -> None:"), 1)
+    documented = [*map(Line, remark), Line("")] if remark else []
     if region.sequential:
-        lines = [Line(f"class {definition.name}(nn.Sequential):")]
+        lines = [Line(f"class {definition.name}(nn.Sequential):"), *documented]
         lines += _output_names(outputs) if root_state is not None else []
         lines += map(Line, signature)
         lines += map(Line, lay_out(sequential_doc(definition, classes, "super().__init__("), 2))
@@ -168,7 +177,7 @@ def _class_lines(
     forward = ForwardWriter(
         definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype), functions
     ).write()
-    lines = [Line(f"class {definition.name}(nn.Module):")]
+    lines = [Line(f"class {definition.name}(nn.Module):"), *documented]
     lines += _output_names(outputs) if root_state is not None else []
     lines += _buffers(region)
     used = "\n".join(line.text for line in forward.lines)
