@@ -282,7 +282,7 @@ def run_tests(session: nox.Session, package: str, *arguments: str) -> None:
 
 def run_models(session: nox.Session, *arguments: str) -> None:
     """Runs tests that need torch and whole models."""
-    environment = torch_env(session, "hypothesis", "pytest", "ruff", *MODELS, *GRAPH_LIBRARIES)
+    environment = torch_env(session, "hypothesis", "mypy", "pytest", "ruff", *MODELS, *GRAPH_LIBRARIES)
     session.run(environment / "python", "-m", "pytest", *arguments, external=True)
 
 

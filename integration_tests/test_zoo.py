@@ -14,6 +14,7 @@ from pathlib import Path
 import onnxgen
 import pytest
 import torch
+from codegen_torch import generate
 from converted import Converted, assert_near, run
 from torch.export._patches import register_lstm_while_loop_decomposition
 from zoo import CASES
@@ -164,4 +165,19 @@ def test_the_source_is_clean(converted: Callable[[str, str], Converted], tmp_pat
     sources = [converted(*names).folder / "model.py" for names in CASES]
     ruff = [sys.executable, "-m", "ruff", *command, "--isolated", "--no-cache", *sources]
     done = subprocess.run(ruff, check=False, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout
+
+
+def test_the_types_are_right(converted: Callable[[str, str], Converted], tmp_path: Path) -> None:
+    """mypy as it is by default; neither msgpack nor triton publishes types."""
+    for name, exporter in CASES:
+        case = converted(name, exporter)
+        written = generate(case.path, kernels="triton")
+        texts = {"plain": case.source, "triton": written.text, "kernels": written.kernels}
+        for kind, text in texts.items():
+            if text:
+                (tmp_path / f"{name}_{exporter}_{kind}.py").write_text(text, encoding="utf-8")
+    sources = sorted(tmp_path.glob("*.py"))
+    mypy = [sys.executable, "-m", "mypy", "--ignore-missing-imports", "--cache-dir", tmp_path / "cache", *sources]
+    done = subprocess.run(mypy, check=False, capture_output=True, text=True, cwd=tmp_path)
     assert done.returncode == 0, done.stdout
