@@ -15,6 +15,7 @@ MODELS = {
     "convnext": {"mul_add"},
     "gpt2": {"add_layer_norm"},
     "clip": {"mul_sigmoid_mul", "add_layer_norm"},
+    "diffusion": {"group_norm_silu", "add_group_norm_silu"},
 }
 Convert = Callable[[str, str], Converted]
 
@@ -47,7 +48,7 @@ def test_the_model_is_the_same(name: str, converted: Convert, with_kernels: Call
         torch.testing.assert_close(other(**inputs), one(**inputs), **closeness)
 
 
-@pytest.mark.parametrize("name", ["bert", "llama", "convnext"])
+@pytest.mark.parametrize("name", ["bert", "llama", "convnext", "diffusion"])
 def test_it_trains_alike(name: str, converted: Convert, with_kernels: Callable[[str], object]) -> None:
     inputs = converted(name, "dynamo").inputs()
     gradients = []
@@ -59,7 +60,7 @@ def test_it_trains_alike(name: str, converted: Convert, with_kernels: Callable[[
         torch.testing.assert_close(gradients[1][key], gradient, msg=key)
 
 
-@pytest.mark.parametrize("name", ["bert", "llama", "convnext"])
+@pytest.mark.parametrize("name", ["bert", "llama", "convnext", "diffusion"])
 def test_it_compiles_exports_and_is_cast(name: str, converted: Convert, with_kernels: Callable[[str], object]) -> None:
     entry, inputs = converted(name, "dynamo").entry, converted(name, "dynamo").inputs()
     model = with_kernels(name).load_model()

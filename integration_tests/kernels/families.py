@@ -14,6 +14,11 @@ def add_rms_norm(x: Expr, y: Expr, weight: Expr) -> tuple[Expr, Expr]:
     return total, _norm("rms_norm", total, weight, eps=1e-6)
 
 
+def add_group_norm(x: Expr, y: Expr, scale: Expr) -> tuple[Expr, Expr]:
+    total = x + y
+    return total, F.group_norm(total, 4) * scale + x
+
+
 FULL = "a b c"
 POINTWISE = {
     "silu_mul": (lambda gate, x: F.silu(gate) * x, {"gate": FULL, "x": FULL}),
@@ -49,7 +54,27 @@ ROTARY = {
         lambda x, cos, sin: x * cos + runtime.rotate_half(x) * sin,
         {"x": "a b s 64", "cos": "a 1 s 64", "sin": "a 1 s 64"},
     ),
+    "rotary_pairs": (
+        lambda x, cos, sin: x * cos + runtime.rotate_pairs(x) * sin,
+        {"x": "a b s 64", "cos": "a 1 s 64", "sin": "a 1 s 64"},
+    ),
 }
-FAMILIES = POINTWISE | ROWS | ROTARY
+IMAGE = "n 8 h w"
+GROUPS = {
+    "group_norm_silu": (
+        lambda x, weight, bias: F.silu(F.group_norm(x, 4, weight, bias)),
+        {"x": IMAGE, "weight": "8", "bias": "8"},
+    ),
+    "add_group_norm_silu": (
+        lambda x, shift, weight, bias: F.silu(F.group_norm(x + shift, 2, weight, bias)),
+        {"x": IMAGE, "shift": "n 8 1 1", "weight": "8", "bias": "8"},
+    ),
+    "add_group_norm": (add_group_norm, {"x": IMAGE, "y": IMAGE, "scale": "w"}),
+    "instance_norm_relu": (
+        lambda x, weight, bias: F.relu(F.instance_norm(x, None, None, weight, bias)),
+        {"x": IMAGE, "weight": "8", "bias": "8"},
+    ),
+}
+FAMILIES = POINTWISE | ROWS | ROTARY | GROUPS
 WITH_GRADIENTS = ("silu_mul", "bias_gelu", "gelu_tanh_mul", "scale_add", "tanh_exp", "waves", *ROWS, *ROTARY)
 """Those whose gradients are kernels, too."""

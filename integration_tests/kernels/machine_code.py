@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import triton
-from families import FAMILIES, POINTWISE, WITH_GRADIENTS
+from families import FAMILIES, GROUPS, POINTWISE, ROTARY, WITH_GRADIENTS
 from made import gradient_in, kernel_in, made
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
@@ -34,7 +34,7 @@ def cases() -> Iterator[tuple[str, str, int, int]]:
 
 def _cases(names: Iterable[str], hidden: tuple[int, ...]) -> Iterator[tuple[str, str, int, int]]:
     for name in names:
-        sizes = (64,) if name == "rotary" else (4096,) if name in POINTWISE else hidden
+        sizes = (64,) if name in ROTARY else (4096,) if name in POINTWISE or name in GROUPS else hidden
         for columns in sizes:
             for dtype in ("fp32", "bf16"):
                 for capability in CAPABILITIES if columns in (64, 4096) else (90,):
@@ -47,11 +47,15 @@ def compiled(module: ModuleType, name: str, dtype: str, columns: int, capability
     _, launcher = kernel_in(module) if name == family else gradient_in(module)
     kernel = launcher.args[0]
     height, width, warps = module.tile(1 << 20, columns, [(columns, 1)], family not in POINTWISE)
+    tiles = {"ROWS": height, "COLUMNS": width}
+    if family in GROUPS:  # images of 64 by 64 have groups of many pieces
+        tiles, warps = {"GROUPS": 1, "ELEMENTS": 2 * module.TILE}, 16
     stored = [TYPES.get(sizes.split()[-1], dtype) for sizes in FAMILIES[family][1].values()]
     pointers = [each.removesuffix("_ptr") for each in kernel.arg_names if each.endswith("_ptr")]
     results = {each for each in pointers if f"{each}_strides" not in kernel.arg_names}
     stored = stored if name == family else [dtype] * len(pointers)
-    signature, attributes, constants = {}, {}, {"ROWS": height, "COLUMNS": width}
+    per_channel = launcher.keywords.get("of_channels", ())
+    signature, attributes, constants = {}, {}, dict(tiles)
     for place, argument in enumerate(kernel.arg_names):
         if argument.endswith("_ptr"):
             integers = name == "integers" and "i64"
@@ -60,7 +64,7 @@ def compiled(module: ModuleType, name: str, dtype: str, columns: int, capability
         elif argument.endswith("_strides"):
             signature[argument] = ("i32", "constexpr")
             attributes[place, 0] = [["tt.divisibility", 16]]
-            constants[place, 1] = 1
+            constants[place, 1] = 0 if argument.removesuffix("_strides") in per_channel else 1
         elif argument == "sizes":
             signature[argument] = ("i32",)
         elif argument in constants:

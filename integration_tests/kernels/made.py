@@ -71,6 +71,15 @@ def gradient_in(module: ModuleType) -> tuple[object, Callable[..., object]] | No
     return next((found for name, found in kernels_in(module).items() if name.endswith("_gradient")), None)
 
 
+def numbers_of(operator: object) -> tuple[int | float, ...]:
+    """The numbers that an operator takes after its tensors."""
+    return tuple(
+        {"eps": 1e-5, "groups": 4}[name]
+        for name, kind in operator.compute.__annotations__.items()
+        if kind in (int, float)
+    )
+
+
 def tensors_of(
     inputs: dict[str, str], sizes: dict[str, int], dtype: torch.dtype, device: str, layout: str = "contiguous"
 ) -> list[torch.Tensor]:
@@ -91,6 +100,8 @@ def tensors_of(
 
 
 def _laid_out(tensor: torch.Tensor, layout: str) -> torch.Tensor:
+    if layout == "channels last" and tensor.dim() == 4:
+        return tensor.contiguous(memory_format=torch.channels_last)
     if layout == "strided" and tensor.dim():
         return tensor.repeat_interleave(2, -1)[..., ::2]
     if layout == "transposed" and tensor.dim() > 1:

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 import torch
-from families import FAMILIES, POINTWISE, ROTARY, ROWS, WITH_GRADIENTS
-from made import gradient_in, kernel_in, tensors_of
+from families import FAMILIES, GROUPS, POINTWISE, ROTARY, ROWS, WITH_GRADIENTS
+from made import gradient_in, kernel_in, numbers_of, tensors_of
 
 SIZES = {
     "ones": {"a": 1, "b": 1, "c": 1},
@@ -19,15 +19,16 @@ SIZES = {
     "many rows": {"a": 7, "b": 331, "c": 3},
 }
 TOLERANCE = {torch.float32: 5e-6, torch.float16: 2e-3, torch.bfloat16: 2e-2}
-EPS = (1e-5,)
 
 
 def agree(module: ModuleType, tensors: list[torch.Tensor], dtype: torch.dtype) -> None:
     hold(*kernel_in(module), tensors, dtype)
 
 
-def hold(operator: Any, launcher: Any, tensors: list[torch.Tensor], dtype: torch.dtype) -> None:
-    numbers = EPS if "eps" in operator.compute.__annotations__ else ()
+def hold(
+    operator: Any, launcher: Any, tensors: list[torch.Tensor], dtype: torch.dtype, numbers: tuple | None = None
+) -> None:
+    numbers = numbers_of(operator) if numbers is None else numbers
     results = launcher(*tensors, *numbers)
     exact = operator.compute(*(each.double() if each.is_floating_point() else each for each in tensors), *numbers)
     plain = operator.compute(*tensors, *numbers)
@@ -81,14 +82,14 @@ def test_at_all_sizes(name: str, sizes: str, module_of: functools.partial, devic
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["fp16", "bf16"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*POINTWISE, *ROWS, *ROTARY])
 def test_in_half_precision(name: str, dtype: torch.dtype, module_of: functools.partial, device: str) -> None:
     tensors = tensors_of(FAMILIES[name][1], {"a": 2, "b": 3, "c": 65, "s": 3}, dtype, device)
     agree(module_of(name), tensors, dtype)
 
 
 @pytest.mark.parametrize("layout", ["strided", "transposed", "broadcast"])
-@pytest.mark.parametrize("name", FAMILIES)
+@pytest.mark.parametrize("name", [*POINTWISE, *ROWS, *ROTARY])
 def test_in_any_layout(name: str, layout: str, module_of: functools.partial, device: str) -> None:
     tensors = tensors_of(FAMILIES[name][1], {"a": 3, "b": 4, "c": 37, "s": 5}, torch.float32, device, layout)
     agree(module_of(name), tensors, torch.float32)
@@ -98,6 +99,38 @@ def test_in_any_layout(name: str, layout: str, module_of: functools.partial, dev
 @pytest.mark.parametrize("name", ROTARY)
 def test_rotations(name: str, sizes: dict[str, int], module_of: functools.partial, device: str) -> None:
     agree(module_of(name), tensors_of(FAMILIES[name][1], sizes, torch.float32, device), torch.float32)
+
+
+@pytest.mark.parametrize("layout", ["contiguous", "strided", "transposed", "channels last"])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float16, torch.bfloat16], ids=["fp32", "fp16", "bf16"])
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups(name: str, dtype: torch.dtype, layout: str, module_of: functools.partial, device: str) -> None:
+    for sizes in ({"n": 1, "h": 1, "w": 2}, {"n": 3, "h": 5, "w": 7}, {"n": 1, "h": 31, "w": 33}):
+        agree(module_of(name), tensors_of(FAMILIES[name][1], sizes, dtype, device, layout), dtype)
+
+
+@pytest.mark.parametrize("name", GROUPS)
+def test_groups_in_several_pieces(name: str, module_of: functools.partial, device: str) -> None:
+    for sizes in ({"n": 1, "h": 67, "w": 64}, {"n": 2, "h": 1, "w": 9001}):
+        agree(module_of(name), tensors_of(FAMILIES[name][1], sizes, torch.float32, device), torch.float32)
+
+
+def test_groups_of_every_rank_and_count(module_of: functools.partial, device: str) -> None:
+    operator, launcher = kernel_in(module_of("group_norm_silu"))
+    weight, bias = torch.randn(2, 12, device=device)
+    for space in ((), (5,), (2, 3), (2, 3, 2)):
+        x = torch.randn(2, 12, *space, device=device)
+        for groups in (1, 2, 3, 6) + (12,) * bool(space):
+            hold(operator, launcher, [x, weight, bias], torch.float32, (groups, 1e-5))
+
+
+def test_statistics_of_numbers_far_from_zero(module_of: functools.partial, device: str) -> None:
+    """The difference of two large sums would have no digits left."""
+    operator, launcher = kernel_in(module_of("group_norm_silu"))
+    x = torch.randn(1, 4, 70, 70, device=device) + 4096
+    weight, bias = torch.randn(2, 4, device=device)
+    exact = operator.compute(x.double(), weight.double(), bias.double(), 2, 1e-5)
+    torch.testing.assert_close(launcher(x, weight, bias, 2, 1e-5).double(), exact, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("shape", [(), (5,), (2, 3), (2, 3, 4), (2, 3, 4, 5), (2, 3, 2, 3, 2), (2, 1, 2, 1, 2, 3)])

@@ -10,9 +10,9 @@ from types import ModuleType
 import pytest
 import torch
 from families import FAMILIES
-from made import kernel_in, made, tensors_of
+from made import kernel_in, made, numbers_of, tensors_of
 
-SIZES = {"a": 2, "b": 3, "c": 8, "s": 4}
+SIZES = {"a": 2, "b": 3, "c": 8, "s": 4, "n": 2, "h": 3, "w": 2}
 DIFFERENTIABLE = [name for name in FAMILIES if name not in ("integers", "extremes")]
 
 
@@ -24,7 +24,7 @@ def operator_of(module_of: Callable[[str], ModuleType]) -> Callable[[str], objec
 def arguments_of(name: str, operator: object, dtype: torch.dtype = torch.float32, *, grad: bool = False) -> tuple:
     tensors = tensors_of(FAMILIES[name][1], SIZES, dtype, "cpu")
     tensors = [each.requires_grad_(grad) if each.is_floating_point() else each for each in tensors]
-    return (*tensors, 1e-5) if "eps" in operator.compute.__annotations__ else tuple(tensors)
+    return (*tensors, *numbers_of(operator))
 
 
 @pytest.mark.parametrize("name", FAMILIES)

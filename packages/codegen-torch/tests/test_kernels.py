@@ -166,6 +166,35 @@ def test_a_permutation_goes_to_the_operands() -> None:
 
 def test_a_rotation_is_fused_with_what_it_is_scaled_by() -> None:
     assert fused(x * y + runtime.rotate_half(x) * z) == ["rotary"]
+    assert fused(x * y + runtime.rotate_pairs(x) * z) == ["rotary"]
+
+
+IMAGE = (ROWS, 16, 8, 8)
+
+
+def test_a_norm_of_groups_is_fused_with_what_is_around_it() -> None:
+    image, shift = tensor("image", *IMAGE), tensor("shift", ROWS, 16, 1, 1)
+    norm = nn.GroupNorm(image + shift, parameter(16), parameter(16), num_groups=4)
+    region = region_of(F.silu(norm))
+    fusion = fuse(region, DType.FLOAT32)
+    assert [kernel.name for kernel in fusion.kernels] == ["add_group_norm_silu"]
+    assert region.results[0].attrs["numbers"] == (4, 1e-5)
+    assert fused(F.relu(call("nn.InstanceNorm2d", image))) == ["instance_norm_relu"]
+
+
+def test_groups_and_rows_are_kernels_of_their_own() -> None:
+    image = tensor("image", *IMAGE)
+    norm = F.group_norm(image * 2.0, 4)
+    assert fused(F.silu(F.softmax(norm * 0.5, dim=-1))) == ["mul_group_norm_mul", "softmax_silu"]
+    assert fused(F.relu(F.group_norm(F.silu(norm), 2))) == ["mul_group_norm_silu", "group_norm_relu"]
+    assert fused(F.group_norm(image, 4) + F.group_norm(tensor("other", *IMAGE), 4)) == ["group_norm_add"]
+
+
+def test_a_norm_of_groups_reads_a_sum_twice() -> None:
+    """torch reads two, writes the sum, reads it twice, writes the norm; a kernel reads both twice, writes the norm."""
+    image, other = tensor("image", *IMAGE), tensor("other", *IMAGE)
+    fusion = fuse(region_of(F.group_norm(image + other, 4)), DType.FLOAT32)
+    assert fusion.notes == [f"fused  block: add_group_norm, saves {16 * 8 * 8 * 4} * rows bytes"]
 
 
 def test_the_source_is_the_kernel() -> None:

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 from codegen_torch.emit.allowed import refuse, text_of
 
 _NODES = (
-    *(ast.FunctionDef, ast.arguments, ast.arg, ast.keyword, ast.Assign, ast.Expr, ast.Return),
+    *(ast.FunctionDef, ast.For, ast.arguments, ast.arg, ast.keyword, ast.Assign, ast.Expr, ast.Return),
     *(ast.Name, ast.Attribute, ast.Call, ast.Subscript, ast.Slice, ast.Constant, ast.Tuple, ast.BinOp, ast.UnaryOp),
     *(ast.Compare, ast.expr_context, ast.operator, ast.unaryop, ast.cmpop),
 )
-_KNOWN = frozenset({"F", "Tensor", "constexpr", "float", "tl", "torch", "tuple"})
+_KNOWN = frozenset({"F", "Tensor", "constexpr", "float", "int", "range", "tl", "torch", "tuple"})
 
 
 def check_kernels(text: str, copied: Mapping[str, str], head: str) -> None:

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 from functools import cache
 from importlib import resources
 
+from codegen_torch.emit.helpers import helper_sources
 from codegen_torch.emit.layout import Bracket, lay_out
 from codegen_torch.kernels.allowed import check_kernels
 from codegen_torch.kernels.gradient import Gradient, gradient_of
 from codegen_torch.kernels.kernel import Kernel
 from codegen_torch.kernels.reference import head, reference_lines
-from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.rotation import ROTATIONS
 from codegen_torch.kernels.summary import summary
 from codegen_torch.kernels.tile import tile_lines
 
@@ -22,6 +23,10 @@ _ALWAYS = (
     "kernel_of",
     "jit",
     "launch",
+    "can_run",
+    "run",
+    "alternating",
+    "results_of",
     "result_dtypes",
     "merged",
     "tile",
@@ -31,6 +36,7 @@ _ALWAYS = (
     "offsets",
 )
 _SCOPES = 3
+_TEMPLATES = ("fused", "grouped")
 
 
 def write_kernels(kernels: Sequence[Kernel], model: str, version: str) -> str:
@@ -48,26 +54,28 @@ def write_kernels(kernels: Sequence[Kernel], model: str, version: str) -> str:
         lines, helpers = tile_lines(kernel)
         used |= helpers
         parts.append(_function(kernel))
-        parts.append([f"@kernel_of({kernel.name}{', whole_rows=True' if kernel.whole_rows else ''})", *lines])
+        parts.append([*_decorator(kernel), *lines])
         gradient = gradient_of(kernel)
         if gradient is not None:
             lines, helpers = tile_lines(gradient.kernel)
             used |= helpers
             parts += _gradient(kernel, gradient, lines)
             used.add("has_gradient")
-    if any(step.op == ROTATE for kernel in kernels for step in kernel.steps):
-        used.add("rotate_half")
-    copied = [name for name in template.functions if name in _ALWAYS or name in used]
+    rotations = {
+        step.op.removeprefix("runtime.") for kernel in kernels for step in kernel.steps if step.op in ROTATIONS
+    }
+    copied = {name: text for name, text in template.functions.items() if name in _ALWAYS or name in used}
+    copied |= helper_sources(sorted(rotations))[1]
     docstring = [f'"""Kernels of {model}', "", f"generated  by onnxgen {version}", "", *_ABOUT, '"""', ""]
     head_lines = [line for line in template.head.split("\n") if line != "import torch.nn.functional as F"]
     text_of_parts = "\n".join(line for part in parts for line in part)
     if re.search(r"(?<![\w.])F\.", text_of_parts):
         head_lines.insert(head_lines.index("import torch") + 1, "import torch.nn.functional as F")
-    blocks = [[*docstring, *head_lines], *parts, *(template.functions[name].split("\n") for name in copied)]
+    blocks = [[*docstring, *head_lines], *parts, *(text.split("\n") for text in copied.values())]
     # Kernels are decorated when the file is read, so what is the same in all of them stands before them.
     blocks = [blocks[0], *blocks[1 + len(parts) :], *parts]
     text = "\n\n\n".join("\n".join(block) for block in blocks) + "\n"
-    check_kernels(text, {name: template.functions[name] for name in copied}, "\n".join(head_lines))
+    check_kernels(text, copied, "\n".join(head_lines))
     return text
 
 
@@ -83,8 +91,21 @@ def _gradient(kernel: Kernel, gradient: Gradient, lines: list[str]) -> list[list
     function = ["@fused", *head(own), f'    """The gradient of {kernel.name}."""', *reference_lines(own)]
     items = [kernel.name, own.name, *(f'{param}="{name}"' for param, name in gradient.gives.items())]
     register = lay_out(Bracket("has_gradient(", tuple(items), ")"), 0)
-    triton = [f"@kernel_of({own.name}{', whole_rows=True' if own.whole_rows else ''})", *lines, "", "", *register]
+    triton = [*_decorator(own), *lines, "", "", *register]
     return [function, triton]
+
+
+def _decorator(kernel: Kernel) -> list[str]:
+    """How the operator's kernel is launched."""
+    items = [kernel.name]
+    if kernel.of_groups:
+        items.append("launch_groups")
+    if kernel.of_channels:
+        names = ", ".join(f'"{param.attrs["name"]}"' for param in kernel.of_channels)
+        items.append(f"of_channels=({names})")
+    if kernel.whole_rows:
+        items.append("whole_rows=True")
+    return lay_out(Bracket("@kernel_of(", tuple(items), ")"), 0)
 
 
 def _function(kernel: Kernel) -> list[str]:
@@ -107,11 +128,11 @@ def _plain(scope: str) -> str:
 
 
 class _Template:
-    """The file that all files of kernels have in common.
+    """What files of kernels have in common.
 
     Attributes:
         head: Imports and constants.
-        functions: Its functions by name, decorators included.
+        functions: Functions by name, decorators included.
     """
 
     def __init__(self, text: str) -> None:
@@ -129,5 +150,9 @@ class _Template:
 
 @cache
 def _template() -> _Template:
+    """The head of the first file, which the others import what they need from, and the functions of all."""
     folder = resources.files("codegen_torch.kernels.templates")
-    return _Template(folder.joinpath("fused.py").read_text("utf-8"))
+    template, *others = (_Template(folder.joinpath(f"{name}.py").read_text("utf-8")) for name in _TEMPLATES)
+    for other in others:
+        template.functions |= other.functions
+    return template

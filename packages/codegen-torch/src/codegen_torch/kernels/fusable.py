@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.expression import FLOAT32_MIN
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
-from codegen_torch.kernels.rotation import ROTATE
-from codegen_torch.kernels.scalar import POWERS, RULES
+from codegen_torch.kernels.rotation import ROTATIONS
+from codegen_torch.kernels.scalar import GROUPED, POWERS, RULES
 
-LAYERS = {"nn.LayerNorm": "F.layer_norm", "nn.RMSNorm": "F.rms_norm"}
+LAYERS = {
+    "nn.GroupNorm": "F.group_norm",
+    "nn.InstanceNorm1d": "F.instance_norm",
+    "nn.InstanceNorm2d": "F.instance_norm",
+    "nn.InstanceNorm3d": "F.instance_norm",
+    "nn.LayerNorm": "F.layer_norm",
+    "nn.RMSNorm": "F.rms_norm",
+}
 """Layers that are computed as a function of their tensors."""
 STORED = frozenset((DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16, DType.BOOL)) | frozenset(
     (DType.INT64, DType.INT32, DType.INT16, DType.INT8, DType.UINT8)
@@ -30,6 +38,21 @@ def symbol_of(expr: Expr) -> str:
 def is_of_row(expr: Expr) -> bool:
     """Whether an element depends on all of its row."""
     return RULES[symbol_of(expr)].of_row
+
+
+def is_of_group(expr: Expr) -> bool:
+    """Whether an element depends on all of its group of channels."""
+    return symbol_of(expr) in GROUPED
+
+
+def go_together(members: Iterable[Expr]) -> bool:
+    """Whether one kernel can compute these: what a program has at hand is a row or a group, and that once."""
+    of_groups = 0
+    of_rows = 0
+    for member in members:
+        of_groups += is_of_group(member)
+        of_rows += is_of_row(member)
+    return not of_groups or (of_groups == 1 and not of_rows)
 
 
 def domain(expr: Expr) -> tuple[Size, ...] | None:
@@ -109,9 +132,21 @@ def _norm(expr: Expr, model_dtype: DType | None) -> str | None:
     return None
 
 
+def _group_norm(expr: Expr, model_dtype: DType | None) -> str | None:
+    affine = affine_of(expr)
+    if any(each.rank != 1 for each in affine) or len(affine) == 1:
+        return "its weight and bias are not one for each channel"
+    return None if (expr.rank or 0) > 1 else "it has no channels"
+
+
+def affine_of(norm: Expr) -> list[Expr]:
+    """The weight and bias of a norm, as far as it has them."""
+    return [operand for operand in norm.inputs[1:] if operand is not None]
+
+
 def _rotation(expr: Expr, model_dtype: DType | None) -> str | None:
     columns = expr.dims[-1] if expr.dims else None
-    return None if isinstance(columns, int) and columns % 2 == 0 else "it has no halves of a known size"
+    return None if isinstance(columns, int) and columns % 2 == 0 else "its features are not known to come in pairs"
 
 
 def _row_obstacle(expr: Expr) -> str | None:
@@ -122,7 +157,8 @@ def _row_obstacle(expr: Expr) -> str | None:
 
 
 _OWN = {
-    ROTATE: _rotation,
+    **dict.fromkeys(ROTATIONS, _rotation),
+    **dict.fromkeys(GROUPED, _group_norm),
     "F.layer_norm": _norm,
     "F.log_softmax": _softmax,
     "F.rms_norm": _norm,

@@ -11,7 +11,7 @@ from dataflow_ir import topo
 from codegen_torch.expr import Expr, graph_input
 from codegen_torch.facts import Fact
 from codegen_torch.kernels.kernel import Kernel
-from codegen_torch.kernels.rotation import ROTATE, is_read_elsewhere
+from codegen_torch.kernels.rotation import ROTATIONS, is_read_elsewhere
 from codegen_torch.kernels.scalar import ROW_MEAN, ROW_SUM
 from codegen_torch.kernels.select import LARGEST
 from codegen_torch.symbols.namespaces import torch
@@ -50,7 +50,7 @@ def gradient_of(kernel: Kernel) -> Gradient | None:
                 if operand is not None and part is not None and operand.op != "literal":
                     _accumulate(adjoints, operand, part)
     wanted = {param: adjoints[param] for param in kernel.params if param.dtype.is_float and param in adjoints}
-    rotated = {step.inputs[0] for step in kernel.steps if step.op == ROTATE}
+    rotated = {step.inputs[0] for step in kernel.steps if step.op in ROTATIONS}
     if rotated:  # nobody trains the angles
         wanted = {param: value for param, value in wanted.items() if param in rotated}
     results = list(dict.fromkeys(value for value in wanted.values() if value not in given))
@@ -60,7 +60,7 @@ def gradient_of(kernel: Kernel) -> Gradient | None:
     steps = [expr for expr in order if expr.inputs]
     known = [each for each in (*given, *kernel.params) if each in set(order)]
     numbers = [number for number in kernel.numbers if number in set(order)]
-    if len(steps) > 2 * LARGEST or not all(is_read_elsewhere(step) for step in steps if step.op == ROTATE):
+    if len(steps) > 2 * LARGEST or not all(is_read_elsewhere(step) for step in steps if step.op in ROTATIONS):
         return None
     names = {value: f"d{param.attrs['name']}" for param, value in reversed(wanted.items())}
     names |= {value: value.attrs["name"] for value in given}
@@ -122,7 +122,7 @@ def _gelu(step: Expr, a: Expr) -> _Parts:
 
 def _rotate(step: Expr, a: Expr) -> _Parts:
     """Turning back is turning on, and negating."""
-    return [-Expr(ROTATE, (a,), {}, {}, a.fact)]
+    return [-Expr(step.op, (a,), {}, {}, a.fact)]
 
 
 def _silu(step: Expr, a: Expr) -> _Parts:
@@ -167,7 +167,7 @@ _RULES: dict[str, _Rule] = {
     "F.rms_norm": _rms_norm,
     "F.silu": _silu,
     "F.softmax": _softmax,
-    ROTATE: _rotate,
+    **dict.fromkeys(ROTATIONS, _rotate),
     "operator.add": _add,
     "operator.mul": _mul,
     "operator.neg": lambda step, a: [-a],

@@ -8,13 +8,16 @@ from typing import Any
 
 from dataflow_ir import typed
 
+from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, graph_input
 from codegen_torch.facts import Fact
-from codegen_torch.kernels.fusable import LAYERS, symbol_of
+from codegen_torch.kernels.fusable import LAYERS, affine_of, symbol_of
+from codegen_torch.kernels.scalar import GROUPED
 from codegen_torch.kernels.select import Group
 from codegen_torch.modules.region import layer_weights
 
-_NORMS = frozenset(LAYERS.values())
+NORMS = frozenset(LAYERS.values())
+"""The symbols that take their numbers as operands, after what they normalize and before the weights."""
 
 
 @dataclass(eq=False, slots=True)
@@ -40,6 +43,16 @@ class Kernel:
     name: str = ""
     scopes: list[str] = field(default_factory=list)
     outs: list[str] = field(default_factory=list)
+
+    @property
+    def of_groups(self) -> list[Expr]:
+        """The norms of groups of channels: one at most."""
+        return [step for step in self.steps if step.op in GROUPED]
+
+    @property
+    def of_channels(self) -> list[Expr]:
+        """The parameters that have an element for each channel."""
+        return [each for step in self.of_groups for each in step.inputs[1:] if each and not each.fact.host]
 
     @property
     def key(self) -> Hashable:
@@ -71,7 +84,7 @@ class Use:
     group: Group
     kernel: Kernel
     tensors: list[Expr | tuple[Expr, str]]
-    numbers: list[float]
+    numbers: list[int | float]
 
 
 class _Builder:
@@ -82,7 +95,7 @@ class _Builder:
         self.copies: dict[Expr, Expr] = {}
         self.data: dict[Expr, Expr] = {}
         self.weights: list[tuple[Expr, Expr | tuple[Expr, str]]] = []
-        self.numbers: list[tuple[Expr, float]] = []
+        self.numbers: list[tuple[Expr, int | float]] = []
 
     def operand(self, value: Expr) -> Expr:
         """The copy of a member or literal, or the parameter for a value from outside."""
@@ -97,7 +110,7 @@ class _Builder:
     def step(self, member: Expr) -> Expr:
         """The copy of a member."""
         symbol = symbol_of(member)
-        if symbol in _NORMS:
+        if symbol in NORMS:
             return self._norm(symbol, member)
         attrs: dict[str, Any] = dict(member.attrs)
         if "dim" in attrs:
@@ -105,18 +118,24 @@ class _Builder:
         return Expr(symbol, tuple(map(self.operand, member.inputs)), attrs, {}, member.fact)
 
     def _norm(self, symbol: str, member: Expr) -> Expr:
-        """A norm takes its eps as an operand, after what it normalizes and before the weights."""
-        eps = graph_input("eps", Fact(member.inputs[0].fact.dtype, (), host=True))
-        self.numbers.append((eps, member.attrs.get("eps", 1e-5)))
+        numbers = [graph_input("eps", Fact(member.inputs[0].fact.dtype, (), host=True))]
+        self.numbers.append((numbers[0], member.attrs.get("eps", 1e-5)))
+        if symbol == "F.group_norm":
+            numbers.insert(0, graph_input("groups", Fact(DType.INT64, (), host=True)))
+            self.numbers.insert(-1, (numbers[0], member.attrs["num_groups"]))
         x = self.operand(member.inputs[0])
         affine: list[Expr] = []
         if member.op in LAYERS:
             for role, weight in layer_weights(member).items():
                 affine.append(_parameter(weight.fact, 0))
                 self.weights.append((affine[-1], (member, role)))
+        elif symbol in GROUPED:  # what an element takes of them is another one than of the same tensor elsewhere
+            for weight in affine_of(member):
+                affine.append(_parameter(weight.fact, 0))
+                self.weights.append((affine[-1], weight))
         else:
-            affine = [self.operand(weight) for weight in member.inputs[1:] if weight is not None]
-        return Expr(symbol, (x, eps, *affine), {}, {}, member.fact)
+            affine = [self.operand(weight) for weight in affine_of(member)]
+        return Expr(symbol, (x, *numbers, *affine), {}, {}, member.fact)
 
 
 def _parameter(fact: Fact, index: int) -> Expr:

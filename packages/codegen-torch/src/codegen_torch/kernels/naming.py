@@ -6,18 +6,21 @@ from collections.abc import Iterable
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
-from codegen_torch.kernels.kernel import Kernel
-from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.kernel import NORMS, Kernel
+from codegen_torch.kernels.rotation import ROTATIONS
 from codegen_torch.kernels.scalar import RULES
 from codegen_torch.names import numbered
 
 _LONGEST = 5
 _TAKEN = frozenset(
     """F DTYPES MAX_GRADIENT_ROW MAX_RANK MAX_ROW NAMESPACE Path TILE Tensor Any Callable Sequence abs and cast
-    constexpr expm1 fused functools has_gradient hashlib inside jit kernel_of launch log1p max merged min not
-    offsets or places power_of_two read pow result_dtypes rotate_half tanh tile tl torch triton where""".split()
+    alternating can_run constexpr contextlib expm1 fused functools gathered groups_of_program has_gradient hashlib
+    inside jit kernel_of launch launch_groups log1p math max merged min not offsets or places places_in_groups
+    pow power_of_two read result_dtypes results_of rotate_half rotate_pairs run tanh tile tl torch triton
+    where""".split()
 )
 _GENERIC = ("x", "y", "z")
+_ROTARY = ["operator.add", "operator.mul", "operator.mul", "rotate"]
 
 
 def name_kernels(kernels: Iterable[Kernel]) -> None:
@@ -31,7 +34,7 @@ def name_kernels(kernels: Iterable[Kernel]) -> None:
 
 def _name(kernel: Kernel) -> str:
     ops = [step.op for step in kernel.steps]
-    if sorted(ops) == sorted(["operator.mul", ROTATE, "operator.mul", "operator.add"]):
+    if sorted("rotate" if op in ROTATIONS else op for op in ops) == _ROTARY:
         return "rotary"
     words = [RULES[op].word for op in ops if RULES[op].word != "cast"]
     if len(words) > _LONGEST:
@@ -39,23 +42,32 @@ def _name(kernel: Kernel) -> str:
     return "_".join(words) if len(words) > 1 else f"{(words or ['cast'])[0]}_all"
 
 
+def _role_in_norm(norm: Expr, place: int) -> str:
+    """``F.group_norm(x, groups, eps, weight, bias)``: numbers have their names."""
+    if place == 0:
+        return "x"
+    operand = norm.inputs[place]
+    affine = [each for each in norm.inputs[1:] if not each.fact.host]
+    return str(operand.attrs["name"]) if operand.fact.host else ("weight", "bias")[affine.index(operand)]
+
+
 def _name_params(kernel: Kernel) -> None:
     """By the first step that computes with them."""
     names: dict[Expr, str] = {}
     taken = {kernel.name}
-    normalizes = any(step.op in ("F.layer_norm", "F.rms_norm") for step in kernel.steps)
-    rotated = any(step.op == ROTATE for step in kernel.steps)
+    normalizes = any(step.op in NORMS for step in kernel.steps)
+    rotated = any(step.op in ROTATIONS for step in kernel.steps)
     for param in [*kernel.params, *kernel.numbers]:
         step, place = next(
             (step, step.inputs.index(param)) for step in kernel.steps if any(each is param for each in step.inputs)
         )
         name = None
-        if step.op in ("F.layer_norm", "F.rms_norm"):
-            name = ("x", "eps", "weight", "bias")[place]
+        if step.op in NORMS:
+            name = _role_in_norm(step, place)
         elif param.dtype is DType.BOOL:
             name = "mask"
         elif rotated and step.op == "operator.mul" and place == 1:
-            name = "sin" if step.inputs[0].op == ROTATE else "cos"
+            name = "sin" if step.inputs[0].op in ROTATIONS else "cos"
         elif step.op == "operator.add" and place == 1 and "x" in taken and param.rank == 1:
             name = "bias"
         elif step.op == "operator.add" and place == 1 and normalizes:

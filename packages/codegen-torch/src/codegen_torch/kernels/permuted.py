@@ -5,7 +5,7 @@ from __future__ import annotations
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.plan import operands_of
 from codegen_torch.expr import Expr, call, originating
-from codegen_torch.kernels.fusable import domain, is_of_row, obstacle
+from codegen_torch.kernels.fusable import domain, is_of_group, is_of_row, obstacle
 from codegen_torch.modules.region import Region
 
 
@@ -39,7 +39,9 @@ def permute_operands(region: Region, model_dtype: DType | None) -> None:
 
 
 def _is_fusable(expr: Expr, model_dtype: DType | None) -> bool:
-    return domain(expr) is not None and not is_of_row(expr) and obstacle(expr, model_dtype) is None
+    return (
+        domain(expr) is not None and not (is_of_row(expr) or is_of_group(expr)) and obstacle(expr, model_dtype) is None
+    )
 
 
 def _meets_fusable(value: Expr, users: dict[Expr, list[Expr | Region]], model_dtype: DType | None) -> bool:

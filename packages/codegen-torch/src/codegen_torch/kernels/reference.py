@@ -12,8 +12,8 @@ from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
 from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.source import ATOM, Source
 from codegen_torch.expr import Expr
-from codegen_torch.kernels.kernel import Kernel
-from codegen_torch.kernels.scalar import ROW_MEAN, ROW_SUM
+from codegen_torch.kernels.kernel import NORMS, Kernel
+from codegen_torch.kernels.scalar import GROUPED, ROW_MEAN, ROW_SUM
 from codegen_torch.names import numbered
 
 _DEPTH = 3
@@ -28,7 +28,7 @@ def reference_lines(kernel: Kernel) -> list[str]:
 def head(kernel: Kernel) -> list[str]:
     """The line, or lines, of its ``def``."""
     params = [f"{param.attrs['name']}: Tensor" for param in kernel.params]
-    params += [f"{number.attrs['name']}: float" for number in kernel.numbers]
+    params += [f"{each.attrs['name']}: {'float' if each.dtype.is_float else 'int'}" for each in kernel.numbers]
     count = len(kernel.results)
     result = "Tensor" if count == 1 else f"tuple[{', '.join(['Tensor'] * count)}]"
     return lay_out(Bracket(f"def {kernel.name}(", tuple(params), f") -> {result}:"), 0)
@@ -85,7 +85,9 @@ class _Writer:
 
     def _source(self, step: Expr) -> Source:
         operands = {value: self._operand(value) for value in step.inputs if value is not None and value.op != "literal"}
-        if step.op in ("F.layer_norm", "F.rms_norm"):
+        if step.op in GROUPED:
+            return self._norm_of_groups(step)
+        if step.op in NORMS:
             return self._norm(step)
         if step.op in (ROW_MEAN, ROW_SUM):
             (x,) = operands.values()
@@ -103,6 +105,17 @@ class _Writer:
         names = [self.named[value] for value in (x, *affine)]
         keywords = [f"eps={self.named[eps]}"]
         return Source(Bracket(f"{step.op}(", (names[0], f"{names[0]}.shape[-1:]", *names[1:], *keywords), ")"), ATOM, 1)
+
+    def _norm_of_groups(self, step: Expr) -> Source:
+        """``F.group_norm(x, groups, weight, bias, eps=eps)``; instances take their weights by name."""
+        x, *others = (each for each in step.inputs if each is not None)
+        source = self._operand(x)
+        numbers = [self.named[each] for each in others if each.fact.host]
+        affine = [self.named[each] for each in others if not each.fact.host]
+        if step.op == "F.instance_norm":
+            affine = [f"{name}={value}" for name, value in zip(("weight", "bias"), affine, strict=False)]
+        items = (source.doc, *numbers[:-1], *affine, f"eps={numbers[-1]}")
+        return Source(Bracket(f"{step.op}(", items, ")"), ATOM, source.depth + 1)
 
     # Surroundings of expressions.
 

@@ -1,11 +1,14 @@
-"""The rotation of rotary embeddings, which the layers stage recovers."""
+"""The rotations of rotary embeddings, which the layers stage recovers."""
 
 from __future__ import annotations
 
 from codegen_torch.expr import Expr
 
-ROTATE = "runtime.rotate_half"
+HALVES = "runtime.rotate_half"
 """The symbol of ``torch.cat([-second, first], -1)``, where first and second are the halves of the last dimension."""
+PAIRS = "runtime.rotate_pairs"
+"""The symbol of ``torch.stack([-odd, even], -1).flatten(-2)``, where each is every second feature."""
+ROTATIONS = frozenset({HALVES, PAIRS})
 
 
 def is_read_elsewhere(rotation: Expr) -> bool:

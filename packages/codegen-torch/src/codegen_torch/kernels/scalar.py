@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.source import ATOM
 from codegen_torch.expr import Expr
-from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.rotation import ROTATIONS
 from codegen_torch.names import numbered
 from codegen_torch.symbols.elementwise import promote
 
@@ -344,6 +344,21 @@ def _rms_norm(lines: Lines, step: Expr, values: list[Value]) -> Value:
     return _scaled(lines, f"{x.beside(PRODUCT)} * tl.rsqrt({square} + {eps.text})", affine)
 
 
+GROUPED = frozenset({"F.group_norm", "F.instance_norm"})
+"""Norms of groups of channels, whose statistics are there before the group is normalized."""
+
+
+def _of_group(lines: Lines, step: Expr, values: list[Value]) -> Value:
+    x, *affine = (
+        value for operand, value in zip(step.inputs, values, strict=True) if operand and not operand.fact.host
+    )
+    return _scaled(lines, f"({x.beside(SUM)} - mean) * factor", affine)
+
+
+for _name in sorted(GROUPED):
+    RULES[_name] = Rule(_name.removeprefix("F."), _of_group, floats=True)
+
+
 def _scaled(lines: Lines, text: str, affine: list[Value]) -> Value:
     """What is normalized, times the weight, plus the bias, where there are any."""
     for sign, precedence, value in zip(("*", "+"), (PRODUCT, SUM), affine, strict=False):
@@ -352,10 +367,13 @@ def _scaled(lines: Lines, text: str, affine: list[Value]) -> Value:
     return Value(text, DType.FLOAT32, SUM if len(affine) > 1 else PRODUCT)
 
 
-@_register(ROTATE, "rotate", floats=True, of_row=True)
 def _rotate(lines: Lines, step: Expr, values: list[Value]) -> Value:
-    """The operand is loaded from the other half of the row, and turned there."""
+    """The operand is loaded from its other place in the row, and turned there."""
     return values[0]
+
+
+for _name in sorted(ROTATIONS):
+    RULES[_name] = Rule(_name.removeprefix("runtime."), _rotate, floats=True, of_row=True)
 
 
 @_register(ROW_MEAN, "mean", floats=True, of_row=True)

@@ -18,8 +18,8 @@ from codegen_torch.dtypes import DType
 from codegen_torch.emit.plan import operands_of
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
-from codegen_torch.kernels.fusable import domain, is_of_row, obstacle
-from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.fusable import domain, go_together, is_of_group, is_of_row, obstacle
+from codegen_torch.kernels.rotation import ROTATIONS
 from codegen_torch.modules.region import Region
 
 SMALLEST = 4096
@@ -96,7 +96,7 @@ def _grow(region: Region, model_dtype: DType | None, selection: Selection) -> li
                 selection.left.append(([unit], reason))
             if sizes is None or reason is not None:
                 growth.close(operands_of(unit))
-            elif unit.op == ROTATE:  # it reads its row in another order, so that has to be there
+            elif unit.op in ROTATIONS:  # it reads its row in another order, so that has to be there
                 growth.close(operands_of(unit))
                 growth.add(unit, sizes, [])
             else:
@@ -128,21 +128,28 @@ class _Growth:
         """Put an expression together with what computes its operands, where the sizes are the same."""
         operands = list(operands)
         found = [self.open[value] for value in operands if value in self.open]
-        near = dict.fromkeys(group for group in found if group.sizes == sizes)
-        if sum(len(each.members) for each in near) >= LARGEST:
-            near = {}
+        near = self._joined(unit, [group for group in found if group.sizes == sizes])
         self.close(value for value in operands if self.open.get(value) not in near)
-        group = max(near, key=lambda each: len(each.members), default=None)
-        if group is None:
-            group = Group(self.region, sizes, [])
-            self.groups[group] = None
-        for other in near:
-            if other is not group:
-                group.members += other.members
-                self.open.update(dict.fromkeys(other.members, group))
-                del self.groups[other]
+        group, *others = near or [Group(self.region, sizes, [])]
+        self.groups[group] = None
+        for other in others:
+            group.members += other.members
+            self.open.update(dict.fromkeys(other.members, group))
+            del self.groups[other]
         group.members.append(unit)
         self.open[unit] = group
+
+    @staticmethod
+    def _joined(unit: Expr, groups: list[Group]) -> list[Group]:
+        """Those of the groups that become one with an expression, the largest ones first."""
+        near: list[Group] = []
+        members = [unit]
+        for group in sorted(dict.fromkeys(groups), key=lambda each: -len(each.members)):
+            together = [*members, *group.members]
+            if len(together) <= LARGEST and go_together(together):
+                near.append(group)
+                members = together
+        return near
 
 
 def _needed_outside(region: Region, groups: Iterable[Group]) -> set[Expr]:
@@ -155,16 +162,31 @@ def _needed_outside(region: Region, groups: Iterable[Group]) -> set[Expr]:
 
 
 def _saved(group: Group) -> Size:
+    """What torch reads and writes for the members one by one, less what a kernel does for all of them."""
     members = set(group.members)
     read: dict[Expr, None] = {}
     total: Size = 0
     for member in group.members:
         operands = [operand for operand in filter(None, member.inputs) if operand.op != "literal"]
         total += sum(map(_bytes, operands)) + _bytes(member)
-        if member.op == ROTATE:  # half of it is negated before it is put together
+        if member.op in ROTATIONS:  # half of it is negated before it is put together
             total += _bytes(member)
+        if is_of_group(member):  # its statistics are one reading, its result is another
+            total += _bytes(operands[0]) - sum(map(_bytes, _read_again(operands[0], members)))
         read.update(dict.fromkeys(operand for operand in operands if operand not in members))
     return total - sum(map(_bytes, read)) - sum(map(_bytes, group.results))
+
+
+def _read_again(value: Expr, members: set[Expr]) -> list[Expr]:
+    """What a kernel reads twice to compute a value by these expressions twice; what is broadcast is still at hand."""
+    found: dict[Expr, None] = {}
+    stack = [value]
+    while stack:
+        each = stack.pop()
+        if each not in found:
+            found[each] = None
+            stack.extend(filter(None, each.inputs) if each in members else ())
+    return [each for each in found if each not in members and each.op != "literal" and each.dims == value.dims]
 
 
 def _bytes(value: Expr) -> Size:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from codegen_torch.expr import Expr
-from codegen_torch.kernels.kernel import Kernel
-from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.kernel import NORMS, Kernel
 from codegen_torch.kernels.scalar import PRODUCT, RULES, SUM, UNARY
 
 _LONGEST = 76
@@ -14,7 +13,6 @@ _SIGNS = {
     "operator.mul": ("*", PRODUCT),
     "operator.truediv": ("/", PRODUCT),
 }
-_NORMS = frozenset({"F.layer_norm", "F.rms_norm"})
 
 
 def summary(kernel: Kernel) -> str:
@@ -33,7 +31,7 @@ def summary(kernel: Kernel) -> str:
 def _formula(step: Expr, texts: dict[Expr, tuple[str, int]]) -> tuple[str, int]:
     operands = [
         (repr(each.attrs["value"]), UNARY) if each.op == "literal" else texts[each]
-        for each in (step.inputs[:1] if step.op in _NORMS else step.inputs)
+        for each in (step.inputs[:1] if step.op in NORMS else step.inputs)
         if each is not None
     ]
     if any(len(text) > _LONGEST for text, _ in operands):  # it is too long anyway, and must not double at every step
@@ -44,5 +42,4 @@ def _formula(step: Expr, texts: dict[Expr, tuple[str, int]]) -> tuple[str, int]:
         left = left if bound >= precedence else f"({left})"
         right = right if other > precedence else f"({right})"
         return f"{left} {sign} {right}", precedence
-    word = "rotate_half" if step.op == ROTATE else RULES[step.op].word
-    return f"{word}({', '.join(text for text, _ in operands)})", UNARY
+    return f"{RULES[step.op].word}({', '.join(text for text, _ in operands)})", UNARY

@@ -1,14 +1,23 @@
-"""A kernel as a Triton function: loads, the scalar expressions, stores."""
+"""A kernel as a Triton function: loads, the scalar expressions, stores; in groups after their statistics."""
 
 from __future__ import annotations
 
+from typing import TypeAlias
+
 from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
 from codegen_torch.expr import Expr
-from codegen_torch.kernels.kernel import Kernel
-from codegen_torch.kernels.rotation import ROTATE
+from codegen_torch.kernels.kernel import NORMS, Kernel
+from codegen_torch.kernels.rotation import HALVES, PAIRS, ROTATIONS
 from codegen_torch.kernels.scalar import RULES, Lines, Value, computed_as, number
 
-_OWN = ("sizes", "rows", "columns", "row", "column", "inside", "half", "other", "tl")
+Texts: TypeAlias = list[tuple[int, str]]
+"""Statements, each with how deep it is indented."""
+_TILES = ("sizes", "rows", "columns", "ROWS: constexpr", "COLUMNS: constexpr")
+_TILES_OF_GROUPS = ("sizes", "rows", "columns", "channels", "GROUPS: constexpr", "ELEMENTS: constexpr")
+_OWN = frozenset(
+    """sizes rows columns ROWS COLUMNS row column inside half other neighbour tl read places tanh expm1 log1p
+    group groups channels start mean spread factor gathered range""".split()
+)
 _LONG = 36
 """What is longer gets a line, so that two of them fit in one."""
 _WORDS = {"operator.add": "total", "operator.mul": "product", "operator.sub": "difference"}
@@ -20,41 +29,108 @@ def tile_lines(kernel: Kernel) -> tuple[list[str], set[str]]:
         [f"out{number}" for number, _ in enumerate(kernel.results, 1)] if len(kernel.results) > 1 else ["out"]
     )
     tensors = [param.attrs["name"] for param in kernel.params]
-    numbers = [each.attrs["name"] for each in kernel.numbers]
+    numbers = [each.attrs["name"] for each in kernel.numbers if each.dtype.is_float]
     arguments = [f"{name}_ptr" for name in outs]
     for name in tensors:
         arguments += [f"{name}_ptr", f"{name}_strides"]
-    arguments += [*numbers, "sizes", "rows", "columns", "ROWS: constexpr", "COLUMNS: constexpr"]
-    head = lay_out(Bracket(f"def {kernel.name}_kernel(", tuple(arguments), "):"), 0)
-    lines = Lines({*_OWN, *arguments, *tensors, *numbers, "read", "places", "tanh", "expm1", "log1p", *outs})
+    arguments += numbers
+    tiles = _TILES_OF_GROUPS if kernel.of_groups else _TILES
+    head = lay_out(Bracket(f"def {kernel.name}_kernel(", (*arguments, *tiles), "):"), 0)
+    taken = {*_OWN, *arguments, *tensors, *numbers, *outs}
+    write = _of_groups if kernel.of_groups else _of_places
+    texts, helpers = write(kernel, outs, taken)
+    return [*head, *(line for level, text in texts for line in _laid_out(text, level))], helpers
+
+
+def _of_places(kernel: Kernel, outs: list[str], taken: set[str]) -> tuple[Texts, set[str]]:
+    """A program computes a tile: some of the rows, and of each all elements or some."""
+    lines, values = _start(kernel, taken)
+    _rotations(kernel, lines, values)
+    _compute(kernel.steps, kernel.results, lines, values)
+    _store(kernel, outs, lines, values)
     body = [
         "row, column = places(rows, columns, ROWS, COLUMNS)",
         "inside = (row < rows) & (column < columns)",
+        *lines.texts,
     ]
-    values: dict[Expr, Value] = {
+    return [(1, text) for text in body], lines.helpers
+
+
+def _of_groups(kernel: Kernel, outs: list[str], taken: set[str]) -> tuple[Texts, set[str]]:
+    """A program goes over some groups in pieces, twice: for their statistics, and to compute the results."""
+    (norm,) = kernel.of_groups
+    x = norm.inputs[0]
+    eps = next(each.attrs["name"] for each in norm.inputs if each.fact.host and each.dtype.is_float)
+    loop = "for start in range(0, channels * columns, ELEMENTS):"
+    place = "row, column, inside = places_in_groups(group, start, rows, columns, channels, ELEMENTS)"
+    first, values = _start(kernel, taken)
+    _compute(_needed_for(x, kernel.steps), [x], first, values)
+    first.read(values[x])
+    arguments = f"mean, spread, {values[x].text}, start, channels * columns, inside, ELEMENTS"
+    second, values = _start(kernel, taken)
+    _compute(kernel.steps, kernel.results, second, values)
+    _store(kernel, outs, second, values)
+    texts = [
+        (1, "group = groups_of_program(GROUPS)"),
+        (1, "mean = tl.zeros((GROUPS, 1), tl.float32)"),
+        (1, "spread = tl.zeros((GROUPS, 1), tl.float32)"),
+        (1, loop),
+        *((2, text) for text in (place, *first.texts, f"mean, spread = gathered({arguments})")),
+        (1, f"factor = tl.rsqrt(spread / (channels * columns) + {eps})"),
+        (1, loop),
+        *((2, text) for text in (place, *second.texts)),
+    ]
+    return texts, first.helpers | second.helpers | {
+        "launch_groups",
+        "groups_of_program",
+        "places_in_groups",
+        "gathered",
+    }
+
+
+def _needed_for(value: Expr, steps: list[Expr]) -> list[Expr]:
+    """The steps by which a value is computed, in their order."""
+    needed = {value}
+    for step in reversed(steps):
+        if step in needed:
+            needed.update(operand for operand in step.inputs if operand is not None)
+    return [step for step in steps if step in needed]
+
+
+def _start(kernel: Kernel, taken: set[str]) -> tuple[Lines, dict[Expr, Value]]:
+    """No statements yet, and the values that are given."""
+    lines = Lines(set(taken))
+    lines.unread = {param.attrs["name"]: _loaded(param, "column") for param in kernel.params}
+    return lines, {
         each: Value(each.attrs["name"], computed_as(each.dtype)) for each in (*kernel.params, *kernel.numbers)
     }
-    lines.unread = {param.attrs["name"]: _loaded(param, "column") for param in kernel.params}
-    _rotations(kernel, lines, values)
-    _compute(kernel, lines, values)
+
+
+def _store(kernel: Kernel, outs: list[str], lines: Lines, values: dict[Expr, Value]) -> None:
     for out, result in zip(outs, kernel.results, strict=True):
         lines.texts.append(f"tl.store({out}_ptr + row * columns + column, {values[result].text}, inside)")
-    texts = [line for text in (*body, *lines.texts) for line in _laid_out(text)]
-    return [*head, *texts], lines.helpers
 
 
 def _rotations(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
-    """What is rotated is read from the other half of its row, and turned there."""
-    rotations = [step for step in kernel.steps if step.op == ROTATE]
-    if rotations:
-        lines.texts += ["half = columns // 2", "other = tl.where(column < half, column + half, column - half)"]
+    """What is rotated is read from its other place in the row, and turned there."""
+    rotations = [step for step in kernel.steps if step.op in ROTATIONS]
+    for symbol in sorted({step.op for step in rotations}):
+        lines.texts += _PLACES[symbol]
     for step in rotations:
         x = step.inputs[0]
         first, *others = [x] if x.op == "input" else x.inputs
-        rotated = lines.assign("rotated", _loaded(first, "other"))
-        lines.texts += [f"{rotated} = {rotated} * {_loaded(other, 'other')}" for other in others]
-        lines.texts.append(f"{rotated} = tl.where(column < half, -{rotated}, {rotated})")
+        place, is_first = ("neighbour", "column % 2 == 0") if step.op == PAIRS else ("other", "column < half")
+        rotated = lines.assign("rotated", _loaded(first, place))
+        lines.texts += [f"{rotated} = {rotated} * {_loaded(other, place)}" for other in others]
+        lines.texts.append(f"{rotated} = tl.where({is_first}, -{rotated}, {rotated})")
         values[step] = Value(rotated, computed_as(x.dtype))
+
+
+_PLACES = {
+    HALVES: ["half = columns // 2", "other = tl.where(column < half, column + half, column - half)"],
+    PAIRS: ["neighbour = column ^ 1"],
+}
+"""Where the other feature of a pair is."""
 
 
 def _loaded(param: Expr, column: str) -> str:
@@ -62,24 +138,24 @@ def _loaded(param: Expr, column: str) -> str:
     return f"read({name}_ptr, {name}_strides, sizes, row, {column}, inside)"
 
 
-def _compute(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
+def _compute(steps: list[Expr], results: list[Expr], lines: Lines, values: dict[Expr, Value]) -> None:
     """A variable for what is used more than once, or too long to stand in another expression."""
     uses: dict[Expr, int] = {}
-    for step in kernel.steps:
-        for operand in () if step.op == ROTATE else step.inputs:
+    for step in steps:
+        for operand in () if step.op in ROTATIONS else step.inputs:
             if operand is not None:
                 uses[operand] = uses.get(operand, 0) + (2 if RULES[step.op].repeats else 1)
-    for result in kernel.results:
+    for result in results:
         uses[result] = uses.get(result, 0) + 1
-    for step in kernel.steps:
-        if step.op == ROTATE or not uses.get(step):
+    for step in steps:
+        if step.op in ROTATIONS or not uses.get(step):
             continue
         operands = [
             number(operand.attrs["value"]) if operand.op == "literal" else values[operand]
             for operand in step.inputs
             if operand is not None
         ]
-        for operand in operands[:1] if step.op in _NORMS else operands:
+        for operand in operands[:1] if step.op in NORMS else operands:  # a norm reads its weights itself
             lines.read(operand)
         value = RULES[step.op].write(lines, step, operands)
         is_name = value.text.isidentifier()
@@ -91,16 +167,15 @@ def _compute(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
         values[step] = value
 
 
-_NORMS = frozenset({"F.layer_norm", "F.rms_norm"})
 _KEYWORDS = frozenset({"and", "or", "not"})
 
 
-def _laid_out(text: str) -> list[str]:
+def _laid_out(text: str, level: int) -> list[str]:
     """A statement in as many lines as it takes: broken in its outermost call."""
-    flat = f"    {text}"
+    flat = f"{'    ' * level}{text}"
     if len(flat) <= WIDTH or "(" not in text:
         return [flat]
-    return lay_out(_bracket(text), 1)
+    return lay_out(_bracket(text), level)
 
 
 def _bracket(text: str) -> Bracket | str:

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
@@ -122,21 +123,23 @@ def has_gradient(operator: Any, gradient: Any, **gives: str) -> None:
     operator.gradient = compute
 
 
-def kernel_of(operator: Any, *, whole_rows: bool = False) -> Callable[..., Any]:
+def kernel_of(operator: Any, how: Any = None, **settings: Any) -> Callable[..., Any]:
     """Let a Triton kernel compute an operator on CUDA.
 
     Args:
         operator: The operator.
-        whole_rows: Whether a program needs all of a row, which is the last dimension.
+        how: What launches the kernel.
+        settings: What it is told beside the operator's arguments.
     """
 
     def register(kernel: Callable[..., Any]) -> Any:
-        operator.whole_rows = whole_rows
+        operator.whole_rows = settings.get("whole_rows", False)
         if triton is None:
             return None
         compiled = triton.jit(do_not_specialize=["rows", "sizes"])(kernel)
-
-        launcher = functools.partial(launch, compiled, operator.compute, whole_rows)
+        launcher = functools.partial(
+            how or launch, compiled, operator.compute, **settings
+        )
         operator.register_kernel("cuda")(launcher)
         return launcher
 
@@ -149,52 +152,82 @@ def jit(function: Callable[..., Any]) -> Any:
 
 
 def launch(
-    kernel: Any, reference: Callable[..., Any], whole_rows: bool, *arguments: Any
+    kernel: Any,
+    reference: Callable[..., Any],
+    *arguments: Any,
+    whole_rows: bool = False,
 ) -> Any:
     """Compute what the reference does by a kernel, or by itself where the kernel cannot.
 
     Args:
         kernel: Takes pointers to the results, a pointer and strides for each tensor, the numbers, and the tiles.
         reference: The torch function.
-        whole_rows: Whether a program needs all of a row.
         arguments: Tensors, which are broadcast against each other, and then numbers.
+        whole_rows: Whether a program needs all of a row, which is the last dimension.
     """
     tensors = [each for each in arguments if isinstance(each, Tensor)]
+    numbers = arguments[len(tensors) :]
     shape = torch.broadcast_shapes(*(each.shape for each in tensors))
     sizes, strides = merged(shape, tensors, whole_rows)
     *outer, columns = sizes
-    rows = 1
-    for size in outer:
-        rows *= size
-    device = tensors[0].device
+    rows = math.prod(outer)
     if (
-        rows * columns == 0
-        or len(sizes) > MAX_RANK
+        len(sizes) > MAX_RANK
         or (whole_rows and columns > MAX_ROW)
-        or torch.is_autocast_enabled(device.type)
-        or any(each.dtype not in DTYPES or each.device != device for each in tensors)
+        or not can_run(shape, tensors)
     ):
         return reference(*arguments)
-    numbers = tuple(arguments[len(tensors) :])
-    kinds = tuple((each.dtype, each.dim()) for each in tensors)
-    dtypes = result_dtypes(reference, kinds, numbers)
-    results = [torch.empty(shape, dtype=dtype, device=device) for dtype in dtypes]
+    results = results_of(reference, shape, tensors, numbers)
     height, width, warps = tile(rows, columns, strides, whole_rows)
-    grid = (-(-rows // height) * -(-columns // width),)
+    run(
+        kernel,
+        -(-rows // height) * -(-columns // width),
+        [*results, *alternating(tensors, strides), *numbers],
+        (tuple(outer) or (1,), rows, columns, height, width),
+        warps,
+    )
+    return results[0] if len(results) == 1 else tuple(results)
+
+
+def can_run(shape: Sequence[int], tensors: Sequence[Tensor]) -> bool:
+    """Whether a kernel can compute results of this shape from these tensors."""
+    device = tensors[0].device
+    return (
+        math.prod(shape) > 0
+        and not torch.is_autocast_enabled(device.type)
+        and all(each.dtype in DTYPES and each.device == device for each in tensors)
+    )
+
+
+def run(
+    kernel: Any, programs: int, arguments: Sequence[Any], tiles: Any, warps: int
+) -> None:
+    """Start so many programs of a kernel on the device where its first argument is."""
+    device = arguments[0].device
     on_cuda = device.type == "cuda"
     with torch.cuda.device(device) if on_cuda else contextlib.nullcontext():
-        kernel[grid](
-            *results,
-            *(part for pair in zip(tensors, strides, strict=True) for part in pair),
-            *numbers,
-            tuple(outer) or (1,),
-            rows,
-            columns,
-            ROWS=height,
-            COLUMNS=width,
-            num_warps=warps,
-        )
-    return results[0] if len(results) == 1 else tuple(results)
+        kernel[programs,](*arguments, *tiles, num_warps=warps)
+
+
+def alternating(
+    tensors: Sequence[Tensor], strides: Sequence[tuple[int, ...]]
+) -> list[Any]:
+    """Each tensor and its strides, as kernels take them."""
+    return [part for pair in zip(tensors, strides, strict=True) for part in pair]
+
+
+def results_of(
+    reference: Callable[..., Any],
+    shape: Sequence[int],
+    tensors: Sequence[Tensor],
+    numbers: Sequence[float],
+) -> list[Tensor]:
+    """What a kernel writes its results to."""
+    kinds = tuple((each.dtype, each.dim()) for each in tensors)
+    dtypes = result_dtypes(reference, kinds, tuple(numbers))
+    return [
+        torch.empty(shape, dtype=dtype, device=tensors[0].device) for dtype in dtypes
+    ]
 
 
 @functools.cache
@@ -262,12 +295,6 @@ def tile(
 def power_of_two(size: int) -> int:
     """The smallest power of two that is not less."""
     return 1 << (size - 1).bit_length()
-
-
-def rotate_half(x: Tensor) -> Tensor:
-    """The second half of each row negated, then the first half."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([-second, first], dim=-1)
 
 
 @jit
