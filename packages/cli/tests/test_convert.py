@@ -93,6 +93,21 @@ def test_a_fixed_size_is_freed_or_what_resists_is_named(here: Path) -> None:
     assert run("convert", "a.onnx", "--dynamic", "x:7=batch").exit_code == 1
 
 
+def test_dropouts_come_back_or_it_is_said_that_none_is_told_of(here: Path) -> None:
+    x, y = (helper.make_tensor_value_info(name, TensorProto.FLOAT, [2, 3]) for name in "xy")
+    relu = helper.make_node("Relu", ["x"], ["r"])
+    dropout = helper.make_node("Dropout", ["r"], ["y"], name="/drop/Dropout", ratio=0.3)
+    graph = helper.make_graph([relu, dropout], "graph", [x], [y])
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 11)], ir_version=10), here / "a.onnx")
+    for share, written in (("0.2", "0.2"), ("file", "0.3"), ("0", "0.0")):
+        found = json.loads(run("convert", "a.onnx", "--dropout", share, "--json").stdout)
+        assert f"nn.Dropout({written})" in (here / "a" / "model.py").read_text()
+        assert found["notes"] == ["1 dropout put back, to drop in training mode alone"]
+    result = run("convert", DIGITS, "--dropout", "0.1")
+    assert result.exit_code == 0
+    assert "note: no dropout was put back: the file tells of none" in result.stdout
+
+
 def test_a_part_is_extracted(here: Path) -> None:
     graph = onnx.load(DIGITS).graph
     end = graph.node[3].output[0]
@@ -189,6 +204,9 @@ def test_debug_shows_where(here: Path) -> None:
         ["convert", "--name", "class", "a.onnx"],
         ["convert", "--weights", "pickle", "a.onnx"],
         ["convert", "--dynamic", "no name", "a.onnx"],
+        ["convert", "--dropout", "1", "a.onnx"],
+        ["convert", "--dropout", "nan", "a.onnx"],
+        ["convert", "--dropout", "a.onnx"],
         ["convrt"],
         ["--frobnicate"],
     ],

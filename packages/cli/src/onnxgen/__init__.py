@@ -36,6 +36,7 @@ def convert(
     intermediate: Sequence[str] = (),
     dynamic: Sequence[str] = (),
     unfold_batchnorm: bool = False,
+    dropout: float | str | None = None,
     progress: Callable[[str, int, int], None] | None = None,
 ) -> Report:
     """Writes ``model.py`` and the weights file of an ONNX model into a folder.
@@ -56,6 +57,8 @@ def convert(
         dynamic: Sizes that the file fixes and that shall be free: ``"batch"`` for the first axis of all inputs, or
             ``"image:0=batch"``.
         unfold_batchnorm: Put back, as the identity, batch normalizations that the exporter folded into convolutions.
+        dropout: Put back the dropouts that the file tells of, which drop this share of elements in training mode;
+            ``"file"`` for the share that each has in the file.
         progress: Called with a stage's name, the work done in it and its total.
 
     Returns:
@@ -80,7 +83,7 @@ def convert(
         force=force,
         trace=None if trace is None else Path(trace),
         ops=[Path(file) for file in ops],
-        changes=Changes(tuple(inputs), tuple(outputs), tuple(intermediate), tuple(dynamic), unfold_batchnorm),
+        changes=Changes(tuple(inputs), tuple(outputs), tuple(intermediate), tuple(dynamic), unfold_batchnorm, dropout),
         progress=progress,
     )
 

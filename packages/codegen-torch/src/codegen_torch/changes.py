@@ -11,6 +11,7 @@ from onnx_proto import Model
 from codegen_torch.clean import clean
 from codegen_torch.clean.constants import constants_to_initializers
 from codegen_torch.clean.cut import add_outputs, extract
+from codegen_torch.clean.dropout import check_share, insert_dropout
 from codegen_torch.clean.unfold import unfold_batchnorm
 from codegen_torch.dynamic.free import free, parse
 from codegen_torch.errors import UnsupportedError
@@ -31,6 +32,8 @@ class Changes:
         dynamic: Sizes that the file fixes and that shall be free: ``"batch"`` for the first axis of all inputs, or
             ``"image:0=batch"``.
         unfold_batchnorm: Whether batch normalizations that were folded into convolutions come back, as the identity.
+        dropout: The share of elements that dropouts drop in training, which come back where the file tells that there
+            were any; ``"file"`` for the share that each has there, None to leave them as they are.
     """
 
     inputs: tuple[str, ...] = ()
@@ -38,6 +41,11 @@ class Changes:
     intermediate: tuple[str, ...] = ()
     dynamic: tuple[str, ...] = ()
     unfold_batchnorm: bool = False
+    dropout: float | str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse a share that is none."""
+        check_share(self.dropout)
 
     def apply(self, model: Model, source: str, notes: list[str] | None = None) -> Model:
         """The model with these changes.
@@ -63,6 +71,9 @@ class Changes:
             (notes if notes is not None else []).extend(found)
         for size in parse(self.dynamic):
             model = free(model, size, source)
+        if self.dropout is not None:  # last: what it makes is no operator of ONNX's
+            model, found = insert_dropout(constants_to_initializers(model), self.dropout)
+            (notes if notes is not None else []).extend(found)
         return model
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import codegen_torch.ops  # noqa: F401  # registers the operators
+from codegen_torch.clean.dropout import DOMAIN
 from codegen_torch.lower.registry import Definition, registered
 
 
@@ -29,6 +30,7 @@ def support() -> list[Support]:
         (
             Support(domain or "ai.onnx", op_type, _merged(definitions))
             for (domain, op_type), definitions in registered().items()
+            if domain != DOMAIN
         ),
         key=lambda each: (each.domain != "ai.onnx", each.domain, each.op_type),
     )

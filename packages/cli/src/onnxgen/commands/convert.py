@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import re
 import sys
 from pathlib import Path
@@ -24,6 +25,18 @@ def _sizes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tup
     return texts
 
 
+def _share(_: click.Context, __: click.Parameter, text: str | None) -> float | str | None:
+    if text is None or text == "file":
+        return text
+    try:
+        share = float(text)
+    except ValueError:
+        share = math.nan
+    if not 0 <= share < 1:
+        raise click.BadParameter(f"{text!r} is neither a number from 0 to below 1 nor 'file'.")
+    return share
+
+
 @click.command()
 @options.conversion
 @click.option(
@@ -41,6 +54,12 @@ def _sizes(_: click.Context, __: click.Parameter, texts: tuple[str, ...]) -> tup
 )
 @click.option(
     "--unfold-batchnorm", is_flag=True, help="Put back, as the identity, batch normalizations that were folded away."
+)
+@click.option(
+    "--dropout",
+    metavar="P",
+    callback=_share,
+    help="Put back the dropouts that the file tells of: they drop the share P in training; 'file' for each one's own.",
 )
 @click.option("--verify", "verifies", is_flag=True, help="Run both models afterwards, and compare what they compute.")
 def convert(model: Path, verifies: bool, **how: Any) -> None:

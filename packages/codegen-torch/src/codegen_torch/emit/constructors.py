@@ -128,6 +128,10 @@ def _recurrent(layer: Expr, shapes: _Shapes) -> list[Argument]:
     ]
 
 
+def _dropout(layer: Expr, shapes: _Shapes) -> list[Argument]:
+    return [Argument("p", layer.attrs["p"])]
+
+
 def _settings(layer: Expr, **defaults: Any) -> list[Argument]:
     return [Argument(name, layer.attrs.get(name, default), default) for name, default in defaults.items()]
 
@@ -138,10 +142,13 @@ def _single(values: list[int] | tuple[int, ...]) -> Any:
 
 
 _CONSTRUCTORS: dict[str, Callable[[Expr, _Shapes], list[Argument]]] = {
+    "nn.AlphaDropout": _dropout,
     "nn.BatchNorm": _batch_norm,
     "nn.Conv": _conv,
     "nn.ConvTranspose": _conv_transpose,
+    "nn.Dropout": _dropout,
     "nn.Embedding": _embedding,
+    "nn.FeatureAlphaDropout": _dropout,
     "nn.GRU": _recurrent,
     "nn.GroupNorm": _group_norm,
     "nn.InstanceNorm": _instance_norm,

@@ -373,6 +373,24 @@ def _kernel(printer: Printer) -> Source:
     )
 
 
+def _dropout(printer: Printer) -> Source:
+    """``F.dropout(x, 0.1, training=self.training)``."""
+    x = printer.source(printer.expr.inputs[0])
+    items = (x.doc, printer.attribute("p"), "training=self.training")
+    return Source(Bracket("F.dropout(", items, ")"), ATOM, x.depth + 1)
+
+
+def _attention(printer: Printer) -> Source:
+    """Nothing of the attention's weights is dropped but in training mode."""
+    source = printer.call()
+    if "dropout_p" not in printer.expr.attrs:
+        return source
+    assert isinstance(source.doc, Bracket)
+    dropped = f"dropout_p={printer.attribute('dropout_p')}"
+    items = tuple(f"{dropped} if self.training else 0.0" if item == dropped else item for item in source.doc.items)
+    return Source(Bracket(source.doc.prefix, items, source.doc.suffix), ATOM, source.depth)
+
+
 def _layer_tensor(printer: Printer) -> Source:
     """``self.norm.weight``."""
     return Source(f"{printer.around.member(printer.expr.inputs[0])}.{printer.arguments['role']}")
@@ -392,6 +410,7 @@ _SPECIAL: dict[str, Callable[[Printer], Source]] = {
     **LISTS,
     "F.layer_norm": _normalized,
     "F.rms_norm": _normalized,
+    "F.scaled_dot_product_attention": _attention,
     "Tensor.index_put": _index_put,
     "Tensor.scatter": _scatter,
     "Tensor.scatter_reduce": _scatter,
@@ -418,4 +437,5 @@ _SPECIAL: dict[str, Callable[[Printer], Source]] = {
     "torch.einsum": _einsum,
     "torch.gather": _gather,
     "torch.where": _where,
+    "training.dropout": _dropout,
 }

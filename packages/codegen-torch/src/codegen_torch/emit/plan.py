@@ -175,7 +175,7 @@ def make_plan(
 def _ordered(region: Region) -> list[Expr]:
     """Values that are computed in the order of the statements, for each computation changes what the next one gives."""
     effects = [unit for unit in region.units if isinstance(unit, Expr) and unit.op in SYMBOLS]
-    effects = [unit for unit in effects if SYMBOLS[unit.op].effect]
+    effects = [unit for unit in effects if SYMBOLS[unit.op].effect and SYMBOLS[unit.op].ordered]
     return effects if len(effects) > 1 else []
 
 

@@ -25,15 +25,41 @@ _GUARDED = once(P.torch.where(P.torch.isnan(_SOFTMAX), near(0), V.softmax))
 # So does asking the mask, as ONNX's own words for Attention do.
 _LARGEST = P.Tensor.amax(V.bias, keepdim=True).named("largest")
 _ASKED = once(P.torch.where(P.torch.eq(_LARGEST, near(-math.inf)), near(0), _SOFTMAX))
+_WEIGHTS = alt(plain=_SOFTMAX, guarded=_GUARDED)
+_DROPOUT = V("dropout", ("nn.Dropout", "training.dropout"))
+
+
+@RULES(P.operator.matmul(once(_ASKED >> _DROPOUT), V.value))
+def asked_attention_in_training(
+    softmax: Expr, dim: int, bias: Expr, largest: Expr, dropout: Expr, value: Expr
+) -> Expr | None:
+    """What training drops of where(max(mask) == -inf, 0, softmax(…)) is what the attention drops."""
+    return _asked(softmax, dim, bias, largest, value, dropout.attrs["p"])
 
 
 @RULES(P.operator.matmul(_ASKED, V.value))
 def asked_attention(softmax: Expr, dim: int, bias: Expr, largest: Expr, value: Expr) -> Expr | None:
     """The product where(max(mask) == -inf, 0, softmax(q kᵀ * scale + mask)) v is F.scaled_dot_product_attention."""
+    return _asked(softmax, dim, bias, largest, value)
+
+
+@RULES(P.operator.matmul(once(_WEIGHTS >> _DROPOUT), V.value))
+def attention_in_training(softmax: Expr, dim: int, tag: str, dropout: Expr, value: Expr) -> Expr | None:
+    """What training drops of softmax(…) is what the attention drops."""
+    return _attention(softmax, dim, value, guarded=tag == "guarded", dropped=dropout.attrs["p"])
+
+
+@RULES(P.operator.matmul(_WEIGHTS, V.value))
+def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
+    """The product softmax(q kᵀ * scale + mask) v is F.scaled_dot_product_attention, if wholly masked rows agree."""
+    return _attention(softmax, dim, value, guarded=tag == "guarded")
+
+
+def _asked(softmax: Expr, dim: int, bias: Expr, largest: Expr, value: Expr, dropped: float = 0.0) -> Expr | None:
     scores = _scores(softmax.inputs[0])
     if scores is None or len(scores.terms) != 1 or scores.terms[0] is not bias or last_axes(largest) != 1:
         return None
-    fused: Expr | None = attention(softmax, dim, "guarded", value)
+    fused = _attention(softmax, dim, value, guarded=True, dropped=dropped)
     if fused is None or fused.dtype is not DType.FLOAT16:
         return fused
     # As the operator Attention is converted: torch sums half floats of a CPU in another order than is good for them.
@@ -41,9 +67,7 @@ def asked_attention(softmax: Expr, dim: int, bias: Expr, largest: Expr, value: E
     return F.scaled_dot_product_attention(*inputs, **fused.attrs).to(DType.FLOAT16)  # type: ignore[no-any-return]
 
 
-@RULES(P.operator.matmul(alt(plain=_SOFTMAX, guarded=_GUARDED), V.value))
-def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
-    """The product softmax(q kᵀ * scale + mask) v is F.scaled_dot_product_attention, if wholly masked rows agree."""
+def _attention(softmax: Expr, dim: int, value: Expr, *, guarded: bool, dropped: float = 0.0) -> Expr | None:
     rank = softmax.rank
     if rank is None or rank < 3 or dim not in (-1, rank - 1):
         return None
@@ -51,7 +75,7 @@ def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
     if scores is None:
         return None
     causal = _is_causal(scores)
-    mask = None if causal else _mask(scores, tag == "guarded")
+    mask = None if causal else _mask(scores, guarded)
     if mask is False:
         return None
     query, key, value, grouped = _heads(scores.query, scores.key, value)
@@ -65,6 +89,7 @@ def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
         key,
         value,
         mask,
+        dropout_p=dropped,
         is_causal=causal,
         scale=_scale(scores.scale, query.dims[-1]),
         enable_gqa=grouped,

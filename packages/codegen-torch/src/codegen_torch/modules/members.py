@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Hashable
 
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
@@ -91,7 +92,9 @@ def _name_uses(root: Region) -> dict[str, int]:
 
 
 def _layer_path(region: Region, layer: Expr, uses: dict[str, int]) -> str | None:
-    """From the names of the layer's own tensors, if they tell."""
+    """From the names of the layer's own tensors, if they tell; a layer without any is told its path."""
+    if "path" in layer.attrs:
+        return relative(region, layer.attrs["path"])
     for role, leaf in layer_weights(layer).items():
         name = tensor_of(leaf).name
         path, dot, last = name.rpartition(".")
@@ -307,7 +310,11 @@ def _dict_key(part: str) -> str:
 
 
 def _make_unique(region: Region) -> None:
-    """No two members share a path, and none is inside another."""
+    """No two members share a path, and none is inside another.
+
+    A module that is told its path and is called again is one member, as it was.
+    """
+    called: dict[Hashable, str] = {}
     taken: set[str] = set()
     heads: set[str] = set()  # containers
     numbers: dict[str, int] = {}
@@ -315,12 +322,16 @@ def _make_unique(region: Region) -> None:
         wanted = region.members.get(unit)
         if wanted is None:
             continue
+        module = (wanted, unit.op, unit.attrs["p"]) if isinstance(unit, Expr) and "path" in unit.attrs else unit
+        if module in called:
+            region.members[unit] = called[module]
+            continue
         path = wanted
         while path in taken or path in heads or not taken.isdisjoint(_prefixes(path)):
             clash = next((head for head in _prefixes(wanted) if head in taken), wanted)
             numbers[clash] = numbers.get(clash, 1) + 1
             path = _numbered(clash, numbers[clash]) + wanted[len(clash) :]
-        region.members[unit] = path
+        region.members[unit] = called[module] = path
         taken.add(path)
         heads.update(_prefixes(path))
 

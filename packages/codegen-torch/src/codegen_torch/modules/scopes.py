@@ -8,6 +8,7 @@ divided and named, never what it computes.
 from __future__ import annotations
 
 import ast
+import dataclasses
 import re
 from collections.abc import Mapping
 
@@ -55,6 +56,18 @@ def metadata_beside(node: Node, path: str, cls: str) -> Mapping[str, str]:
     if len(classes) == len(paths):
         classes[-2] = cls
     return {**node.metadata, _SCOPES: repr(paths), _CLASSES: repr(classes)}
+
+
+def outside_of(node: Node) -> Node:
+    """A node as if it stood beside the innermost module that it is in, by its metadata or by its name."""
+    if not _from_metadata(node):
+        around, _, own = node.name.rpartition("/")
+        return dataclasses.replace(node, name=f"{around.rpartition('/')[0]}/{own}")
+    paths, classes = (_strings(node.metadata.get(key, "")) for key in (_SCOPES, _CLASSES))
+    kept = {_SCOPES: repr([*paths[:-2], paths[-1]])}
+    if len(classes) == len(paths):
+        kept[_CLASSES] = repr([*classes[:-2], classes[-1]])
+    return dataclasses.replace(node, metadata={**node.metadata, **kept})
 
 
 def _strings(text: str) -> list[str]:

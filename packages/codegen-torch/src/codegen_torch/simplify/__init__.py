@@ -38,4 +38,4 @@ def share(outputs: Outputs) -> Outputs:
 
 def has_effect(expr: Expr) -> bool:
     """Whether two equal calls differ."""
-    return SYMBOLS[expr.op].effect if expr.op in SYMBOLS else False
+    return expr.op in SYMBOLS and (SYMBOLS[expr.op].effect or "dropout_p" in expr.attrs)

@@ -70,6 +70,7 @@ class Symbol:
         fold: Computes the result from known operands in numpy, exactly; None where numpy may differ in a bit.
         symbolic: Whether ``fold`` also takes object arrays of sizes.
         effect: Whether two equal calls differ (random numbers): never shared, moved or folded.
+        ordered: Whether calls with an effect stay in the order of the file, in statements of their own.
         creates: Whether the result's device is chosen here and not by an operand.
     """
 
@@ -79,6 +80,7 @@ class Symbol:
     fold: Callable[..., Any] | None = None
     symbolic: bool = False
     effect: bool = False
+    ordered: bool = True
     creates: bool = False
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
@@ -195,6 +197,7 @@ def symbol(
     fold: Callable[..., Any] | None = None,
     symbolic: bool = False,
     effect: bool = False,
+    ordered: bool = True,
     creates: bool = False,
 ) -> Callable[[Callable[..., Facts]], Callable[..., Facts]]:
     """Register a torch symbol, described by the function that computes its facts."""
@@ -219,7 +222,7 @@ def symbol(
 
         if name in SYMBOLS:
             raise ValueError(f"{name} is registered twice")
-        SYMBOLS[name] = Symbol(name, keyword_rule, parameters, fold, symbolic, effect, creates)
+        SYMBOLS[name] = Symbol(name, keyword_rule, parameters, fold, symbolic, effect, ordered, creates)
         return rule
 
     return register
