@@ -20,13 +20,13 @@ from torch import Tensor, nn
 class BertEmbeddings(nn.Module):
     """model.bert.embeddings"""
 
-    expand: Tensor
+    table: Tensor
     position_ids: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer(
-            "expand", torch.zeros(1, 64, dtype=torch.int64), persistent=False
+            "table", torch.zeros(1, 64, dtype=torch.int64), persistent=False
         )
         self.register_buffer(
             "position_ids", torch.arange(64).reshape(1, 64), persistent=False
@@ -40,7 +40,7 @@ class BertEmbeddings(nn.Module):
         # input_ids: [batch, seq] -> [batch, seq, 32]
         batch, seq = input_ids.shape
         x = self.position_ids[:, :seq]
-        index = expand(torch.gather(self.expand, 1, x), (batch, seq))
+        index = expand(torch.gather(self.table, 1, x), (batch, seq))
         out = self.word_embeddings(input_ids) + self.token_type_embeddings(index)
         return self.LayerNorm(out + self.position_embeddings(x))
 

@@ -33,16 +33,16 @@ class ConvNextEmbeddings(nn.Module):
 class ConvNextLayer(nn.Module):
     """model.convnext.encoder.stages.*.layers.*"""
 
-    def __init__(self, size: int, out_features: int) -> None:
+    def __init__(self, dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.layer_scale_parameter = nn.Parameter(torch.empty(size))
-        self.dwconv = nn.Conv2d(size, size, 7, padding=3, groups=size)
-        self.layernorm = nn.LayerNorm(size, eps=1e-06)
-        self.pwconv1 = nn.Linear(size, out_features)
-        self.pwconv2 = nn.Linear(out_features, size)
+        self.layer_scale_parameter = nn.Parameter(torch.empty(dim))
+        self.dwconv = nn.Conv2d(dim, dim, 7, padding=3, groups=dim)
+        self.layernorm = nn.LayerNorm(dim, eps=1e-06)
+        self.pwconv1 = nn.Linear(dim, hidden_dim)
+        self.pwconv2 = nn.Linear(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, size, *, *] -> [batch, size, *, *]
+        # x: [batch, dim, *, *] -> [batch, dim, *, *]
         out = self.pwconv1(self.layernorm(self.dwconv(x).permute(0, 2, 3, 1)))
         out = self.layer_scale_parameter * self.pwconv2(F.gelu(out))
         return x + out.permute(0, 3, 1, 2)
@@ -63,20 +63,15 @@ class ConvNextStage(nn.Module):
 class ConvNextStage2(nn.Module):
     """model.convnext.encoder.stages.*"""
 
-    def __init__(
-        self, normalized_shape: int, out_channels: int, out_features: int
-    ) -> None:
+    def __init__(self, dim: int, hidden_dim: int, layers_0_hidden_dim: int) -> None:
         super().__init__()
         self.downsampling_layer = nn.ModuleList(
-            [
-                nn.LayerNorm(normalized_shape, eps=1e-06),
-                nn.Conv2d(normalized_shape, out_channels, 2, stride=2),
-            ],
+            [nn.LayerNorm(dim, eps=1e-06), nn.Conv2d(dim, hidden_dim, 2, stride=2)]
         )
-        self.layers = nn.ModuleList([ConvNextLayer(out_channels, out_features)])
+        self.layers = nn.ModuleList([ConvNextLayer(hidden_dim, layers_0_hidden_dim)])
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, normalized_shape, *, *] -> [batch, out_channels, *, *]
+        # x: [batch, dim, *, *] -> [batch, hidden_dim, *, *]
         x = self.downsampling_layer[0](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
         return self.layers[0](self.downsampling_layer[1](x))
 
@@ -108,9 +103,9 @@ class ConvNextEncoder(nn.Module):
         self.stages = nn.ModuleList(
             [
                 ConvNextStage(),
-                ConvNextStage2(16, 32, out_features=128),
+                ConvNextStage2(16, 32, layers_0_hidden_dim=128),
                 ConvNextStage3(),
-                ConvNextStage2(48, 64, out_features=256),
+                ConvNextStage2(48, 64, layers_0_hidden_dim=256),
             ],
         )
 

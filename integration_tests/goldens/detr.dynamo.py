@@ -17,32 +17,51 @@ from torch import Tensor, nn
 
 
 class DetrFrozenBatchNorm2d(nn.Module):
-    """model.model.backbone.model.embedder.embedder.normalization"""
+    """model.model.backbone.model.embedder.embedder.normalization,
+    model.model.backbone.model.encoder.stages.0-1.layers.0.layer.0-1.normalization,
+    model.model.backbone.model.encoder.stages.1.layers.0.shortcut.normalization
+    """
 
-    mul_4: Tensor
-    sub_2: Tensor
+    scale: Tensor
+    bias: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, size: int) -> None:
         super().__init__()
-        self.register_buffer("mul_4", torch.empty(1, 16, 1, 1))
-        self.register_buffer("sub_2", torch.empty(1, 16, 1, 1))
+        self.register_buffer("scale", torch.empty(1, size, 1, 1))
+        self.register_buffer("bias", torch.empty(1, size, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 32, 32] -> [batch, 16, 32, 32]
-        return x * self.mul_4 + self.sub_2
+        # x: [batch, size, *, *] -> [batch, size, *, *]
+        return x * self.scale + self.bias
 
 
 class ResNetConvLayer(nn.Module):
-    """model.model.backbone.model.embedder.embedder"""
+    """model.model.backbone.model.embedder.embedder,
+    model.model.backbone.model.encoder.stages.0-1.layers.0.layer.0
+    """
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int,
+        stride: int,
+        padding: int,
+    ) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(3, 16, 7, stride=2, padding=3, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d()
+        self.convolution = nn.Conv2d(
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            bias=False,
+        )
+        self.normalization = DetrFrozenBatchNorm2d(out_channels)
 
-    def forward(self, image: Tensor) -> Tensor:
-        # image: [batch, 3, 64, 64] -> [batch, 16, 32, 32]
-        return F.relu(self.normalization(self.convolution(image)))
+    def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
+        return F.relu(self.normalization(self.convolution(x)))
 
 
 class ResNetEmbeddings(nn.Module):
@@ -50,68 +69,25 @@ class ResNetEmbeddings(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedder = ResNetConvLayer()
+        self.embedder = ResNetConvLayer(
+            in_channels=3, out_channels=16, kernel_size=7, stride=2, padding=3
+        )
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
 
 
-class DetrFrozenBatchNorm2d2(nn.Module):
-    """model.model.backbone.model.encoder.stages.0.layers.0.layer.0.normalization"""
-
-    mul_17: Tensor
-    sub_8: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mul_17", torch.empty(1, 16, 1, 1))
-        self.register_buffer("sub_8", torch.empty(1, 16, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
-        return x * self.mul_17 + self.sub_8
-
-
 class ResNetConvLayer2(nn.Module):
-    """model.model.backbone.model.encoder.stages.0.layers.0.layer.0"""
+    """model.model.backbone.model.encoder.stages.0-1.layers.0.layer.1"""
 
-    def __init__(self) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv2d(16, 16, 3, padding=1, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d2()
+        self.convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d(channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
-        return F.relu(self.normalization(self.convolution(x)))
-
-
-class DetrFrozenBatchNorm2d3(nn.Module):
-    """model.model.backbone.model.encoder.stages.0.layers.0.layer.1.normalization"""
-
-    mul_28: Tensor
-    sub_13: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mul_28", torch.empty(1, 16, 1, 1))
-        self.register_buffer("sub_13", torch.empty(1, 16, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
-        return x * self.mul_28 + self.sub_13
-
-
-class ResNetConvLayer3(nn.Module):
-    """model.model.backbone.model.encoder.stages.0.layers.0.layer.1"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(16, 16, 3, padding=1, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d3()
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
+        # x: [batch, channels, *, *] -> [batch, channels, *, *]
         return self.normalization(self.convolution(x))
 
 
@@ -120,7 +96,12 @@ class ResNetBasicLayer(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = nn.Sequential(ResNetConvLayer2(), ResNetConvLayer3())
+        self.layer = nn.Sequential(
+            ResNetConvLayer(
+                in_channels=16, out_channels=16, kernel_size=3, stride=1, padding=1
+            ),
+            ResNetConvLayer2(16),
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
@@ -139,87 +120,13 @@ class ResNetStage(nn.Module):
         return self.layers[0](x)
 
 
-class DetrFrozenBatchNorm2d4(nn.Module):
-    """model.model.backbone.model.encoder.stages.1.layers.0.layer.0.normalization"""
-
-    mul_45: Tensor
-    sub_21: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mul_45", torch.empty(1, 32, 1, 1))
-        self.register_buffer("sub_21", torch.empty(1, 32, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
-        return x * self.mul_45 + self.sub_21
-
-
-class ResNetConvLayer4(nn.Module):
-    """model.model.backbone.model.encoder.stages.1.layers.0.layer.0"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(16, 32, 3, stride=2, padding=1, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d4()
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
-        return F.relu(self.normalization(self.convolution(x)))
-
-
-class DetrFrozenBatchNorm2d5(nn.Module):
-    """model.model.backbone.model.encoder.stages.1.layers.0.layer.1.normalization"""
-
-    mul_56: Tensor
-    sub_26: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mul_56", torch.empty(1, 32, 1, 1))
-        self.register_buffer("sub_26", torch.empty(1, 32, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
-        return x * self.mul_56 + self.sub_26
-
-
-class ResNetConvLayer5(nn.Module):
-    """model.model.backbone.model.encoder.stages.1.layers.0.layer.1"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(32, 32, 3, padding=1, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d5()
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
-        return self.normalization(self.convolution(x))
-
-
-class DetrFrozenBatchNorm2d6(nn.Module):
-    """model.model.backbone.model.encoder.stages.1.layers.0.shortcut.normalization"""
-
-    mul_65: Tensor
-    sub_30: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.register_buffer("mul_65", torch.empty(1, 32, 1, 1))
-        self.register_buffer("sub_30", torch.empty(1, 32, 1, 1))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 32, 8, 8] -> [batch, 32, 8, 8]
-        return x * self.mul_65 + self.sub_30
-
-
 class ResNetShortCut(nn.Module):
     """model.model.backbone.model.encoder.stages.1.layers.0.shortcut"""
 
     def __init__(self) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(16, 32, 1, stride=2, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d6()
+        self.normalization = DetrFrozenBatchNorm2d(32)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
@@ -231,7 +138,12 @@ class ResNetBasicLayer2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.layer = nn.Sequential(ResNetConvLayer4(), ResNetConvLayer5())
+        self.layer = nn.Sequential(
+            ResNetConvLayer(
+                in_channels=16, out_channels=32, kernel_size=3, stride=2, padding=1
+            ),
+            ResNetConvLayer2(32),
+        )
         self.shortcut = ResNetShortCut()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -293,20 +205,21 @@ class DetrConvEncoder(nn.Module):
 class DetrSinePositionEmbedding(nn.Module):
     """model.model.position_embedding"""
 
-    pow_1: Tensor
+    periods: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("pow_1", torch.empty(16))
+        self.register_buffer("periods", torch.empty(16))
 
     def forward(self, mask: Tensor) -> Tensor:
         # mask: [batch, 8, 8] -> [batch, 32, 8, 8]
-        dtype = self.pow_1.dtype
+        dtype = self.periods.dtype
         mask = mask.to(dtype)
         x = torch.cumsum(mask, dim=1)
         out = torch.cumsum(mask, dim=2)
-        out = (out / (out[:, :, -1:] + 1e-06) * 6.2831855).unsqueeze(3) / self.pow_1
-        x = (x / (x[:, -1:] + 1e-06) * 6.2831855).unsqueeze(3) / self.pow_1
+        out = (out / (out[:, :, -1:] + 1e-06) * 6.2831855).unsqueeze(3)
+        out = out / self.periods
+        x = (x / (x[:, -1:] + 1e-06) * 6.2831855).unsqueeze(3) / self.periods
         cos = torch.cos(out[:, :, :, 1::2])
         out = torch.stack([torch.sin(out[:, :, :, ::2]), cos], dim=-1).flatten(3)
         cos = torch.cos(x[:, :, :, 1::2])

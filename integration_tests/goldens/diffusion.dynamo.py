@@ -19,18 +19,18 @@ from torch import Tensor, nn
 class TimeEmbedding(nn.Module):
     """time_embedding"""
 
-    unsqueeze_1: Tensor
+    inv_freq: Tensor
 
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("unsqueeze_1", torch.empty(1, 8))
+        self.register_buffer("inv_freq", torch.empty(1, 8))
         self.linear_1 = nn.Linear(16, 32)
         self.linear_2 = nn.Linear(32, 32)
 
     def forward(self, steps: Tensor) -> Tensor:
         # steps: [batch] -> [batch, 32]
-        dtype = self.unsqueeze_1.dtype
-        steps = steps.unsqueeze(1).to(dtype) * self.unsqueeze_1
+        dtype = self.inv_freq.dtype
+        steps = steps.unsqueeze(1).to(dtype) * self.inv_freq
         x = torch.cat([torch.cos(steps), torch.sin(steps)], dim=-1)
         return self.linear_2(F.silu(self.linear_1(x)))
 
@@ -38,17 +38,16 @@ class TimeEmbedding(nn.Module):
 class ResBlock(nn.Module):
     """down1, mid_block1, mid_block2"""
 
-    def __init__(self, num_channels: int) -> None:
+    def __init__(self, channels: int) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(4, num_channels)
-        self.conv1 = nn.Conv2d(num_channels, num_channels, 3, padding=1)
-        self.time_emb_proj = nn.Linear(32, num_channels)
-        self.norm2 = nn.GroupNorm(4, num_channels)
-        self.conv2 = nn.Conv2d(num_channels, num_channels, 3, padding=1)
+        self.norm1 = nn.GroupNorm(4, channels)
+        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.time_emb_proj = nn.Linear(32, channels)
+        self.norm2 = nn.GroupNorm(4, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
-        # x: [batch, num_channels, *, *], out: [batch, 32]
-        # -> [batch, num_channels, *, *]
+        # x: [batch, channels, *, *], out: [batch, 32] -> [batch, channels, *, *]
         out = self.time_emb_proj(out)[:, :, None, None]
         out = self.norm2(self.conv1(F.silu(self.norm1(x))) + out)
         return x + self.conv2(F.silu(out))
@@ -57,18 +56,17 @@ class ResBlock(nn.Module):
 class ResBlock2(nn.Module):
     """down2, up2, up1"""
 
-    def __init__(self, num_channels: int, out_channels: int) -> None:
+    def __init__(self, num_channels: int, channels: int) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(4, num_channels)
-        self.conv1 = nn.Conv2d(num_channels, out_channels, 3, padding=1)
-        self.time_emb_proj = nn.Linear(32, out_channels)
-        self.conv_shortcut = nn.Conv2d(num_channels, out_channels, 1)
-        self.norm2 = nn.GroupNorm(4, out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+        self.conv1 = nn.Conv2d(num_channels, channels, 3, padding=1)
+        self.time_emb_proj = nn.Linear(32, channels)
+        self.conv_shortcut = nn.Conv2d(num_channels, channels, 1)
+        self.norm2 = nn.GroupNorm(4, channels)
+        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
-        # x: [batch, num_channels, *, *], out: [batch, 32]
-        # -> [batch, out_channels, *, *]
+        # x: [batch, num_channels, *, *], out: [batch, 32] -> [batch, channels, *, *]
         out = self.time_emb_proj(out)[:, :, None, None]
         out = self.norm2(self.conv1(F.silu(self.norm1(x))) + out)
         return self.conv_shortcut(x) + self.conv2(F.silu(out))

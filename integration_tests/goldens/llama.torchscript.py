@@ -19,18 +19,18 @@ from torch import Tensor, nn
 class RotaryEmb(nn.Module):
     """model.model.rotary_emb"""
 
-    table: Tensor
+    inv_freq: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer(
-            "table", torch.tensor([1.0, 0.1, 0.01, 0.001]), persistent=False
+            "inv_freq", torch.tensor([1.0, 0.1, 0.01, 0.001]), persistent=False
         )
 
     def forward(self, positions: Tensor) -> tuple[Tensor, Tensor]:
         # positions: [seq] -> ([seq, 8], [seq, 8])
-        dtype = self.table.dtype
-        positions = positions.unsqueeze(1).to(dtype) * self.table
+        dtype = self.inv_freq.dtype
+        positions = positions.unsqueeze(1).to(dtype) * self.inv_freq
         x = torch.cat([positions, positions], dim=-1)
         return torch.cos(x), torch.sin(x)
 

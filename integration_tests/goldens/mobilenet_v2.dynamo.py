@@ -87,78 +87,72 @@ class MobileNetV2Stem(nn.Module):
 class MobileNetV2InvertedResidual(nn.Module):
     """model.mobilenet_v2.layer.*"""
 
-    def __init__(
-        self, in_channels: int, out_channels: int, reduce_1x1_out_channels: int
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, out_channels: int) -> None:
         super().__init__()
         self.expand_1x1 = MobileNetV2ConvLayer2(
             in_channels=in_channels,
-            out_channels=out_channels,
+            out_channels=channels,
             kernel_size=1,
             padding=0,
             groups=1,
         )
-        self.conv_3x3 = MobileNetV2ConvLayer(
-            out_channels, out_channels, groups=out_channels
-        )
-        self.reduce_1x1 = MobileNetV2ConvLayer3(out_channels, reduce_1x1_out_channels)
+        self.conv_3x3 = MobileNetV2ConvLayer(channels, channels, groups=channels)
+        self.reduce_1x1 = MobileNetV2ConvLayer3(channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, reduce_1x1_out_channels, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
 
 
 class MobileNetV2InvertedResidual2(nn.Module):
     """model.mobilenet_v2.layer.*"""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, channels: int, hidden_channels: int) -> None:
         super().__init__()
         self.expand_1x1 = MobileNetV2ConvLayer2(
-            in_channels=in_channels,
-            out_channels=out_channels,
+            in_channels=channels,
+            out_channels=hidden_channels,
             kernel_size=1,
             padding=0,
             groups=1,
         )
         self.conv_3x3 = MobileNetV2ConvLayer2(
-            in_channels=out_channels,
-            out_channels=out_channels,
+            in_channels=hidden_channels,
+            out_channels=hidden_channels,
             kernel_size=3,
             padding=1,
-            groups=out_channels,
+            groups=hidden_channels,
         )
-        self.reduce_1x1 = MobileNetV2ConvLayer3(out_channels, in_channels)
+        self.reduce_1x1 = MobileNetV2ConvLayer3(hidden_channels, channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, in_channels, *, *]
+        # x: [batch, channels, *, *] -> [batch, channels, *, *]
         return x + self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
 
 
 class MobileNetV2InvertedResidual3(nn.Module):
     """model.mobilenet_v2.layer.*"""
 
-    def __init__(
-        self, in_channels: int, out_channels: int, reduce_1x1_out_channels: int
-    ) -> None:
+    def __init__(self, in_channels: int, channels: int, out_channels: int) -> None:
         super().__init__()
         self.expand_1x1 = MobileNetV2ConvLayer2(
             in_channels=in_channels,
-            out_channels=out_channels,
+            out_channels=channels,
             kernel_size=1,
             padding=0,
             groups=1,
         )
         self.conv_3x3 = MobileNetV2ConvLayer2(
-            in_channels=out_channels,
-            out_channels=out_channels,
+            in_channels=channels,
+            out_channels=channels,
             kernel_size=3,
             padding=1,
-            groups=out_channels,
+            groups=channels,
         )
-        self.reduce_1x1 = MobileNetV2ConvLayer3(out_channels, reduce_1x1_out_channels)
+        self.reduce_1x1 = MobileNetV2ConvLayer3(channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, reduce_1x1_out_channels, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
 
 
@@ -170,22 +164,22 @@ class MobileNetV2Model(nn.Module):
         self.conv_stem = MobileNetV2Stem()
         self.layer = nn.ModuleList(
             [
-                MobileNetV2InvertedResidual(8, 48, reduce_1x1_out_channels=8),
+                MobileNetV2InvertedResidual(8, 48, out_channels=8),
                 MobileNetV2InvertedResidual2(8, 48),
-                MobileNetV2InvertedResidual(8, 48, reduce_1x1_out_channels=16),
+                MobileNetV2InvertedResidual(8, 48, out_channels=16),
                 MobileNetV2InvertedResidual2(16, 96),
                 MobileNetV2InvertedResidual2(16, 96),
-                MobileNetV2InvertedResidual(16, 96, reduce_1x1_out_channels=24),
+                MobileNetV2InvertedResidual(16, 96, out_channels=24),
                 MobileNetV2InvertedResidual2(24, 144),
                 MobileNetV2InvertedResidual2(24, 144),
                 MobileNetV2InvertedResidual2(24, 144),
-                MobileNetV2InvertedResidual3(24, 144, reduce_1x1_out_channels=32),
+                MobileNetV2InvertedResidual3(24, 144, out_channels=32),
                 MobileNetV2InvertedResidual2(32, 192),
                 MobileNetV2InvertedResidual2(32, 192),
-                MobileNetV2InvertedResidual(32, 192, reduce_1x1_out_channels=56),
+                MobileNetV2InvertedResidual(32, 192, out_channels=56),
                 MobileNetV2InvertedResidual2(56, 336),
                 MobileNetV2InvertedResidual2(56, 336),
-                MobileNetV2InvertedResidual3(56, 336, reduce_1x1_out_channels=112),
+                MobileNetV2InvertedResidual3(56, 336, out_channels=112),
             ],
         )
         self.conv_1x1 = MobileNetV2ConvLayer2(

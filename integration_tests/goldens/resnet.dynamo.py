@@ -81,58 +81,58 @@ class ResNetBottleNeckLayer(nn.Module):
     """model.resnet.encoder.stages.0-3.layers.0"""
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
+        self, in_channels: int, channels: int, stride: int, out_channels: int
     ) -> None:
         super().__init__()
         self.layer = nn.Sequential(
             ResNetConvLayer(
                 in_channels=in_channels,
-                out_channels=out_channels,
+                out_channels=channels,
                 kernel_size=1,
                 stride=1,
                 padding=0,
             ),
             ResNetConvLayer(
-                in_channels=out_channels,
-                out_channels=out_channels,
+                in_channels=channels,
+                out_channels=channels,
                 kernel_size=3,
                 stride=stride,
                 padding=1,
             ),
-            ResNetConvLayer2(out_channels, layer_out_channels),
+            ResNetConvLayer2(channels, out_channels),
         )
-        self.shortcut = ResNetShortCut(in_channels, layer_out_channels, stride=stride)
+        self.shortcut = ResNetShortCut(in_channels, out_channels, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
 class ResNetBottleNeckLayer2(nn.Module):
     """model.resnet.encoder.stages.0-3.layers.1"""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, channels: int, hidden_channels: int) -> None:
         super().__init__()
         self.layer = nn.Sequential(
             ResNetConvLayer(
-                in_channels=in_channels,
-                out_channels=out_channels,
+                in_channels=channels,
+                out_channels=hidden_channels,
                 kernel_size=1,
                 stride=1,
                 padding=0,
             ),
             ResNetConvLayer(
-                in_channels=out_channels,
-                out_channels=out_channels,
+                in_channels=hidden_channels,
+                out_channels=hidden_channels,
                 kernel_size=3,
                 stride=1,
                 padding=1,
             ),
-            ResNetConvLayer2(out_channels, in_channels),
+            ResNetConvLayer2(hidden_channels, channels),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, in_channels, *, *]
+        # x: [batch, channels, *, *] -> [batch, channels, *, *]
         return F.relu(self.layer(x) + x)
 
 
@@ -140,23 +140,20 @@ class ResNetStage(nn.Module):
     """model.resnet.encoder.stages.0-3"""
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
+        self, in_channels: int, channels: int, stride: int, hidden_channels: int
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             [
                 ResNetBottleNeckLayer(
-                    in_channels,
-                    out_channels,
-                    stride=stride,
-                    layer_out_channels=layer_out_channels,
+                    in_channels, channels, stride=stride, out_channels=hidden_channels
                 ),
-                ResNetBottleNeckLayer2(layer_out_channels, out_channels),
+                ResNetBottleNeckLayer2(hidden_channels, channels),
             ],
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, hidden_channels, *, *]
         for layer in self.layers:
             x = layer(x)
         return x
@@ -169,10 +166,10 @@ class ResNetEncoder(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                ResNetStage(16, 8, stride=1, layer_out_channels=32),
-                ResNetStage(32, 16, stride=2, layer_out_channels=64),
-                ResNetStage(64, 24, stride=2, layer_out_channels=96),
-                ResNetStage(96, 32, stride=2, layer_out_channels=128),
+                ResNetStage(16, 8, stride=1, hidden_channels=32),
+                ResNetStage(32, 16, stride=2, hidden_channels=64),
+                ResNetStage(64, 24, stride=2, hidden_channels=96),
+                ResNetStage(96, 32, stride=2, hidden_channels=128),
             ],
         )
 

@@ -71,58 +71,58 @@ class Layer2(nn.Module):
     """model.resnet.encoder.stages.0-3.layers.0"""
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
+        self, in_channels: int, channels: int, stride: int, out_channels: int
     ) -> None:
         super().__init__()
         self.layer = nn.Sequential(
             Embedder(
                 in_channels=in_channels,
-                out_channels=out_channels,
+                out_channels=channels,
                 kernel_size=1,
                 stride=1,
                 padding=0,
             ),
             Embedder(
-                in_channels=out_channels,
-                out_channels=out_channels,
+                in_channels=channels,
+                out_channels=channels,
                 kernel_size=3,
                 stride=stride,
                 padding=1,
             ),
-            Layer(out_channels, layer_out_channels, stride=1),
+            Layer(channels, out_channels, stride=1),
         )
-        self.shortcut = Layer(in_channels, layer_out_channels, stride=stride)
+        self.shortcut = Layer(in_channels, out_channels, stride=stride)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
 class Layer3(nn.Module):
     """model.resnet.encoder.stages.0-3.layers.1"""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, channels: int, hidden_channels: int) -> None:
         super().__init__()
         self.layer = nn.Sequential(
             Embedder(
-                in_channels=in_channels,
-                out_channels=out_channels,
+                in_channels=channels,
+                out_channels=hidden_channels,
                 kernel_size=1,
                 stride=1,
                 padding=0,
             ),
             Embedder(
-                in_channels=out_channels,
-                out_channels=out_channels,
+                in_channels=hidden_channels,
+                out_channels=hidden_channels,
                 kernel_size=3,
                 stride=1,
                 padding=1,
             ),
-            Layer(out_channels, in_channels, stride=1),
+            Layer(hidden_channels, channels, stride=1),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, in_channels, *, *]
+        # x: [batch, channels, *, *] -> [batch, channels, *, *]
         return F.relu(self.layer(x) + x)
 
 
@@ -130,23 +130,20 @@ class Stage(nn.Module):
     """model.resnet.encoder.stages.0-3"""
 
     def __init__(
-        self, in_channels: int, out_channels: int, stride: int, layer_out_channels: int
+        self, in_channels: int, channels: int, stride: int, hidden_channels: int
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             [
                 Layer2(
-                    in_channels,
-                    out_channels,
-                    stride=stride,
-                    layer_out_channels=layer_out_channels,
+                    in_channels, channels, stride=stride, out_channels=hidden_channels
                 ),
-                Layer3(layer_out_channels, out_channels),
+                Layer3(hidden_channels, channels),
             ],
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, layer_out_channels, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, hidden_channels, *, *]
         for layer in self.layers:
             x = layer(x)
         return x
@@ -159,10 +156,10 @@ class Encoder(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                Stage(16, 8, stride=1, layer_out_channels=32),
-                Stage(32, 16, stride=2, layer_out_channels=64),
-                Stage(64, 24, stride=2, layer_out_channels=96),
-                Stage(96, 32, stride=2, layer_out_channels=128),
+                Stage(16, 8, stride=1, hidden_channels=32),
+                Stage(32, 16, stride=2, hidden_channels=64),
+                Stage(64, 24, stride=2, hidden_channels=96),
+                Stage(96, 32, stride=2, hidden_channels=128),
             ],
         )
 

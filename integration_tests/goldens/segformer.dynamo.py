@@ -20,37 +20,30 @@ class SegformerOverlapPatchEmbeddings(nn.Module):
     """model.segformer.stages.0-3.patch_embeddings"""
 
     def __init__(
-        self,
-        in_channels: int,
-        out_channels: int,
-        kernel_size: int,
-        stride: int,
-        padding: int,
+        self, in_channels: int, dim: int, kernel_size: int, stride: int, padding: int
     ) -> None:
         super().__init__()
         self.proj = nn.Conv2d(
-            in_channels, out_channels, kernel_size, stride=stride, padding=padding
+            in_channels, dim, kernel_size, stride=stride, padding=padding
         )
-        self.layer_norm = nn.LayerNorm(out_channels)
+        self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, *, out_channels]
+        # x: [batch, in_channels, *, *] -> [batch, *, dim]
         return self.layer_norm(self.proj(x).flatten(2).transpose(1, 2))
 
 
 class SegformerSequenceReduction(nn.Module):
     """model.segformer.stages.0-2.blocks.0.attention.sequence_reduction"""
 
-    def __init__(self, sizes: int, in_channels: int, kernel_size: int) -> None:
+    def __init__(self, sizes: int, dim: int, kernel_size: int) -> None:
         super().__init__()
         self.sizes = sizes
-        self.sequence_reduction = nn.Conv2d(
-            in_channels, in_channels, kernel_size, stride=kernel_size
-        )
-        self.layer_norm = nn.LayerNorm(in_channels)
+        self.sequence_reduction = nn.Conv2d(dim, dim, kernel_size, stride=kernel_size)
+        self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, *, in_channels] -> [batch, 4, in_channels]
+        # x: [batch, *, dim] -> [batch, 4, dim]
         x = x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes))
         return self.layer_norm(self.sequence_reduction(x).flatten(2).transpose(1, 2))
 
@@ -78,15 +71,13 @@ class SegformerAttention(nn.Module):
 class SegformerDepthWiseConv(nn.Module):
     """model.segformer.stages.0-3.blocks.0.mlp.dwconv"""
 
-    def __init__(self, sizes: int, in_channels: int) -> None:
+    def __init__(self, sizes: int, channels: int) -> None:
         super().__init__()
         self.sizes = sizes
-        self.dwconv = nn.Conv2d(
-            in_channels, in_channels, 3, padding=1, groups=in_channels
-        )
+        self.dwconv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, *, in_channels] -> [batch, *, in_channels]
+        # x: [batch, *, channels] -> [batch, *, channels]
         x = self.dwconv(x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes)))
         return x.flatten(2).transpose(1, 2)
 
@@ -94,14 +85,14 @@ class SegformerDepthWiseConv(nn.Module):
 class SegformerMixMLP(nn.Module):
     """model.segformer.stages.0-3.blocks.0.mlp"""
 
-    def __init__(self, in_features: int, out_features: int, sizes: int) -> None:
+    def __init__(self, dim: int, hidden_dim: int, sizes: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(in_features, out_features)
-        self.dwconv = SegformerDepthWiseConv(sizes, out_features)
-        self.fc2 = nn.Linear(out_features, in_features)
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.dwconv = SegformerDepthWiseConv(sizes, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, *, in_features] -> [batch, *, in_features]
+        # x: [batch, *, dim] -> [batch, *, dim]
         return self.fc2(F.gelu(self.dwconv(self.fc1(x))))
 
 
@@ -127,7 +118,7 @@ class SegformerStage(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.patch_embeddings = SegformerOverlapPatchEmbeddings(
-            in_channels=3, out_channels=16, kernel_size=7, stride=4, padding=3
+            in_channels=3, dim=16, kernel_size=7, stride=4, padding=3
         )
         self.blocks = nn.ModuleList([SegformerLayer()])
         self.layer_norm = nn.LayerNorm(16)
@@ -141,29 +132,23 @@ class SegformerStage(nn.Module):
 class SegformerAttention2(nn.Module):
     """model.segformer.stages.1-2.blocks.0.attention"""
 
-    def __init__(
-        self,
-        in_features: int,
-        sizes: int,
-        sequence_reduction_sizes: int,
-        kernel_size: int,
-    ) -> None:
+    def __init__(self, dim: int, num_heads: int, sizes: int, kernel_size: int) -> None:
         super().__init__()
-        self.sizes = sizes
-        self.q_proj = nn.Linear(in_features, in_features)
+        self.num_heads = num_heads
+        self.q_proj = nn.Linear(dim, dim)
         self.sequence_reduction = SegformerSequenceReduction(
-            sequence_reduction_sizes, in_features, kernel_size=kernel_size
+            sizes, dim, kernel_size=kernel_size
         )
-        self.k_proj = nn.Linear(in_features, in_features)
-        self.v_proj = nn.Linear(in_features, in_features)
-        self.o_proj = nn.Linear(in_features, in_features)
+        self.k_proj = nn.Linear(dim, dim)
+        self.v_proj = nn.Linear(dim, dim)
+        self.o_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, *, in_features] -> [batch, *, in_features]
-        q = self.q_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
+        # x: [batch, *, dim] -> [batch, *, dim]
+        q = self.q_proj(x).unflatten(-1, (self.num_heads, 16)).transpose(1, 2)
         x = self.sequence_reduction(x)
-        k = self.k_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (self.sizes, 16)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(-1, (self.num_heads, 16)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (self.num_heads, 16)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return self.o_proj(attn)
 
@@ -172,28 +157,18 @@ class SegformerLayer2(nn.Module):
     """model.segformer.stages.1-2.blocks.0"""
 
     def __init__(
-        self,
-        normalized_shape: int,
-        sizes: int,
-        sequence_reduction_sizes: int,
-        kernel_size: int,
-        out_features: int,
+        self, dim: int, num_heads: int, sizes: int, kernel_size: int, hidden_dim: int
     ) -> None:
         super().__init__()
-        self.layernorm_before = nn.LayerNorm(normalized_shape)
+        self.layernorm_before = nn.LayerNorm(dim)
         self.attention = SegformerAttention2(
-            normalized_shape,
-            sizes,
-            sequence_reduction_sizes=sequence_reduction_sizes,
-            kernel_size=kernel_size,
+            dim, num_heads, sizes=sizes, kernel_size=kernel_size
         )
-        self.layernorm_after = nn.LayerNorm(normalized_shape)
-        self.mlp = SegformerMixMLP(
-            normalized_shape, out_features, sizes=sequence_reduction_sizes
-        )
+        self.layernorm_after = nn.LayerNorm(dim)
+        self.mlp = SegformerMixMLP(dim, hidden_dim, sizes=sizes)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, *, normalized_shape] -> [batch, *, normalized_shape]
+        # x: [batch, *, dim] -> [batch, *, dim]
         x = self.attention(self.layernorm_before(x)) + x
         return self.mlp(self.layernorm_after(x)) + x
 
@@ -204,41 +179,34 @@ class SegformerStage2(nn.Module):
     def __init__(
         self,
         in_channels: int,
-        out_channels: int,
+        dim: int,
+        num_heads: int,
         sizes: int,
-        sequence_reduction_sizes: int,
         kernel_size: int,
-        out_features: int,
+        hidden_dim: int,
     ) -> None:
         super().__init__()
-        self.sequence_reduction_sizes = sequence_reduction_sizes
+        self.sizes = sizes
         self.patch_embeddings = SegformerOverlapPatchEmbeddings(
-            in_channels=in_channels,
-            out_channels=out_channels,
-            kernel_size=3,
-            stride=2,
-            padding=1,
+            in_channels=in_channels, dim=dim, kernel_size=3, stride=2, padding=1
         )
         self.blocks = nn.ModuleList(
             [
                 SegformerLayer2(
-                    normalized_shape=out_channels,
+                    dim=dim,
+                    num_heads=num_heads,
                     sizes=sizes,
-                    sequence_reduction_sizes=sequence_reduction_sizes,
                     kernel_size=kernel_size,
-                    out_features=out_features,
+                    hidden_dim=hidden_dim,
                 ),
             ],
         )
-        self.layer_norm = nn.LayerNorm(out_channels)
+        self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, dim, *, *]
         x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
-        x = x.unflatten(
-            1, (self.sequence_reduction_sizes, self.sequence_reduction_sizes)
-        )
-        return x.permute(0, 3, 1, 2)
+        return x.unflatten(1, (self.sizes, self.sizes)).permute(0, 3, 1, 2)
 
 
 class SegformerAttention3(nn.Module):
@@ -282,7 +250,7 @@ class SegformerStage3(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.patch_embeddings = SegformerOverlapPatchEmbeddings(
-            in_channels=48, out_channels=64, kernel_size=3, stride=2, padding=1
+            in_channels=48, dim=64, kernel_size=3, stride=2, padding=1
         )
         self.blocks = nn.ModuleList([SegformerLayer3()])
         self.layer_norm = nn.LayerNorm(64)
@@ -303,19 +271,19 @@ class SegformerModel(nn.Module):
                 SegformerStage(),
                 SegformerStage2(
                     in_channels=16,
-                    out_channels=32,
-                    sizes=2,
-                    sequence_reduction_sizes=8,
+                    dim=32,
+                    num_heads=2,
+                    sizes=8,
                     kernel_size=4,
-                    out_features=128,
+                    hidden_dim=128,
                 ),
                 SegformerStage2(
                     in_channels=32,
-                    out_channels=48,
-                    sizes=3,
-                    sequence_reduction_sizes=4,
+                    dim=48,
+                    num_heads=3,
+                    sizes=4,
                     kernel_size=2,
-                    out_features=192,
+                    hidden_dim=192,
                 ),
                 SegformerStage3(),
             ],

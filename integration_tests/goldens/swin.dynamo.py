@@ -42,101 +42,120 @@ class SwinEmbeddings(nn.Module):
 
 
 class SwinAttention(nn.Module):
-    """model.swin.encoder.layers.0.blocks.0.attention"""
+    """model.swin.encoder.layers.0-1.blocks.0.attention"""
 
-    def __init__(self) -> None:
+    def __init__(self, num_heads: int, dim: int) -> None:
         super().__init__()
-        self.unsqueeze = nn.Parameter(torch.empty(1, 2, 16, 16))
-        self.q_proj = nn.Linear(16, 16)
-        self.k_proj = nn.Linear(16, 16)
-        self.v_proj = nn.Linear(16, 16)
-        self.o_proj = nn.Linear(16, 16)
+        self.num_heads = num_heads
+        self.attn_bias = nn.Parameter(torch.empty(1, num_heads, 16, 16))
+        self.q_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(dim, dim)
+        self.v_proj = nn.Linear(dim, dim)
+        self.o_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [16 * batch, 16, 16] -> [16 * batch, 16, 16]
-        q = self.q_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze)
+        # x: [*, 16, dim] -> [*, 16, dim]
+        q = self.q_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        k = self.k_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.attn_bias)
         return self.o_proj(attn.transpose(1, 2).flatten(2))
 
 
 class SwinMLP(nn.Module):
     """model.swin.encoder.layers.0-1.blocks.0-1.mlp"""
 
-    def __init__(self, in_features: int, out_features: int) -> None:
+    def __init__(self, dim: int, hidden_dim: int) -> None:
         super().__init__()
-        self.fc1 = nn.Linear(in_features, out_features)
-        self.fc2 = nn.Linear(out_features, in_features)
+        self.fc1 = nn.Linear(dim, hidden_dim)
+        self.fc2 = nn.Linear(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, *, in_features] -> [batch, *, in_features]
+        # x: [batch, *, dim] -> [batch, *, dim]
         return self.fc2(F.gelu(self.fc1(x)))
 
 
 class SwinLayer(nn.Module):
-    """model.swin.encoder.layers.0.blocks.0"""
+    """model.swin.encoder.layers.0-1.blocks.0"""
 
-    def __init__(self) -> None:
+    def __init__(self, dim: int, sizes: int, num_heads: int, hidden_dim: int) -> None:
         super().__init__()
-        self.layernorm_before = nn.LayerNorm(16)
-        self.attention = SwinAttention()
-        self.layernorm_after = nn.LayerNorm(16)
-        self.mlp = SwinMLP(16, 64)
+        self.dim = dim
+        self.sizes = sizes
+        self.layernorm_before = nn.LayerNorm(dim)
+        self.attention = SwinAttention(num_heads, dim)
+        self.layernorm_after = nn.LayerNorm(dim)
+        self.mlp = SwinMLP(dim, hidden_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 256, 16] -> [batch, 256, 16]
+        # x: [batch, *, dim] -> [batch, *, dim]
         batch = x.shape[0]
-        out = self.layernorm_before(x).unflatten(1, (4, 4, 4, 4))
-        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 16))
-        attention = attention.reshape(batch, 4, 4, 4, 4, 16).transpose(2, 3)
-        x = x + attention.flatten(1, 4)
+        out = self.layernorm_before(x)
+        out = out.unflatten(1, (self.sizes, 4, self.sizes, 4)).transpose(2, 3)
+        attention = self.attention(out.reshape(-1, 16, self.dim))
+        attention = attention.reshape(batch, self.sizes, self.sizes, 4, 4, self.dim)
+        x = x + attention.transpose(2, 3).flatten(1, 4)
         return self.mlp(self.layernorm_after(x)) + x
 
 
 class SwinAttention2(nn.Module):
-    """model.swin.encoder.layers.0.blocks.1.attention"""
+    """model.swin.encoder.layers.0-1.blocks.1.attention"""
 
-    unsqueeze_11: Tensor
+    mask: Tensor
 
-    def __init__(self) -> None:
+    def __init__(self, num_heads: int, size: int, dim: int) -> None:
         super().__init__()
-        self.unsqueeze_9 = nn.Parameter(torch.empty(1, 2, 16, 16))
-        self.register_buffer("unsqueeze_11", torch.empty(1, 16, 1, 16, 16))
-        self.q_proj = nn.Linear(16, 16)
-        self.k_proj = nn.Linear(16, 16)
-        self.v_proj = nn.Linear(16, 16)
-        self.o_proj = nn.Linear(16, 16)
+        self.num_heads = num_heads
+        self.attn_bias = nn.Parameter(torch.empty(1, num_heads, 16, 16))
+        self.register_buffer("mask", torch.empty(1, size, 1, 16, 16))
+        self.q_proj = nn.Linear(dim, dim)
+        self.k_proj = nn.Linear(dim, dim)
+        self.v_proj = nn.Linear(dim, dim)
+        self.o_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, batch: int) -> Tensor:
-        # x: [16 * batch, 16, 16] -> [16 * batch, 16, 16]
-        q = self.q_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        out = self.unsqueeze_11.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
-        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze_9 + out)
+        # x: [*, 16, dim] -> [*, 16, dim]
+        q = self.q_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        out = self.mask.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
+        k = self.k_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.attn_bias + out)
         return self.o_proj(attn.transpose(1, 2).flatten(2))
 
 
 class SwinLayer2(nn.Module):
-    """model.swin.encoder.layers.0.blocks.1"""
+    """model.swin.encoder.layers.0-1.blocks.1"""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        dim: int,
+        sizes: int,
+        shape: int,
+        num_heads: int,
+        size: int,
+        hidden_dim: int,
+    ) -> None:
         super().__init__()
-        self.layernorm_before = nn.LayerNorm(16)
-        self.attention = SwinAttention2()
-        self.layernorm_after = nn.LayerNorm(16)
-        self.mlp = SwinMLP(16, 64)
+        self.dim = dim
+        self.sizes = sizes
+        self.shape = shape
+        self.size = size
+        self.layernorm_before = nn.LayerNorm(dim)
+        self.attention = SwinAttention2(num_heads, size, dim=dim)
+        self.layernorm_after = nn.LayerNorm(dim)
+        self.mlp = SwinMLP(dim, hidden_dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 256, 16] -> [batch, 256, 16]
+        # x: [batch, *, dim] -> [batch, *, dim]
         batch = x.shape[0]
-        out = self.layernorm_before(x).unflatten(1, (16, 16))
-        out = torch.roll(out, (-2, -2), (1, 2)).reshape(batch, 4, 4, 4, 4, 16)
-        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 16), batch)
-        attention = attention.reshape(batch, 4, 4, 4, 4, 16).transpose(2, 3)
-        out = torch.roll(attention.reshape(batch, 16, 16, 16), (2, 2), (1, 2))
-        x = x + out.flatten(1, 2)
+        out = self.layernorm_before(x).unflatten(1, (self.sizes, self.sizes))
+        out = torch.roll(out, (-2, -2), (1, 2))
+        out = out.reshape(batch, self.shape, 4, self.shape, 4, self.dim)
+        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, self.dim), batch)
+        attention = attention.reshape(batch, self.shape, self.shape, 4, 4, self.dim)
+        attention = attention.transpose(2, 3)
+        attention = attention.reshape(batch, self.sizes, self.sizes, self.dim)
+        x = x + torch.roll(attention, (2, 2), (1, 2)).flatten(1, 2)
         return self.mlp(self.layernorm_after(x)) + x
 
 
@@ -162,7 +181,14 @@ class SwinStage(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList([SwinLayer(), SwinLayer2()])
+        self.blocks = nn.ModuleList(
+            [
+                SwinLayer(16, 4, num_heads=2, hidden_dim=64),
+                SwinLayer2(
+                    dim=16, sizes=16, shape=4, num_heads=2, size=16, hidden_dim=64
+                ),
+            ],
+        )
         self.downsample = SwinPatchMerging()
 
     def forward(self, x: Tensor) -> Tensor:
@@ -172,98 +198,19 @@ class SwinStage(nn.Module):
         return self.downsample(x)
 
 
-class SwinAttention3(nn.Module):
-    """model.swin.encoder.layers.1.blocks.0.attention"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unsqueeze_12 = nn.Parameter(torch.empty(1, 4, 16, 16))
-        self.q_proj = nn.Linear(32, 32)
-        self.k_proj = nn.Linear(32, 32)
-        self.v_proj = nn.Linear(32, 32)
-        self.o_proj = nn.Linear(32, 32)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [4 * batch, 16, 32] -> [4 * batch, 16, 32]
-        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze_12)
-        return self.o_proj(attn.transpose(1, 2).flatten(2))
-
-
-class SwinLayer3(nn.Module):
-    """model.swin.encoder.layers.1.blocks.0"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layernorm_before = nn.LayerNorm(32)
-        self.attention = SwinAttention3()
-        self.layernorm_after = nn.LayerNorm(32)
-        self.mlp = SwinMLP(32, 128)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 64, 32] -> [batch, 64, 32]
-        batch = x.shape[0]
-        out = self.layernorm_before(x).unflatten(1, (2, 4, 2, 4))
-        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 32))
-        attention = attention.reshape(batch, 2, 2, 4, 4, 32).transpose(2, 3)
-        x = x + attention.flatten(1, 4)
-        return self.mlp(self.layernorm_after(x)) + x
-
-
-class SwinAttention4(nn.Module):
-    """model.swin.encoder.layers.1.blocks.1.attention"""
-
-    unsqueeze_23: Tensor
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.unsqueeze_21 = nn.Parameter(torch.empty(1, 4, 16, 16))
-        self.register_buffer("unsqueeze_23", torch.empty(1, 4, 1, 16, 16))
-        self.q_proj = nn.Linear(32, 32)
-        self.k_proj = nn.Linear(32, 32)
-        self.v_proj = nn.Linear(32, 32)
-        self.o_proj = nn.Linear(32, 32)
-
-    def forward(self, x: Tensor, batch: int) -> Tensor:
-        # x: [4 * batch, 16, 32] -> [4 * batch, 16, 32]
-        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        out = self.unsqueeze_23.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
-        k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v, self.unsqueeze_21 + out)
-        return self.o_proj(attn.transpose(1, 2).flatten(2))
-
-
-class SwinLayer4(nn.Module):
-    """model.swin.encoder.layers.1.blocks.1"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layernorm_before = nn.LayerNorm(32)
-        self.attention = SwinAttention4()
-        self.layernorm_after = nn.LayerNorm(32)
-        self.mlp = SwinMLP(32, 128)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 64, 32] -> [batch, 64, 32]
-        batch = x.shape[0]
-        out = self.layernorm_before(x).unflatten(1, (8, 8))
-        out = torch.roll(out, (-2, -2), (1, 2)).reshape(batch, 2, 4, 2, 4, 32)
-        attention = self.attention(out.transpose(2, 3).reshape(-1, 16, 32), batch)
-        attention = attention.reshape(batch, 2, 2, 4, 4, 32).transpose(2, 3)
-        out = torch.roll(attention.reshape(batch, 8, 8, 32), (2, 2), (1, 2))
-        x = x + out.flatten(1, 2)
-        return self.mlp(self.layernorm_after(x)) + x
-
-
 class SwinStage2(nn.Module):
     """model.swin.encoder.layers.1"""
 
     def __init__(self) -> None:
         super().__init__()
-        self.blocks = nn.ModuleList([SwinLayer3(), SwinLayer4()])
+        self.blocks = nn.ModuleList(
+            [
+                SwinLayer(32, 2, num_heads=4, hidden_dim=128),
+                SwinLayer2(
+                    dim=32, sizes=8, shape=2, num_heads=4, size=4, hidden_dim=128
+                ),
+            ],
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 64, 32] -> [batch, 64, 32]

@@ -19,12 +19,12 @@ from torch import Tensor, nn
 class DoubleConv(nn.Sequential):
     """down1, down2, bottom and 2 more"""
 
-    def __init__(self, in_channels: int, out_channels: int) -> None:
+    def __init__(self, in_channels: int, channels: int) -> None:
         super().__init__(
-            nn.Conv2d(in_channels, out_channels, 3, padding=1),
+            nn.Conv2d(in_channels, channels, 3, padding=1),
             nn.Identity(),
             nn.ReLU(),
-            nn.Conv2d(out_channels, out_channels, 3, padding=1),
+            nn.Conv2d(channels, channels, 3, padding=1),
             nn.Identity(),
             nn.ReLU(),
         )

@@ -102,9 +102,24 @@ def test_numbers_that_agree_everywhere_are_one_argument() -> None:
         call("MatMul", "h1 b1", "y", "blocks.1", "Block"),
     ]
     (definition,) = definitions(made(nodes, sizes))
-    assert [p.name for p in definition.parameters] == ["out_features"]
+    assert [p.name for p in definition.parameters] == ["dim"]
     assert len(definition.holes) == 2
     assert of(narrow)[0].parameters == []
+
+
+def test_what_goes_through_several_layers_is_a_dim() -> None:
+    sizes = weights(a0=[4, 8], b0=[8, 4], a1=[4, 6], b1=[6, 4], c=[4, 2], a2=[2, 6], b2=[6, 2])
+    nodes = [
+        call("MatMul", "x a0", "h0", "blocks.0", "Block"),
+        call("Relu", "h0", "r0", "blocks.0", "Block"),
+        call("MatMul", "r0 b0", "x1", "blocks.0", "Block"),
+        call("MatMul", "x1 c", "t"),
+        call("MatMul", "t a2", "h2", "blocks.1", "Block"),
+        call("Relu", "h2", "r2", "blocks.1", "Block"),
+        call("MatMul", "r2 b2", "y", "blocks.1", "Block"),
+    ]
+    block = next(each for each in definitions(made(nodes, sizes)) if each.base == "Block")
+    assert [p.name for p in block.parameters] == ["dim", "hidden_dim"]
 
 
 @pytest.mark.parametrize(

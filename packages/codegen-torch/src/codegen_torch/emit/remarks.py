@@ -15,7 +15,7 @@ MAX_PLACES = 3
 """A docstring names this many groups of places; more are counted."""
 MAX_SIZE = 16
 """A computed size with more characters than this says nothing at a glance."""
-WIDTHS = ("channels", "features", "normalized_shape", "embedding_dim", "input_size", "hidden_size")
+WIDTHS = ("channels", "features", "dim", "input_size", "hidden_size")
 """Constructors' arguments whose names end so are sizes of tensors; that another is equal to one is chance."""
 UNKNOWN = "*"
 """A size that is unknown, long to say, or different in every instance."""

@@ -22,6 +22,10 @@ from codegen_torch.names import ClassName, Identifier, numbered, singular
 MAX_PARAMETERS = 12
 """Regions that differ in more numbers than this are different classes."""
 
+_GENERAL = frozenset({"size", "sizes", "shape"})
+"""Labels that say less of a number than any other."""
+_TURNS = ("Tensor.transpose", "Tensor.permute", "runtime.rotate", "Tensor.contiguous")
+
 Site = tuple[Hashable, ...]
 """Where in a region a number stands: the unit's index, then the attribute, then indices into it."""
 Number = int | float
@@ -119,7 +123,7 @@ def _define(group: list[tuple[Region, dict[Site, Number]]]) -> ClassDef:
         return definition
     taken = {path.split(".")[0] for path in first.members.values()}
     for sites in _holes(group).values():
-        name = _parameter_name(first, sites[0], taken)
+        name = _parameter_name(first, sites, taken)
         taken.add(name)
         values = [numbers[sites[0]] for _, numbers in group]
         kind = "int" if all(isinstance(value, int) for value in values) else "float"
@@ -148,14 +152,50 @@ def _base_name(region: Region) -> ClassName:
     return ClassName.like(singular(words[-1]) if region.path[-1:].isdecimal() else words[-1])
 
 
-def _parameter_name(region: Region, site: Site, taken: set[str]) -> Identifier:
-    position = site[0]
-    label = next(str(part) for part in reversed(site) if isinstance(part, str))
-    unit = region.all_units[position] if isinstance(position, int) else None
+def _parameter_name(region: Region, sites: list[Site], taken: set[str]) -> Identifier:
+    """A name for an argument that stands at these sites."""
+    heads = _heads(region)
+    labels = [heads.get(site) or _label(site) for site in sites]
+    if width := _width(set(labels), taken):
+        return Identifier(width)
+    position, label = min(enumerate(labels), key=lambda item: (item[1] not in heads.values(), item[1] in _GENERAL))
+    unit = region.all_units[place] if isinstance(place := sites[position][0], int) else None
     name = Identifier.like(label, "size")
     if name in taken and unit is not None and unit in region.members:
         name = Identifier.like(f"{region.members[unit].replace('.', '_')}_{name}")
     return Identifier(numbered(name, taken))
+
+
+def _width(labels: set[str], taken: set[str]) -> str | None:
+    """``dim`` or ``channels``, for what goes through several layers; the second such is inside."""
+    name = None
+    if labels & {"dim", "normalized_shape"} or labels >= {"in_features", "out_features"}:
+        name = "dim"
+    elif labels & {"channels"} or labels >= {"in_channels", "out_channels"}:
+        name = "channels"
+    return next((each for each in (name, f"hidden_{name}") if name and each not in taken), None)
+
+
+def _label(site: Site) -> str:
+    """What the place of a number is called: the attribute's name."""
+    return next(part for part in reversed(site) if isinstance(part, str))
+
+
+def _heads(region: Region) -> dict[Site, str]:
+    """The sites of the sizes into which features are unflattened for an attention."""
+    units = region.all_units
+    positions = {unit: position for position, unit in enumerate(units)}
+    found: dict[Site, str] = {}
+    for attention in units:
+        if not isinstance(attention, Expr) or attention.op != "F.scaled_dot_product_attention":
+            continue
+        for value in attention.inputs[:3]:
+            while value is not None and value.op in _TURNS:
+                value = value.inputs[0]
+            if value is not None and value.op == "Tensor.unflatten" and value in positions:
+                sites = [(positions[value], "sizes", index) for index in range(len(value.attrs["sizes"]))]
+                found.update(zip(sites[-2:], ("num_heads", "head_dim"), strict=False))
+    return found
 
 
 def _shape_of(region: Region, classes: dict[Region, ClassDef], sizes: Sizes) -> tuple[Hashable, dict[Site, Number]]:

@@ -9,12 +9,12 @@ from collections.abc import Hashable
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, is_layer, layer_weights, tensor_of
 from codegen_torch.modules.roles import roles_of
+from codegen_torch.modules.tensor_roles import is_name, tensor_role
+from codegen_torch.modules.users import Users, users_of
 from codegen_torch.names import Identifier, component
 
 _DICT_METHODS = frozenset(("clear", "items", "keys", "pop", "update", "values"))
 _LAYER_NAMES = {"Conv": "conv", "ConvTranspose": "conv", "BatchNorm": "norm", "LayerNorm": "norm", "RMSNorm": "norm"}
-# What exporters and optimizers call tensors that they have no name for.
-_NUMBERED = re.compile(r"(const|constant|init|initializer|node|param|tensor|val|value)_?\d+\w*", re.IGNORECASE)
 # What a single functional operation is as an entry of nn.Sequential.
 MODULES_OF_FUNCTIONS = {
     "Tensor.flatten": "nn.Flatten",
@@ -47,6 +47,7 @@ def assign_members(root: Region) -> None:
         for child in region.children:
             region.members[child] = relative(region, child.path)
         untold: list[Expr] = []
+        users = users_of(region)
         for unit in region.all_units:
             if isinstance(unit, Region):
                 continue
@@ -56,8 +57,8 @@ def assign_members(root: Region) -> None:
                 if path is None:
                     untold.append(unit)
             elif unit.op in ("weight", "constant"):
-                region.members[unit] = _tensor_path(region, unit, uses)
-        region.members.update(_names_of_untold(region, untold))
+                region.members[unit] = _tensor_path(region, unit, users)
+        region.members.update(_names_of_untold(region, untold, users))
         _fold_children(region, uses)
         _open_wrappers(region, uses)
         region.sequential = _is_chain(region)
@@ -104,9 +105,9 @@ def _layer_path(region: Region, layer: Expr, uses: dict[str, int]) -> str | None
     return None
 
 
-def _names_of_untold(region: Region, layers: list[Expr]) -> dict[Expr | Region, str]:
+def _names_of_untold(region: Region, layers: list[Expr], users: Users) -> dict[Expr | Region, str]:
     """The names of layers that the file does not tell: their roles, else what they are, counted from 1 if several."""
-    roles = roles_of(region)
+    roles = roles_of(region, users)
     kinds = {layer: _kind(layer) for layer in layers if layer not in roles}
     counts = Counter(kinds.values())
     numbers: Counter[str] = Counter()
@@ -130,16 +131,16 @@ def _is_module_path(path: str) -> bool:
     return all(re.fullmatch(r"\w+", part, flags=re.ASCII) for part in path.split("."))
 
 
-def _tensor_path(region: Region, leaf: Expr, uses: dict[str, int]) -> str:
+def _tensor_path(region: Region, leaf: Expr, users: Users) -> str:
     name = tensor_of(leaf).name
     if region.path and name.startswith(f"{region.path}."):
         return relative(region, name).replace(".", "_")
     if "." in name and _is_module_path(name) and not region.path:
         return Identifier.like(name.replace(".", "_"))
-    default = "weight" if leaf.op == "weight" else "table"
     last = name.rsplit(".", 1)[-1]
-    is_name = re.fullmatch(r"[A-Za-z]\w*", last) and not _NUMBERED.fullmatch(last)
-    return Identifier.like(last, default) if is_name else default
+    if is_name(last):
+        return Identifier.like(last)
+    return tensor_role(leaf, users) or ("weight" if leaf.op == "weight" else "table")
 
 
 def _fold_children(region: Region, uses: dict[str, int]) -> None:

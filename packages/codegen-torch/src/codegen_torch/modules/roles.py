@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, data_operands, layer_weights, tensor_of
+from codegen_torch.modules.users import Users
 
 _ATTENTION = "F.scaled_dot_product_attention"
 _ACTIVATIONS = frozenset({"F.gelu", "F.hardswish", "F.leaky_relu", "F.mish", "F.relu", "F.silu", "runtime.quick_gelu"})
@@ -15,10 +16,10 @@ _FARTHEST = 32
 """How many expressions may lie between an attention and the layers that make its queries."""
 
 
-def roles_of(region: Region) -> dict[Expr, str]:
+def roles_of(region: Region, users: Users) -> dict[Expr, str]:
     """The roles of the region's layers, where they are certain and no two have the same."""
     units = [unit for unit in region.units if isinstance(unit, Expr)]
-    inside, users = set(units), _users(region, units)
+    inside = set(units)
     found: dict[str, list[Expr]] = {}
     for unit in units:
         if unit.op == _ATTENTION:
@@ -35,20 +36,7 @@ def roles_of(region: Region) -> dict[Expr, str]:
     return {layers[0]: role for role, layers in found.items() if len(layers) == 1}
 
 
-def _users(region: Region, units: Iterable[Expr]) -> Mapping[Expr, list[Expr | None]]:
-    """Who uses a value inside the region; None stands for anyone else."""
-    users: dict[Expr, list[Expr | None]] = {}
-    for unit in units:
-        for operand in dict.fromkeys(data_operands(unit)):
-            users.setdefault(operand, []).append(unit)
-    for value in (*region.results, *(param for child in region.children for param in child.params)):
-        users.setdefault(value, []).append(None)
-    return users
-
-
-def _attention(
-    attention: Expr, inside: set[Expr], users: Mapping[Expr, list[Expr | None]]
-) -> Iterator[tuple[str, Expr]]:
+def _attention(attention: Expr, inside: set[Expr], users: Users) -> Iterator[tuple[str, Expr]]:
     """``q_proj``, ``k_proj`` and ``v_proj``, or all three in one, and ``o_proj`` of what is attended to."""
     makers = [_makers(operand, inside) for operand in attention.inputs[:3] if operand is not None]
     if all(len(group) == 1 for group in makers):
@@ -84,7 +72,7 @@ def _makers(value: Expr, inside: set[Expr]) -> list[Expr]:
     return makers
 
 
-def _feed_forward(layer: Expr, users: Mapping[Expr, list[Expr | None]]) -> list[tuple[str, Expr]]:
+def _feed_forward(layer: Expr, users: Users) -> list[tuple[str, Expr]]:
     """``fc2(F.gelu(fc1(x)))``, which widens and narrows again."""
     activation = _only(users, layer)
     if activation is None or activation.op not in _ACTIVATIONS:
@@ -96,7 +84,7 @@ def _feed_forward(layer: Expr, users: Mapping[Expr, list[Expr | None]]) -> list[
     return [("fc1", layer), ("fc2", second)] if outer == (narrow, wide) and wide > narrow else []
 
 
-def _gated(layer: Expr, inside: set[Expr], users: Mapping[Expr, list[Expr | None]]) -> list[tuple[str, Expr]]:
+def _gated(layer: Expr, inside: set[Expr], users: Users) -> list[tuple[str, Expr]]:
     """``down_proj(F.silu(gate_proj(x)) * up_proj(x))``."""
     activation = _only(users, layer)
     if activation is None or activation.op not in _ACTIVATIONS:
@@ -123,7 +111,7 @@ def _is_counted(index: Expr | None) -> bool:
     return index is not None and index.op == "torch.arange"
 
 
-def _only(users: Mapping[Expr, list[Expr | None]], value: Expr) -> Expr | None:
+def _only(users: Users, value: Expr) -> Expr | None:
     """The one user of a value, if it has no other."""
     found = users.get(value, [])
     return found[0] if len(found) == 1 else None
