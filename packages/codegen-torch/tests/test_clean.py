@@ -178,6 +178,25 @@ def fill(of: str = "shape", **attributes: Any) -> onnx_proto.Node:
     return call("ConstantOfShape", of, "w", **attributes)
 
 
+FREQUENCIES = tensor("w", np.array([1, 0.1, 0.01, 0.001], np.float32))
+COUNTED = [call("Shape", "x", "s"), call("Cast", "s", "p", to=1)]
+
+
+@pytest.mark.parametrize(
+    ("nodes", "names"),
+    [
+        ([*COUNTED, call("Mul", "p w", "a"), call("Sin", "a", "y")], set()),
+        ([*COUNTED, call("MatMul", "p w", "a"), call("Concat", "a a", "c", axis=0), call("Cos", "c", "y")], set()),
+        ([call("Mul", "x w", "a"), call("Sin", "a", "y")], {"w"}),
+        ([*COUNTED, call("Mul", "p w", "a"), call("Sin", "a", "h"), call("Mul", "h w", "y")], {"w"}),
+        ([*COUNTED, call("Mul", "p w", "a"), call("Sin", "a", "h"), call("Mul", "h a", "y")], {"w"}),
+        ([*COUNTED, call("Add", "p w", "a"), call("Sin", "a", "y")], {"w"}),
+    ],
+)
+def test_what_only_turns_positions_is_not_trained(nodes: list[onnx_proto.Node], names: set[str]) -> None:
+    assert trained(nodes, FREQUENCIES) == names
+
+
 def test_a_constant_of_shape_in_a_weights_place_is_trained() -> None:
     assert trained([fill(), call("MatMul", "x w", "y")], SHAPE) == {"w"}
     assert trained(

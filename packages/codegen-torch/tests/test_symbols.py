@@ -271,7 +271,9 @@ def test_python_numbers_do_not_change_a_tensors_type() -> None:
     assert literal(2).dtype is DType.INT64
 
 
-NAMESPACES = set("torch F nn Tensor operator index host kernels layer list maybe control runtime training literal".split())
+NAMESPACES = set(
+    "torch F nn Tensor operator index host kernels layer list maybe control runtime training literal".split()
+)
 
 
 def test_every_symbol_is_described_well() -> None:

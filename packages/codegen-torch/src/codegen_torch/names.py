@@ -87,7 +87,8 @@ def joined(path: str, name: str) -> str:
 
 
 def singular(name: str) -> str:
-    """What one entry of a list is called: ``layers`` holds a layer, ``h`` an ``h``."""
+    """What one entry of a list is called: ``layers`` holds a layer, as ``layers2`` does, ``h`` an ``h``."""
+    name = name.rstrip("0123456789") or name
     if name.endswith("ies"):
         return f"{name[:-3]}y"
     is_plural = name.endswith("s") and not name.endswith("ss") and len(name) > 2

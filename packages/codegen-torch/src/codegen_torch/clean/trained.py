@@ -7,6 +7,7 @@ import re
 
 from onnx_proto import DataType, Graph, Node, Tensor
 
+from codegen_torch.clean.angles import frequencies
 from codegen_torch.clean.gradients import differentiated
 from codegen_torch.clean.subgraphs import subgraphs, with_nested
 
@@ -82,7 +83,7 @@ def trained_values(graph: Graph) -> frozenset[str]:
 
     Trained is a float tensor that flows, perhaps rearranged, into the weight's place of an operator; one of several
     elements in arithmetic, unless its name tells that an exporter computed it or a module only kept it; and what the
-    graph itself differentiates by.
+    graph itself differentiates by. What only turns positions into angles is not.
     """
     nodes = [each for node in graph.nodes for each in with_nested(node)]
     inner = (tensor for node in nodes for subgraph in subgraphs(node) for tensor in subgraph.initializers)
@@ -91,10 +92,11 @@ def trained_values(graph: Graph) -> frozenset[str]:
     weights = _flow_backwards(nodes, _WEIGHT_INPUTS)
     arithmetic = _flow_backwards(nodes, dict.fromkeys(_ARITHMETIC, ()))
     computed = _flow_backwards(nodes, dict.fromkeys(_COMPUTED_PLACES, ()))
+    turning = frequencies(graph, nodes) - by
     found: set[str] = set()
     for tensor in initializers:
         name = tensor.name
-        if tensor.dtype not in _FLOATS or (_BUFFERS.fullmatch(name) and name not in by):
+        if name in turning or tensor.dtype not in _FLOATS or (_BUFFERS.fullmatch(name) and name not in by):
             continue
         made = _GENERATED.fullmatch(name) or (name in computed and _COMPUTED.fullmatch(name))
         if name in weights | by or (name in arithmetic and math.prod(tensor.shape) > 1 and not made):
