@@ -21,7 +21,7 @@ REPEATED = {
     "t5_encoder": {"layers": 3},
     "vit": {"layers": 3},
     "convnext": {"blocks": 2},
-    "resnet": {"blocks": 3},
+    "resnet": {"blocks": 4},
 }
 
 

@@ -61,10 +61,13 @@ def _is_leaf(expr: Any) -> bool:
 
 
 def _structure(expr: Any) -> Any:
-    """The attributes that are equal in equal blocks: of layers all but numbers, which their constructors take."""
+    """The attributes that are equal in equal blocks: of layers all but numbers, which their constructors take.
+
+    Where a stride is one it is not stated, so that nothing is said of any: the first of several stages often has none.
+    """
     if not is_layer(expr):
         return expr.attrs
-    return tuple((name, _without_numbers(value)) for name, value in sorted(expr.attrs.items()))
+    return tuple((name, _without_numbers(value)) for name, value in sorted(expr.attrs.items()) if name != "stride")
 
 
 def _without_numbers(value: Any) -> Any:
