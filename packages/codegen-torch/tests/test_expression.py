@@ -207,7 +207,7 @@ ONES = array(np.ones(4, np.float32))
         (index.slice(A, 1, -3, -1), "a[:, -3:-1]"),
         (index.slice(A, 0, 0, SEQ), "a[:seq]"),
         (index.take(A, I, 0), "a[i]"),
-        (torch.gather(A, I, 1), "torch.gather(a, 1, i)"),
+        (torch.gather(A, I.unsqueeze(0), 1), "torch.gather(a, 1, i.unsqueeze(0))"),
         (torch.arange(0, SEQ, dtype=DType.INT64), "torch.arange(seq, device=x.device)"),
         (torch.arange(2, SEQ, dtype=DType.INT64), "torch.arange(2, seq, device=x.device)"),
         (torch.arange(0, SEQ, 2, dtype=DType.INT64), "torch.arange(0, seq, 2, device=x.device)"),

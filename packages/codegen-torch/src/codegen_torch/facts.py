@@ -230,7 +230,7 @@ def broadcast(*shapes: tuple[Size, ...] | None) -> tuple[Size, ...] | None:
         distinct = list(dict.fromkeys(size for size in sizes if size != 1))
         fixed = [size for size in distinct if isinstance(size, int)]
         if len(fixed) > 1:
-            raise FactError(f"an operation on shapes {' and '.join(_text(shape) for shape in known)}")
+            raise FactError(f"an operation on shapes {' and '.join(map(shape_text, known))}")
         if fixed:
             result.append(fixed[0])
         else:
@@ -238,7 +238,8 @@ def broadcast(*shapes: tuple[Size, ...] | None) -> tuple[Size, ...] | None:
     return tuple(result)
 
 
-def _text(shape: tuple[Size, ...]) -> str:
+def shape_text(shape: tuple[Size | str, ...]) -> str:
+    """A shape in words of errors."""
     return f"[{', '.join(map(str, shape))}]"
 
 

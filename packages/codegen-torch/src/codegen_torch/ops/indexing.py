@@ -12,6 +12,8 @@ from codegen_torch.expr import Expr, UnknownRank, call
 from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
 from codegen_torch.ops.unsigned import through_int64, through_order
+from codegen_torch.symbols.demands import demand_rank, demand_shape
+from codegen_torch.symbols.indexing import check_positions
 from codegen_torch.symbols.namespaces import F, host, index, runtime, torch
 from codegen_torch.symbols.shape import normal
 
@@ -103,6 +105,7 @@ _VIEWS = frozenset(
 @op("Gather", since=1)
 def gather(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
     """Rows of a trained table are an embedding; negative positions count from the end elsewhere."""
+    check_positions(x.fact, axis, indices.fact)
     known = indices.fact.value
     if x.op == "weight" and x.rank == 2 and axis in (0, -2) and not _is_line(indices):
         return F.embedding(indices, x)  # type: ignore[no-any-return]
@@ -190,6 +193,9 @@ def scatter_nd(x: Expr, indices: Expr, updates: Expr, *, reduction: str = "none"
 
 
 def _scattered_nd(x: Expr, updates: Expr, indices: Expr, reduction: str) -> Expr:
+    if x.dims is not None and indices.dims and isinstance(indices.dims[-1], int):
+        demand_rank(f"{indices.dims[-1]} positions", x.fact, indices.dims[-1])
+        demand_shape("a scatter", "update", updates.fact, *indices.dims[:-1], *x.dims[indices.dims[-1] :])
     known = indices.dims is not None and isinstance(indices.dims[-1], int)
     if known and reduction in ("none", "add"):
         return call("Tensor.index_put", [x, updates, *_columns(indices)], accumulate=reduction == "add")
@@ -233,6 +239,9 @@ def one_hot(indices: Expr, depth: Expr, values: Expr, *, axis: int = -1) -> Expr
     known = depth.fact.value
     if known is not None and known.size != 1:
         raise FactError(f"of {known.size} depths")
+    if known is not None and known.dtype != object and known.item() < 0:
+        raise FactError(f"of depth {known.item()}")
+    demand_shape("a choice", "values", values.fact, 2)
     count = host.item(depth.to(DType.INT64)) if known is None else known.reshape(()).item()
     count = int(count) if isinstance(count, float) else count
     places = _count_along(count, axis, indices.rank + 1)

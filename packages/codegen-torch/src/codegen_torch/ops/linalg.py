@@ -5,8 +5,10 @@ from __future__ import annotations
 from codegen_torch.dims import same
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
+from codegen_torch.facts import FactError, Size
 from codegen_torch.lower.registry import NotApplicable, op
 from codegen_torch.ops.unsigned import WIDE, from_int64, through_int64, to_int64
+from codegen_torch.symbols.demands import are_different, demand_rank
 from codegen_torch.symbols.namespaces import F, torch
 
 
@@ -31,8 +33,12 @@ def gemm(
     """``alpha x y + beta c``; with a trained ``y`` and no factors, a linear layer."""
     if not x.dtype.is_float and (alpha, beta) != (1.0, 1.0):
         raise NotApplicable("factors of a product of integers are not supported")
+    for operand in (x, y):
+        demand_rank("a product of matrices", operand.fact, 2, 2)
     if transA:
         x = x.transpose(0, 1)
+    if c is not None:
+        _check_addend(c, None if x.dims is None else x.dims[0], None if y.dims is None else y.dims[0 if transB else 1])
     if beta == 0.0:
         c = None
     if alpha == beta == 1.0 and (transB or y.op == "weight") and x.dtype.is_float:
@@ -47,6 +53,14 @@ def gemm(
     if c is None:
         return result
     return result + (c if beta == 1.0 else beta * c)
+
+
+def _check_addend(c: Expr, *sizes: Size | None) -> None:
+    """Refuse an addend that does not become as large as the product, which must not become larger."""
+    demand_rank("a product of matrices with an addend", c.fact, 0, 2)
+    pairs = zip(reversed(c.dims or ()), reversed(sizes), strict=False)
+    if any(own != 1 and are_different(own, size) for own, size in pairs):
+        raise FactError(f"a product of matrices with the addend {c.fact}")
 
 
 def _bias(c: Expr | None, weight: Expr) -> Expr | None:

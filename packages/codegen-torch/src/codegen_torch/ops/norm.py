@@ -7,12 +7,15 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import Context, NotApplicable, op
 from codegen_torch.ops.windows import spatial_rank
+from codegen_torch.symbols.demands import demand_shape
 from codegen_torch.symbols.namespaces import F, torch
 
 
 @op("InstanceNormalization", since=1)
 def instance_normalization(x: Expr, scale: Expr, b: Expr, *, epsilon: float = 1e-5) -> Expr:
     if x.dims is not None and product(x.dims[2:]) == 1:  # torch refuses a single element, which is its own mean
+        for name, value in (("scale", scale), ("bias", b)):
+            demand_shape("an instance normalization", name, value.fact, x.dims[1])
         ones = (1,) * spatial_rank(x)
         return (x - x) * scale.reshape(-1, *ones) + b.reshape(-1, *ones)  # type: ignore[no-any-return]
     return F.instance_norm(x, None, None, scale, b, eps=epsilon)  # type: ignore[no-any-return]
@@ -28,6 +31,8 @@ def group_normalization(
 @op("GroupNormalization", since=18, until=20)
 def group_normalization_by_groups(x: Expr, scale: Expr, bias: Expr, *, num_groups: int, epsilon: float = 1e-5) -> Expr:
     """Before opset 21 the scale and the bias were one number per group, not per channel."""
+    for name, value in (("scale", scale), ("bias", bias)):
+        demand_shape("a group normalization", name, value.fact, num_groups)
     channels = x.shape[1]
     width = channels // num_groups
     scale, bias = (v.repeat_interleave(width) for v in (scale, bias))

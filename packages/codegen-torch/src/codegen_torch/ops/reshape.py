@@ -5,11 +5,12 @@ from __future__ import annotations
 from codegen_torch.dims import product, same
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank
-from codegen_torch.facts import FactError
+from codegen_torch.facts import FactError, shape_text
 from codegen_torch.lower.registry import Const, Int, Ints, NotApplicable, op
 from codegen_torch.ops.unsigned import through_int64
 from codegen_torch.reshaped import reshaped
 from codegen_torch.symbols.base import size_of
+from codegen_torch.symbols.demands import demand_rank
 from codegen_torch.symbols.namespaces import F, host, runtime
 from codegen_torch.symbols.shape import normal
 
@@ -76,6 +77,8 @@ def squeeze(x: Expr, axes: Const[Ints] | None = None) -> Expr:
             return x.squeeze()  # type: ignore[no-any-return]
     if not axes:
         return x
+    if x.rank is not None:  # torch takes no axis twice
+        axes = list({normal(axis, x.rank): axis for axis in axes}.values())  # type: ignore[arg-type]
     return x.squeeze(axes[0] if len(axes) == 1 else tuple(axes))  # type: ignore[no-any-return]
 
 
@@ -117,8 +120,7 @@ def transpose(x: Expr, *, perm: tuple[int, ...] | None = None) -> Expr:
         if x.rank is None:
             raise UnknownRank(x)
         perm = tuple(reversed(range(x.rank)))
-    perm = tuple(normal(axis, len(perm)) for axis in perm)
-    if x.rank not in (None, len(perm)) or len(set(perm)) < len(perm):
+    if x.rank not in (None, len(perm)) or sorted(perm) != list(range(len(perm))):
         raise FactError(f"a permutation {perm} of {x.fact}")
     moved = [axis for axis, source in enumerate(perm) if axis != source]
     if not moved:
@@ -140,6 +142,8 @@ def expand(x: Expr, shape: Ints) -> Expr:
     for axis, (mine, size) in enumerate(zip(own, wanted, strict=True)):
         known = size_of(size)
         is_new = axis < rank - len(x.dims)
+        if isinstance(mine, int) and isinstance(known, int) and 1 not in (mine, known) and mine != known:
+            raise FactError(f"an expansion of {x.fact} to {shape_text(tuple(map(size_of, shape)))}")
         if known == 1 or same(mine, known) or (isinstance(mine, int) and mine != 1):
             sizes.append(1 if is_new else -1)
         elif mine == 1 or isinstance(known, int):
@@ -186,6 +190,7 @@ def depth_to_space_by_columns(x: Expr, *, blocksize: int) -> Expr:
 @op("DepthToSpace", since=11)
 def depth_to_space(x: Expr, *, blocksize: int, mode: str = "DCR") -> Expr:
     """Channels are ordered (row, column, channel), or in the mode of torch, CRD, (channel, row, column)."""
+    _check_blocks(x, blocksize)
     if mode == "CRD":
         return _pixel_shuffle(x, blocksize)  # type: ignore[no-any-return]
     if mode != "DCR":
@@ -201,12 +206,19 @@ def space_to_depth_by_columns(x: Expr, *, blocksize: int) -> Expr:
 
 @op("SpaceToDepth", since=28)
 def space_to_depth(x: Expr, *, blocksize: int, mode: str = "DCR") -> Expr:
+    _check_blocks(x, blocksize)
     if mode == "CRD":
         return _pixel_unshuffle(x, blocksize)  # type: ignore[no-any-return]
     if mode != "DCR":
         raise NotApplicable(f"there is no mode {mode!r}")
     blocks = x.unflatten(3, (-1, blocksize)).unflatten(2, (-1, blocksize)).permute(0, 3, 5, 1, 2, 4)
     return blocks.flatten(1, 3)  # type: ignore[no-any-return]
+
+
+def _check_blocks(x: Expr, blocksize: int) -> None:
+    demand_rank("an image in blocks", x.fact, 4, 4)
+    if blocksize < 1:
+        raise FactError(f"an image in blocks of size {blocksize}")
 
 
 @through_int64

@@ -12,7 +12,7 @@ import numpy as np
 from codegen_torch.dims import divide
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array
-from codegen_torch.facts import Array, Size
+from codegen_torch.facts import Array, FactError, Size
 from codegen_torch.lower.registry import Const, Floats, Int, Ints, NotApplicable, host_elements, op
 from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols.base import size_of
@@ -143,6 +143,7 @@ def _places(
     if given is None or given.fact.size == 0:
         raise NotApplicable("either scales or sizes must be given")
     numbers = _numbers(given)
+    _check_positive(numbers if isinstance(numbers, tuple) else ())
     chosen: tuple[int, ...] | None = axes or None
     if isinstance(numbers, tuple) and roi is None and policy == "stretch" and x.dims is not None:
         every = tuple(normal(axis, len(x.dims)) for axis in axes) or tuple(range(len(x.dims)))
@@ -254,6 +255,7 @@ def _by_axis(x: Expr, axes: tuple[int, ...], sizes: Sequence[Int], scales: Seque
         raise NotApplicable("either scales or sizes must be given")
     if len(sizes or scales) != len(chosen):
         raise NotApplicable(f"{len(sizes or scales)} scales or sizes for {len(chosen)} dimensions")
+    _check_positive([*sizes, *scales])
     result: list[_Axis | None] = [None] * rank
     for axis, length in zip(chosen, sizes, strict=False):
         size = size_of(x.shape[axis])
@@ -265,6 +267,13 @@ def _by_axis(x: Expr, axes: tuple[int, ...], sizes: Sequence[Int], scales: Seque
             _check_factor(size, factor)
             result[axis] = _Axis(size, None, factor)
     return result
+
+
+def _check_positive(numbers: Sequence[Int | float]) -> None:
+    """Refuse scales that turn round, and sizes below 0."""
+    known = [number for number in map(size_of, numbers) if isinstance(number, int | float)]
+    if min(known, default=1) < 0:
+        raise FactError(f"a resize by {min(known)}")
 
 
 def _check_factor(size: Size, factor: float) -> None:

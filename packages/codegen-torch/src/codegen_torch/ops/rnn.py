@@ -10,6 +10,7 @@ from codegen_torch.dims import same
 from codegen_torch.expr import Expr, call, weight
 from codegen_torch.layers.refs import tensor_ref
 from codegen_torch.lower.registry import NotApplicable, op
+from codegen_torch.symbols.demands import demand_rank, demand_shape
 from codegen_torch.symbols.namespaces import runtime, torch
 from codegen_torch.tensors import TensorRef
 
@@ -278,6 +279,7 @@ def _run(
     if net.batch_first:
         x = x.transpose(0, 1)
         state = tuple(None if value is None else value.transpose(0, 1) for value in state)
+    _check_shapes(net, x, {"weight": w, "recurrent weight": r, "bias": b}, lengths, state, extra)
     lengths = None if _are_full(lengths, x) else lengths
     weights = _weights(net, w, r, b) if plain and lengths is None else None
     if weights is None:
@@ -288,6 +290,28 @@ def _run(
     if not net.batch_first:
         return (y, *last)
     return (y.permute(2, 0, 1, 3), *(value.transpose(0, 1) for value in last))
+
+
+def _check_shapes(
+    net: _Network,
+    x: Expr,
+    weights: dict[str, Expr | None],
+    lengths: Expr | None,
+    state: tuple[Expr | None, ...],
+    peepholes: tuple[Expr | None, ...],
+) -> None:
+    """Refuse operands that are not of one network: x is [steps, batch, inputs]."""
+    call = f"a recurrent network in {net.directions} direction(s) with a state of {net.hidden}"
+    rows = len(_GATES[net.kind]) * net.hidden
+    demand_rank(call, x.fact, 3, 3)
+    _, batch, inputs = (None, None, None) if x.dims is None else x.dims
+    shapes = {"weight": (rows, inputs), "recurrent weight": (rows, net.hidden), "bias": (2 * rows,)}
+    operands = [(name, value, shapes[name]) for name, value in weights.items()]
+    operands += [("first state", value, (batch, net.hidden)) for value in state]
+    operands += [("peepholes", value, (3 * net.hidden,)) for value in peepholes]
+    for name, value, sizes in operands:
+        demand_shape(call, name, None if value is None else value.fact, net.directions, *sizes)
+    demand_shape(call, "lengths", None if lengths is None else lengths.fact, batch)
 
 
 def _are_full(lengths: Expr | None, x: Expr) -> bool:
@@ -326,10 +350,6 @@ def _weights(net: _Network, w: Expr, r: Expr, b: Expr | None) -> list[Expr] | No
         return None
     inputs, hidden, *biases = (ref for ref in refs if ref is not None)
     rows = len(gates) * size
-    if (hidden.shape, inputs.shape[:2]) != ((directions, rows, size), (directions, rows)):
-        raise NotApplicable(f"the weights {w.fact} and {r.fact} do not fit {directions} direction(s)")
-    if biases and biases[0].shape != (directions, 2 * rows):
-        raise NotApplicable(f"the bias does not fit {directions} direction(s) of {size}")
     tensors: list[TensorRef] = []
     for position in range(directions):
         parts = [inputs.select(0, position), hidden.select(0, position)]

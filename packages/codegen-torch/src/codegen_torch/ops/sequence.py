@@ -81,7 +81,7 @@ def split_to_sequence(x: Expr, split: Expr | None = None, *, axis: int = 0, keep
 
 @op("SplitToSequence", since=11)
 def split_strings_to_sequence(x: Strings, split: Expr | None = None, *, axis: int = 0, keepdims: int = 1) -> Expr:
-    sizes = None if split is None else host.tolist(split)
+    sizes = None if split is None else host.item(split) if split.rank == 0 else host.tolist(split)
     return runtime.parts_of_strings(x, sizes, axis, keepdim=bool(keepdims))  # type: ignore[no-any-return]
 
 

@@ -11,7 +11,7 @@ from codegen_torch.expr import Expr, array
 from codegen_torch.facts import Fact, elements
 from codegen_torch.lower.registry import Context, Ints, NotApplicable, Strings, Value, host_elements, op
 from codegen_torch.symbols.namespaces import host, index, torch
-from codegen_torch.symbols.shape import normal
+from codegen_torch.symbols.shape import check_parts, normal
 
 
 @op("Identity", since=1)
@@ -63,6 +63,7 @@ def split_in(x: Expr, count: int, axis: int) -> tuple[Expr, ...]:
 
 def split_at(x: Expr, sizes: Ints, axis: int) -> tuple[Expr, ...]:
     """Parts of the given sizes."""
+    check_parts(x.fact, sizes, axis)
     if len(sizes) == 1:
         return (x,)
     lengths = [size for size in sizes if isinstance(size, int)]

@@ -6,10 +6,37 @@ from typing import TypeAlias
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, Facts, Size
+from codegen_torch.facts import Fact, FactError, Facts, Size
 from codegen_torch.symbols.base import size_of, symbol
+from codegen_torch.symbols.demands import are_different, demand_rank
 
 Tensor: TypeAlias = Fact
+
+
+def check_attention(query: Fact, key: Fact, value: Fact, *, shares: bool) -> None:
+    """Refuse keys of another size than queries, or of another number than values, and heads that do not share them.
+
+    Args:
+        query: [..., heads, steps, size].
+        key: [..., heads, keys, size].
+        value: [..., heads, keys, size].
+        shares: Whether keys and values may have fewer heads, by a whole factor.
+
+    Raises:
+        FactError: Such they are.
+    """
+    for each in (query, key, value):
+        demand_rank("attention", each, 2)
+    if key.dims is None:
+        return
+    if query.dims is not None and are_different(query.dims[-1], key.dims[-1]):
+        raise FactError(f"attention of queries {query} and keys {key}")
+    if value.dims is not None and are_different(key.dims[-2], value.dims[-2]):
+        raise FactError(f"attention of keys {key} and values {value}")
+    heads = [each.dims[-3] if each.dims is not None and len(each.dims) > 2 else None for each in (query, key, value)]
+    known = [count for count in heads if isinstance(count, int)]
+    if shares and len(known) == len(heads) and any(count == 0 or known[0] % count for count in known):
+        raise FactError(f"attention of {known[0]} heads that share {known[1]} keys and {known[2]} values")
 
 
 @symbol("runtime.attention")
@@ -24,6 +51,7 @@ def attention(
     stage: int = 0,
     dtype: DType | None = None,
 ) -> Facts:
+    check_attention(q, k, v, shares=True)
     if q.dims is None:
         return Fact(q.dtype, None), Fact(q.dtype, None)
     keys = Dim.fresh() if k.dims is None else k.dims[2]

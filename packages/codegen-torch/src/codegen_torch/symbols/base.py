@@ -59,6 +59,11 @@ class Parameter:
         """Whether its argument is among the node's inputs."""
         return self.kind is not Kind.ATTRIBUTE
 
+    @property
+    def is_ordered(self) -> bool:
+        """Whether its argument is told by its position."""
+        return self.is_input or not (self.keyword or self.spread)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Symbol:
@@ -217,8 +222,9 @@ def symbol(
 
         def keyword_rule(*facts: Any, **attributes: Any) -> Facts:
             sizes = [size for key in spread for size in attributes.pop(key)]
-            ordered = [attributes.pop(p.name) for p in parameters if not p.is_input and not p.keyword and not p.spread]
-            return rule(*facts, *ordered, *sizes, **attributes)
+            given = iter(facts)
+            ordered = [next(given) if p.is_input else attributes.pop(p.name) for p in parameters if p.is_ordered]
+            return rule(*ordered, *sizes, **attributes)
 
         if name in SYMBOLS:
             raise ValueError(f"{name} is registered twice")

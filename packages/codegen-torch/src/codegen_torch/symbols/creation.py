@@ -8,8 +8,9 @@ import numpy as np
 
 from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, Size
+from codegen_torch.facts import Fact, FactError, Size, shape_text
 from codegen_torch.symbols.base import FOLD_LIMIT, SYMBOLIC_LIMIT, size_of, sizes_of, symbol
+from codegen_torch.symbols.demands import is_below
 
 Tensor: TypeAlias = Fact
 Operand: TypeAlias = Fact
@@ -17,6 +18,8 @@ Operand: TypeAlias = Fact
 
 def _filled(size: Any, value: Any, dtype: DType) -> Fact:
     dims = sizes_of(size)
+    if any(is_below(length, 0) for length in dims or ()):
+        raise FactError(f"a tensor of sizes {shape_text(dims or ())}")
     fact = Fact(dtype, dims, fill=value)
     count = fact.size
     if not isinstance(count, int) or count > SYMBOLIC_LIMIT or not dtype.in_numpy:

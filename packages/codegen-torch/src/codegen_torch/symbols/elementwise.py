@@ -11,6 +11,8 @@ from codegen_torch.dims import Dim, Undecided, same
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, FactError, broadcast
 from codegen_torch.symbols.base import resolve, symbol
+from codegen_torch.symbols.demands import demand_shape
+from codegen_torch.symbols.shape import check_axis
 
 Tensor: TypeAlias = Fact
 Operand: TypeAlias = Fact
@@ -327,11 +329,16 @@ def softplus(x: Tensor) -> Fact:
 
 @symbol("F.prelu")
 def prelu(x: Tensor, weight: Tensor) -> Fact:
+    """torch takes one slope, or one for each channel."""
+    channels = 1 if x.rank == 1 else None if x.dims is None or not x.dims else x.dims[1]
+    if weight.dims != (1,):
+        demand_shape("a leaky unit", "slope", weight, channels)
     return pointwise(x)
 
 
 @symbol("runtime.hardmax")
 def hardmax(x: Tensor, dim: int) -> Fact:
+    check_axis(x, dim)
     return pointwise(x)
 
 

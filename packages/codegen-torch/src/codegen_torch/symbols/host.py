@@ -8,6 +8,7 @@ from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, elements
 from codegen_torch.symbols.base import symbol
+from codegen_torch.symbols.demands import demand_rank
 
 Tensor: TypeAlias = Fact
 Operand: TypeAlias = Fact
@@ -35,6 +36,7 @@ def item(x: Tensor) -> Fact:
 @symbol("host.tolist")
 def tolist(x: Tensor) -> Fact:
     """``x.tolist()``, a list of numbers."""
+    demand_rank("a list of numbers", x, 1, 1)
     return Fact(x.dtype, x.dims, host=True)
 
 

@@ -10,7 +10,8 @@ from codegen_torch.dims import Dim, Undecided, minimum
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Fact, FactError, Facts, Size, broadcast
 from codegen_torch.symbols.base import size_of, symbol
-from codegen_torch.symbols.shape import like, normal
+from codegen_torch.symbols.demands import demand_rank, demand_shape, is_below
+from codegen_torch.symbols.shape import check_axis, like, normal
 
 Tensor: TypeAlias = Fact
 Tensors: TypeAlias = list[Fact]
@@ -108,7 +109,23 @@ def take(x: Tensor, indices: Tensor, dim: int) -> Fact:
     if x.dims is None or indices.dims is None:
         return like(x, None)
     axis = normal(dim, len(x.dims))
+    check_positions(x, axis, indices)
     return like(x, (*x.dims[:axis], *indices.dims, *x.dims[axis + 1 :]))
+
+
+def check_positions(x: Fact, dim: int, indices: Fact) -> None:
+    """Refuse known positions that lie outside a tensor, those that count from the end included.
+
+    Raises:
+        FactError: There are such.
+    """
+    size = None if x.dims is None else x.dims[normal(dim, len(x.dims))]
+    known = indices.value
+    if known is None or known.dtype == object or not known.size or not isinstance(size, int):
+        return
+    first, last = int(known.min()), int(known.max())
+    if first < -size or last >= size:
+        raise FactError(f"index {last if last >= size else first} of axis {dim} of {x}")
 
 
 def _numbers(indices: Any) -> Any:
@@ -121,6 +138,9 @@ def _numbers(indices: Any) -> Any:
 def tuple_(tensors: Tensors) -> Fact:
     """``x[i, j, …]``: the first tensor, indexed by the others on its leading dimensions."""
     x, *indices = tensors
+    demand_rank(f"{len(indices)} positions", x, len(indices))
+    for axis, index in enumerate(indices):
+        check_positions(x, axis, index)
     shape = broadcast(*(index.dims for index in indices))
     if x.dims is None or shape is None:
         return like(x, None)
@@ -129,17 +149,34 @@ def tuple_(tensors: Tensors) -> Fact:
 
 @symbol("Tensor.flip", fold=lambda x, dims: np.flip(x, dims), symbolic=True)
 def flip(x: Tensor, *dims: int) -> Fact:
+    for axis in dims:
+        check_axis(x, axis)
     return like(x, x.dims)
 
 
 @symbol("torch.gather")
 def gather(x: Tensor, index: Tensor, dim: int) -> Fact:
     """Printed with torch's order: ``torch.gather(x, dim, index)``."""
+    _check_elements(x, index, dim)
+    check_positions(x, dim, index)
     return like(x, index.dims)
+
+
+def _check_elements(x: Fact, index: Fact, dim: int) -> None:
+    """Refuse positions of which there are more than elements, in another dimension than theirs."""
+    check_axis(x, dim)
+    if x.dims is None or index.dims is None:
+        return
+    pairs = enumerate(zip(x.dims, index.dims, strict=False))
+    other = dim % max(len(x.dims), 1)
+    more = [axis for axis, (size, count) in pairs if axis != other and is_below(size - count, 0)]
+    if len(x.dims) != len(index.dims) or more:
+        raise FactError(f"positions {index} on axis {dim} of {x}")
 
 
 @symbol("F.embedding")
 def embedding(indices: Tensor, weight: Tensor) -> Fact:
+    check_positions(weight, 0, indices)
     if indices.dims is None or weight.dims is None:
         return Fact(weight.dtype, None)
     return Fact(weight.dtype, (*indices.dims, *weight.dims[1:]))
@@ -159,13 +196,23 @@ def index_put(tensors: Tensors, *, accumulate: bool = False) -> Fact:
 @symbol("Tensor.scatter")
 def scatter(x: Tensor, index: Tensor, src: Tensor, dim: int) -> Fact:
     """Printed with torch's order: ``x.scatter(dim, index, src)``."""
+    _check_scattered(x, index, src, dim)
     return Fact(x.dtype, x.dims)
 
 
 @symbol("Tensor.scatter_reduce")
 def scatter_reduce(x: Tensor, index: Tensor, src: Tensor, dim: int, *, reduce: str) -> Fact:
     """Printed with torch's order: ``x.scatter_reduce(dim, index, src, reduce)``."""
+    _check_scattered(x, index, src, dim)
     return Fact(x.dtype, x.dims)
+
+
+def _check_scattered(x: Fact, index: Fact, src: Fact, dim: int) -> None:
+    """Refuse other positions than there are new elements."""
+    _check_elements(x, index, dim)
+    check_positions(x, dim, index)
+    if index.dims is not None:
+        demand_shape("a scatter", "update", src, *index.dims)
 
 
 @symbol("runtime.sliced")

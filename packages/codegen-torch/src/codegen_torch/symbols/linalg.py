@@ -7,6 +7,7 @@ from typing import TypeAlias
 from codegen_torch.dims import same
 from codegen_torch.facts import Fact, FactError, Size, broadcast
 from codegen_torch.symbols.base import symbol
+from codegen_torch.symbols.demands import are_different, demand_rank
 
 Tensor: TypeAlias = Fact
 Tensors: TypeAlias = list[Fact]
@@ -66,4 +67,7 @@ def _implicit(left: str) -> str:
 
 @symbol("torch.det")
 def det(x: Tensor) -> Fact:
+    demand_rank("a determinant", x, 2)
+    if x.dims is not None and are_different(x.dims[-2], x.dims[-1]):
+        raise FactError(f"the determinant of {x}, which is no square")
     return Fact(x.dtype, None if x.dims is None else x.dims[:-2])

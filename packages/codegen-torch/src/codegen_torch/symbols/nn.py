@@ -1,13 +1,15 @@
-"""Functional forms of layers: convolution, pooling, normalization, attention, interpolation."""
+"""Functional forms of layers: linear layers, normalization, attention, interpolation."""
 
 from __future__ import annotations
 
 from typing import TypeAlias
 
-from codegen_torch.dims import Dim, divide, product, same
-from codegen_torch.facts import Fact, FactError, Size, broadcast
+from codegen_torch.dims import Dim, divide, product
+from codegen_torch.facts import Fact, FactError, Size, broadcast, shape_text
+from codegen_torch.symbols.attention import check_attention
 from codegen_torch.symbols.base import size_of, sizes_of, symbol
-from codegen_torch.symbols.windows import spread, window_output
+from codegen_torch.symbols.demands import are_different, demand_rank, demand_shape
+from codegen_torch.symbols.shape import normal
 
 Tensor: TypeAlias = Fact
 Ints: TypeAlias = int | tuple[int, ...]
@@ -15,102 +17,16 @@ Ints: TypeAlias = int | tuple[int, ...]
 
 @symbol("F.linear")
 def linear(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Fact:
-    if x.dims is None or weight.dims is None:
-        return Fact(x.dtype, None)
-    if same(x.dims[-1], weight.dims[1]) is False:
-        raise FactError(f"a linear layer with weight {weight} on {x}")
-    return Fact(x.dtype, (*x.dims[:-1], weight.dims[0]))
-
-
-def _register_conv(count: int) -> None:
-    @symbol(f"F.conv{count}d")
-    def conv(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        *,
-        stride: Ints = 1,
-        padding: Ints | str = 0,
-        dilation: Ints = 1,
-        groups: int = 1,
-    ) -> Fact:
-        return _convolved(x, weight, count, stride, padding, dilation, groups)
-
-    @symbol(f"F.conv_transpose{count}d")
-    def conv_transpose(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        *,
-        stride: Ints = 1,
-        padding: Ints = 0,
-        output_padding: Ints = 0,
-        groups: int = 1,
-        dilation: Ints = 1,
-    ) -> Fact:
-        if weight.dims is None or x.dims is None:
-            return Fact(x.dtype, None)
-        dims: list[Size] = [x.dims[0], weight.dims[1] * groups]
-        settings = zip(*(spread(v, count) for v in (padding, stride, output_padding, dilation)), strict=True)
-        for size, kernel, (pad, step, extra, gap) in zip(x.dims[2:], weight.dims[2:], settings, strict=True):
-            dims.append((size - 1) * step - 2 * pad + gap * (kernel - 1) + extra + 1)
-        return Fact(x.dtype, tuple(dims))
-
-
-def _convolved(
-    x: Fact, weight: Fact, count: int, stride: Ints, padding: Ints | str, dilation: Ints, groups: int
-) -> Fact:
+    demand_rank("a linear layer", x, 1)
+    demand_rank("a linear layer by a weight", weight, 2, 2)
     if weight.dims is None:
         return Fact(x.dtype, None)
-    if len(weight.dims) != count + 2 or (x.dims is not None and len(x.dims) != count + 2):
-        raise FactError(f"a {count}-d convolution of {x} with {weight}")
+    demand_shape("a linear layer", "bias", bias, weight.dims[0])
     if x.dims is None:
         return Fact(x.dtype, None)
-    if same(x.dims[1], weight.dims[1] * groups) is False:
-        raise FactError(f"a convolution with weight {weight} and {groups} groups on {x}")
-    if isinstance(padding, str):
-        return Fact(x.dtype, (x.dims[0], weight.dims[0], *x.dims[2:]))
-    dims: list[Size] = [x.dims[0], weight.dims[0]]
-    settings = zip(spread(padding, count), spread(stride, count), spread(dilation, count), strict=True)
-    for size, kernel, (pad, step, gap) in zip(x.dims[2:], weight.dims[2:], settings, strict=True):
-        known = isinstance(kernel, int)
-        dims.append(window_output(size, 2 * pad, kernel, step, gap) if known else Dim.fresh())  # type: ignore[arg-type]
-    return Fact(x.dtype, tuple(dims))
-
-
-for _count in (1, 2, 3):
-    _register_conv(_count)
-
-
-@symbol("runtime.convolve")
-def convolve(
-    x: Tensor,
-    weight: Tensor,
-    bias: Tensor | None,
-    stride: tuple[int, ...],
-    dilation: tuple[int, ...],
-    groups: int,
-) -> Fact:
-    return _convolved(x, weight, len(stride), stride, 0, dilation, groups)
-
-
-@symbol("runtime.deform_conv")
-def deform_conv(
-    x: Tensor,
-    weight: Tensor,
-    offset: Tensor,
-    bias: Tensor | None = None,
-    mask: Tensor | None = None,
-    *,
-    stride: tuple[int, ...],
-    padding: tuple[int, ...],
-    dilation: tuple[int, ...],
-    groups: int = 1,
-    offset_groups: int = 1,
-) -> Fact:
-    if x.dims is None or weight.dims is None or offset.dims is None:
-        return Fact(x.dtype, None)
-    return Fact(x.dtype, (x.dims[0], weight.dims[0], *offset.dims[2:]))
+    if are_different(x.dims[-1], weight.dims[1]):
+        raise FactError(f"a linear layer with weight {weight} on {x}")
+    return Fact(x.dtype, (*x.dims[:-1], weight.dims[0]))
 
 
 @symbol("F.fold")
@@ -158,7 +74,17 @@ def batch_norm(
     training: bool = False,
     eps: float = 1e-5,
 ) -> Fact:
+    statistics = {"mean": running_mean, "variance": running_var, "scale": weight, "bias": bias}
+    _of_channels("a batch normalization", x, statistics)
     return Fact(x.dtype, x.dims)
+
+
+def _of_channels(call: str, x: Fact, operands: dict[str, Fact | None]) -> None:
+    """Refuse operands that are not a number for each channel."""
+    demand_rank(call, x, 2)
+    channels = None if x.dims is None else x.dims[1]
+    for name, operand in operands.items():
+        demand_shape(f"{call} of {x}", name, operand, channels)
 
 
 @symbol("F.layer_norm")
@@ -171,7 +97,17 @@ def layer_norm(
     eps: float = 1e-5,
 ) -> Fact:
     """Printed with torch's order: ``F.layer_norm(x, normalized_shape, weight, bias, eps)``."""
+    _of_last_dimensions("a layer normalization", x, normalized_shape, {"scale": weight, "bias": bias})
     return Fact(x.dtype, x.dims)
+
+
+def _of_last_dimensions(call: str, x: Fact, sizes: tuple[int, ...], operands: dict[str, Fact | None]) -> None:
+    """Refuse operands that are not a number for each element of the last dimensions, and other such dimensions."""
+    demand_rank(call, x, len(sizes))
+    if x.dims is not None and any(map(are_different, x.dims[len(x.dims) - len(sizes) :], sizes)):
+        raise FactError(f"{call} of {x} over sizes {shape_text(sizes)}")
+    for name, operand in operands.items():
+        demand_shape(call, name, operand, *sizes)
 
 
 @symbol("F.instance_norm")
@@ -184,6 +120,7 @@ def instance_norm(
     *,
     eps: float = 1e-5,
 ) -> Fact:
+    _of_channels("an instance normalization", x, {"scale": weight, "bias": bias})
     return Fact(x.dtype, x.dims)
 
 
@@ -191,6 +128,10 @@ def instance_norm(
 def group_norm(
     x: Tensor, num_groups: int, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float = 1e-5
 ) -> Fact:
+    _of_channels("a group normalization", x, {"scale": weight, "bias": bias})
+    channels = None if x.dims is None else x.dims[1]
+    if num_groups < 1 or (isinstance(channels, int) and channels % num_groups):
+        raise FactError(f"a group normalization of {x} in {num_groups} groups")
     return Fact(x.dtype, x.dims)
 
 
@@ -199,11 +140,13 @@ def rms_norm(
     x: Tensor, weight: Tensor | None = None, *, normalized_shape: tuple[int, ...], eps: float | None = None
 ) -> Fact:
     """Printed with torch's order: ``F.rms_norm(x, normalized_shape, weight, eps)``."""
+    _of_last_dimensions("an RMS normalization", x, normalized_shape, {"scale": weight})
     return Fact(x.dtype, x.dims)
 
 
 @symbol("F.local_response_norm")
 def local_response_norm(x: Tensor, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Fact:
+    demand_rank("a local response normalization", x, 3)
     return Fact(x.dtype, x.dims)
 
 
@@ -211,7 +154,7 @@ def local_response_norm(x: Tensor, size: int, *, alpha: float = 1e-4, beta: floa
 def glu(x: Tensor, *, dim: int = -1) -> Fact:
     if x.dims is None:
         return Fact(x.dtype, None)
-    axis = dim % len(x.dims)
+    axis = normal(dim, len(x.dims))
     return Fact(x.dtype, (*x.dims[:axis], x.dims[axis] // 2, *x.dims[axis + 1 :]))
 
 
@@ -227,6 +170,7 @@ def scaled_dot_product_attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Fact:
+    check_attention(query, key, value, shares=enable_gqa)
     if query.dims is None or value.dims is None:
         return Fact(query.dtype, None)
     batch = query.dims[:-2] if enable_gqa or key.dims is None else broadcast(query.dims[:-2], key.dims[:-2])

@@ -8,6 +8,7 @@ from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, FactError, Facts, Size
 from codegen_torch.symbols.base import size_of, sizes_of, symbol
+from codegen_torch.symbols.demands import is_below
 from codegen_torch.symbols.windows import spread, window_output
 
 Tensor: TypeAlias = Fact
@@ -68,6 +69,8 @@ def _pooled(
             except Undecided:
                 length = Dim.fresh()
         dims.append(length)
+    if any(is_below(size, 1) for size in dims[2:]):
+        raise FactError(f"{count}-d pooling of {x} by a longer window")
     return Fact(x.dtype, tuple(dims))
 
 
@@ -81,6 +84,8 @@ def windows(x: Tensor, kernel: tuple[int, ...], stride: tuple[int, ...], dilatio
         return Fact(x.dtype, None)
     settings = zip(x.dims[2:], kernel, stride, dilation, strict=True)
     steps = [window_output(size, 0, width, step, gap) for size, width, step, gap in settings]
+    if any(is_below(size, 1) for size in steps):
+        raise FactError(f"a longer window of {x}")
     return Fact(x.dtype, (*x.dims[:2], *steps, *kernel))
 
 

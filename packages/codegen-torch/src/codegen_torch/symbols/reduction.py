@@ -12,7 +12,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Fact
 from codegen_torch.symbols.base import symbol
-from codegen_torch.symbols.shape import normal
+from codegen_torch.symbols.shape import check_axis, normal
 
 Tensor: TypeAlias = Fact
 
@@ -132,24 +132,29 @@ _register_spread("Tensor.var")
 
 @symbol("F.softmax")
 def softmax(x: Tensor, *, dim: int) -> Fact:
+    check_axis(x, dim)
     return Fact(x.dtype, x.dims)
 
 
 @symbol("F.log_softmax")
 def log_softmax(x: Tensor, *, dim: int) -> Fact:
+    check_axis(x, dim)
     return Fact(x.dtype, x.dims)
 
 
 @symbol("torch.cumsum")
 def cumsum(x: Tensor, *, dim: int, dtype: DType | None = None) -> Fact:
+    check_axis(x, dim)
     return Fact(_accumulated(x, dtype), x.dims)
 
 
 @symbol("torch.cumprod")
 def cumprod(x: Tensor, *, dim: int, dtype: DType | None = None) -> Fact:
+    check_axis(x, dim)
     return Fact(_accumulated(x, dtype), x.dims)
 
 
 @symbol("runtime.moved_by_one")
 def moved_by_one(x: Tensor, dim: int, first: int) -> Fact:
+    check_axis(x, dim)
     return Fact(x.dtype, x.dims)

@@ -6,18 +6,23 @@ from typing import TypeAlias
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, Size
+from codegen_torch.facts import Fact, FactError, Size
 from codegen_torch.symbols.base import size_of, symbol
+from codegen_torch.symbols.demands import is_below
 from codegen_torch.symbols.shape import normal
 
 Tensor: TypeAlias = Fact
 
 
 def _best(x: Fact, k: Size, dim: int) -> tuple[Fact, ...]:
-    dims = None
+    dims, count = None, size_of(k)
+    if is_below(count, 0):
+        raise FactError(f"the best {count} of {x}")
     if x.dims is not None:
         axis = normal(dim, len(x.dims))
-        dims = (*x.dims[:axis], size_of(k), *x.dims[axis + 1 :])
+        if is_below(x.dims[axis] - count, 0):
+            raise FactError(f"the best {count} along axis {axis} of {x}")
+        dims = (*x.dims[:axis], count, *x.dims[axis + 1 :])
     return Fact(x.dtype, dims), Fact(DType.INT64, dims)
 
 

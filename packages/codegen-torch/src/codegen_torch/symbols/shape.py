@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from codegen_torch.dims import Dim, Undecided, divide, product, same
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Fact, FactError, Size
+from codegen_torch.facts import Fact, FactError, Size, shape_text
 from codegen_torch.symbols.base import SYMBOLIC_LIMIT, size_of, sizes_of, symbol
+from codegen_torch.symbols.demands import are_different, demand_rank, demand_shape, is_below
 
 Tensor: TypeAlias = Fact
 Tensors: TypeAlias = list[Fact]
@@ -25,6 +27,16 @@ def normal(axis: int, rank: int) -> int:
     if not -rank <= axis < rank:
         raise FactError(f"axis {axis} of a tensor of rank {rank}")
     return axis % rank
+
+
+def check_axis(x: Fact, axis: int | Expr) -> None:
+    """Refuse an axis that is known and that a tensor does not have. Most functions of torch give a number one.
+
+    Raises:
+        FactError: There is none.
+    """
+    if x.rank is not None and isinstance(axis, int):
+        normal(axis, max(x.rank, 1))
 
 
 def like(x: Fact, dims: tuple[Size, ...] | None) -> Fact:
@@ -49,17 +61,24 @@ def reshape(x: Tensor, *shape: Size) -> Fact:
     known = sizes_of(shape)
     if known is None:
         return like(x, None)
-    sizes = list(known)
-    if -1 in sizes:
-        rest = product(size for size in sizes if size != -1)
-        total = x.size
-        inferred = None if total is None or rest == 0 else divide(total, rest)
-        if inferred is None and isinstance(total, int) and isinstance(rest, int):
-            raise FactError(f"{x} cannot be reshaped to {shape}")
-        sizes[sizes.index(-1)] = Dim.fresh() if inferred is None else inferred
-    elif x.size is not None and same(x.size, product(sizes)) is False:
-        raise FactError(f"{x} cannot be reshaped to {shape}")
-    return like(x, tuple(sizes))
+    sizes = _divided(x.size, known)
+    if sizes is None:
+        raise FactError(f"{x} cannot be reshaped to {shape_text(known)}")
+    return like(x, sizes)
+
+
+def _divided(total: Size | None, sizes: tuple[Size, ...]) -> tuple[Size, ...] | None:
+    """Sizes with what -1 stands for, where so many elements go into them; None where they certainly do not."""
+    given = [size for size in sizes if size != -1]
+    rest = product(given)
+    if len(sizes) - len(given) > 1 or any(is_below(size, 0) for size in given):
+        return None
+    if len(given) == len(sizes):
+        return None if are_different(total, rest) else sizes
+    inferred = None if total is None or rest == 0 else divide(total, rest)
+    if inferred is None and isinstance(rest, int) and (isinstance(total, int) or rest == 0):
+        return None
+    return tuple((Dim.fresh() if inferred is None else inferred) if size == -1 else size for size in sizes)
 
 
 def _flatten(x: Any, start_dim: int, end_dim: int) -> Any:
@@ -91,11 +110,11 @@ def unflatten(x: Tensor, dim: int, sizes: tuple[Size, ...]) -> Fact:
     if x.dims is None:
         return like(x, None)
     axis = normal(dim, len(x.dims))
-    known = [size_of(size) for size in sizes]
-    if -1 in known:
-        inferred = divide(x.dims[axis], product(size for size in known if size != -1))
-        known[known.index(-1)] = Dim.fresh() if inferred is None else inferred
-    return like(x, (*x.dims[:axis], *known, *x.dims[axis + 1 :]))
+    known = tuple(size_of(size) for size in sizes)
+    parts = _divided(x.dims[axis], known)
+    if parts is None:
+        raise FactError(f"axis {axis} of {x}, which cannot become {shape_text(known)}")
+    return like(x, (*x.dims[:axis], *parts, *x.dims[axis + 1 :]))
 
 
 @symbol("Tensor.transpose", fold=lambda x, dim0, dim1: np.swapaxes(x, dim0, dim1))
@@ -173,7 +192,11 @@ def expand(x: Tensor, *size: Size) -> Fact:
     if x.dims is None:
         return like(x, tuple(Dim.fresh() if dim == -1 else dim for dim in sizes))
     own = (*(1,) * (len(sizes) - len(x.dims)), *x.dims)
-    return like(x, tuple(mine if dim == -1 else dim for mine, dim in zip(own, sizes, strict=True)))
+    expanded = tuple(mine if dim == -1 else dim for mine, dim in zip(own, sizes, strict=True))
+    grows = [are_different(mine, dim) and mine != 1 for mine, dim in zip(own, expanded, strict=True)]
+    if any(grows) or any(is_below(dim, 0) for dim in expanded):
+        raise FactError(f"{x} cannot be expanded to {shape_text(sizes)}")
+    return like(x, expanded)
 
 
 @symbol("torch.cat", fold=lambda tensors, dim: np.concatenate(tensors, dim), symbolic=True)
@@ -202,6 +225,8 @@ def stack(tensors: Tensors, *, dim: int = 0) -> Fact:
     first = tensors[0]
     if first.dims is None:
         return Fact(first.dtype, None)
+    for tensor in tensors[1:]:
+        demand_shape("a stack", "element", tensor, *first.dims)
     axis = normal(dim, len(first.dims) + 1)
     return Fact(first.dtype, (*first.dims[:axis], len(tensors), *first.dims[axis:]))
 
@@ -222,6 +247,18 @@ def split(x: Tensor, split_size: int | tuple[int, ...], *, dim: int = 0) -> tupl
             raise FactError("a split of a dimension of unknown size")
         sizes = tuple(min(split_size, total - start) for start in range(0, total, split_size))
     return tuple(like(x, (*x.dims[:axis], size_of(size), *x.dims[axis + 1 :])) for size in sizes)
+
+
+def check_parts(x: Fact, sizes: Sequence[Any], dim: int) -> None:
+    """Refuse a split into parts that are not together what is split.
+
+    Raises:
+        FactError: They have more elements or fewer, or one has less than none.
+    """
+    known = tuple(map(size_of, sizes))
+    total = None if x.dims is None else x.dims[normal(dim, len(x.dims))]
+    if any(is_below(size, 0) for size in known) or are_different(total, sum(known)):
+        raise FactError(f"a split of axis {dim} of {x} into {shape_text(known)}")
 
 
 @symbol("torch.roll")
@@ -256,6 +293,8 @@ def repeat(x: Tensor, *repeats: Size) -> Fact:
         return like(x, None if counts is None else tuple(Dim.fresh() for _ in counts))
     if len(counts) < len(x.dims):
         raise FactError(f"{len(counts)} repeats of {x}")
+    if any(is_below(count, 0) for count in counts):
+        raise FactError(f"a repetition {shape_text(counts)} times of {x}")
     own = (*(1,) * (len(counts) - len(x.dims)), *x.dims)
     return like(x, tuple(mine * count for mine, count in zip(own, counts, strict=True)))
 
@@ -284,16 +323,20 @@ def pad(x: Tensor, pad: tuple[Size, ...], *, mode: str = "constant", value: floa
     dims = list(x.dims)
     for index in range(len(pad) // 2):
         dims[-1 - index] = dims[-1 - index] + size_of(pad[2 * index]) + size_of(pad[2 * index + 1])
+    if any(is_below(size, 0) for size in dims):
+        raise FactError(f"a padding of {x} that cuts off more than there is")
     return Fact(x.dtype, tuple(dims))
 
 
 @symbol("Tensor.tril", fold=lambda x, diagonal: np.tril(x, diagonal))
 def tril(x: Tensor, diagonal: int = 0) -> Fact:
+    demand_rank("a triangle", x, 2)
     return Fact(x.dtype, x.dims)
 
 
 @symbol("Tensor.triu", fold=lambda x, diagonal: np.triu(x, diagonal))
 def triu(x: Tensor, diagonal: int = 0) -> Fact:
+    demand_rank("a triangle", x, 2)
     return Fact(x.dtype, x.dims)
 
 
@@ -301,9 +344,10 @@ def triu(x: Tensor, diagonal: int = 0) -> Fact:
 def pixel_shuffle(x: Tensor, upscale_factor: int) -> Fact:
     if x.dims is None:
         return Fact(x.dtype, None)
+    demand_rank("a shuffle of pixels", x, 3)
     *batch, channels, height, width = x.dims
     fewer = divide(channels, upscale_factor**2)
-    if fewer is None and isinstance(channels, int):
+    if upscale_factor < 1 or (fewer is None and isinstance(channels, int)):
         raise FactError(f"a shuffle of the {channels} channels of {x} into blocks of {upscale_factor}")
     fewer = Dim.fresh() if fewer is None else fewer
     return Fact(x.dtype, (*batch, fewer, height * upscale_factor, width * upscale_factor))
@@ -313,7 +357,12 @@ def pixel_shuffle(x: Tensor, upscale_factor: int) -> Fact:
 def pixel_unshuffle(x: Tensor, downscale_factor: int) -> Fact:
     if x.dims is None:
         return Fact(x.dtype, None)
+    demand_rank("a shuffle of pixels", x, 3)
     *batch, channels, height, width = x.dims
     fewer = [divide(size, downscale_factor) for size in (height, width)]
+    if downscale_factor < 1 or any(
+        whole is None and isinstance(size, int) for whole, size in zip(fewer, (height, width), strict=True)
+    ):
+        raise FactError(f"a shuffle of {x} out of blocks of {downscale_factor}")
     sizes = [Dim.fresh() if size is None else size for size in fewer]
     return Fact(x.dtype, (*batch, channels * downscale_factor**2, *sizes))

@@ -167,7 +167,7 @@ def attention(
     rotary_embedding_dim: int = 0,
     scale: float | None = None,
     unidirectional: int = 0,
-) -> tuple[Expr, Expr]:
+) -> tuple[Expr, Expr | None]:
     """The weights project to queries, keys and values, one after another."""
     if do_rotary or past_present_share_buffer or past_sequence_length is not None:
         raise NotApplicable("rotary embedding and shared buffers, which ONNX Runtime has on GPUs alone")
@@ -196,7 +196,7 @@ def quantized_attention(
     past_present_share_buffer: int = 0,
     scale: float | None = None,
     unidirectional: int = 0,
-) -> tuple[Expr, Expr]:
+) -> tuple[Expr, Expr | None]:
     """The projection is a product of integers; from there on it is Attention."""
     if do_rotary or past_present_share_buffer:
         raise NotApplicable("rotary embedding and shared buffers, which ONNX Runtime has on GPUs alone")
@@ -215,13 +215,14 @@ def _self_attention(
     causal: bool,
     hidden: float,
     scale: float | None,
-) -> tuple[Expr, Expr]:
+) -> tuple[Expr, Expr | None]:
     """Attention of [batch, steps, heads * size], and the keys and values so far, [2, batch, heads, steps, size]."""
     q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in parts)
     if past is not None:
         k, v = (torch.cat([index.select(past, 0, position), x], dim=_STEPS) for position, x in enumerate((k, v)))
     terms = (bias, _padding(mask, q, k, hidden))
-    return _attended(q, k, v, terms, scale, causal=causal), torch.stack([k, v])
+    alike = same(size_of(k.shape[-1]), size_of(v.shape[-1])) is not False  # else no tensor holds both
+    return _attended(q, k, v, terms, scale, causal=causal), torch.stack([k, v]) if alike else None
 
 
 @microsoft("DecoderMaskedMultiHeadAttention")
