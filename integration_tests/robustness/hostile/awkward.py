@@ -91,6 +91,13 @@ def files() -> Iterator[Hostile]:
         b=np.int64([2]),
         i=np.int64([1]),
     )
+    yield _case(
+        "an axis that is summed over twice",
+        [node("ReduceSum", ["x", "i"], ["y"])],
+        X.sum(0, keepdims=True),
+        i=np.int64([0, -2]),
+    )
+    yield _case("a side that is dropped twice", [node("Squeeze", ["x", "i"], ["y"])], X[0], X[:1], i=np.int64([0, 0]))
     yield _case("a gather of nothing", [node("Gather", ["x", "i"], ["y"])], X[:0], i=np.zeros(0, np.int64))
     names = [
         "a b",
