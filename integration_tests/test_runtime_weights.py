@@ -5,6 +5,7 @@ import sys
 import textwrap
 from pathlib import Path
 
+import msgpack
 import numpy as np
 import pytest
 import torch
@@ -121,6 +122,15 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
             load_weights(path)
 
 
+def test_a_file_is_loaded_without_what_the_page_does_not_ask_for(tmp_path: Path) -> None:
+    """As somebody else's program may write it: four entries, and no identity."""
+    entry = {"dtype": "float32", "shape": [2], "offset": 128, "nbytes": 8, "blob": 1}
+    document = {"format": "onnxgen-weights", "version": 1, "tensors": {"w": entry}, "blobs": []}
+    start = msgpack.packb(document)
+    (tmp_path / "w").write_bytes(start.ljust(128, b"\0") + np.array([1, 2], "<f4").tobytes())
+    assert load_weights(tmp_path / "w", "0123456789abcdef")["w"].tolist() == [1, 2]
+
+
 def test_a_missing_file_is_missing(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError):
         load_weights(tmp_path / "w")
@@ -135,6 +145,8 @@ TAMPERED = {
     "unaligned": (b"offset\xcf\0\0\0\0\0\0\0", b"offset\xcf\0\0\0\0\0\0\1", "ends before a does"),
     "beyond the end": (b"offset\xcf\0", b"offset\xcf\1", "ends before a does"),
     "no map": (b"\x84\xa6format", b"\x94\xa6format", "not a weights file"),
+    "no tensors": (b"tensors", b"senators", "not a weights file"),
+    "a key that is none": (b"\xa6format", b"\x90" * 7, "not a weights file"),
 }
 
 

@@ -234,25 +234,33 @@ def load_model(
         model = First()
     if torch.device(device or "cpu").type == "meta":
         return model.to(dtype=dtype).eval()
-    tensors = load_weights(path)
+    tensors = load_weights(path, None if weights else "…")
     model.to(dtype=dtype).load_state_dict(tensors, strict=True)
     return model.eval()
 
 
-def load_weights(path: str | Path) -> dict[str, Tensor]:
+def load_weights(path: str | Path, model_id: str | None = None) -> dict[str, Tensor]:
     """Map the tensors of a weights file; changing them never changes the file."""
     with Path(path).open("rb") as file:
         unpacker = msgpack.Unpacker(file)
         try:
-            unpacker.read_map_header()
-            # The blobs that follow these six are mapped, not parsed.
-            *start, tensors = [unpacker.unpack() for _ in range(6)]
+            # The blobs, which come last, are mapped, not parsed.
+            keys = range(min(unpacker.read_map_header(), 5) - 1)
+            header = {unpacker.unpack(): unpacker.unpack() for _ in keys}
         except (msgpack.UnpackException, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a weights file") from error
-        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+        stated = header.get("format"), header.get("version")
+        if stated != ("onnxgen-weights", 1) or "tensors" not in header:
             raise ValueError(f"{path} is not a weights file of version 1")
+        if model_id and header.get("model_id", model_id) != model_id:
+            raise ValueError(
+                f"{path} was written with another model.py, perhaps by a conversion "
+                "that was cut short: convert again, or give load_model its path"
+            )
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+    return {
+        name: map_tensor(data, name, entry) for name, entry in header["tensors"].items()
+    }
 
 
 def map_tensor(

@@ -3,59 +3,14 @@
 from __future__ import annotations
 
 import os
-import random
 import resource
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import onnxgen
-import pytest
-from large import write_layers
-from tried import TRIED
-
-CONVERT = "import sys, codegen_torch; codegen_torch.convert(sys.argv[1], sys.argv[2])"
-
-
-def contents(folder: Path) -> dict[str, bytes]:
-    return {path.name: path.read_bytes() for path in folder.iterdir()} if folder.exists() else {}
-
-
-@pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """Two models of different weights."""
-    folder = tmp_path_factory.mktemp("models")
-    return tuple(
-        write_layers(folder / f"{layers}.onnx", layers, transposed=True, external=False, dense=False)
-        for layers in (1, 2)
-    )
-
-
-@pytest.mark.parametrize("kills", [8, pytest.param(200, marks=pytest.mark.long)])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
-def test_signals_at_random_moments(tmp_path: Path, models: tuple[Path, Path], number: int, kills: int) -> None:
-    old, new = models
-    wholes = []
-    for path in (old, new):
-        started = time.perf_counter()
-        subprocess.run([sys.executable, "-c", CONVERT, path, tmp_path / path.stem], check=True)
-        wholes.append(contents(tmp_path / path.stem))
-    needed = time.perf_counter() - started
-    moments = random.Random(0)
-    onnxgen.convert(old, tmp_path / "out")
-    for _ in range(kills):
-        process = subprocess.Popen([sys.executable, "-c", CONVERT, new, tmp_path / "out"], stderr=subprocess.DEVNULL)
-        time.sleep(moments.uniform(0, needed * 1.1))
-        process.send_signal(number)
-        process.wait()
-        TRIED["kills"] += 1
-        found = contents(tmp_path / "out")
-        assert found in wholes
-        if found == wholes[1]:
-            onnxgen.convert(old, tmp_path / "out")
-    assert {path.name for path in tmp_path.iterdir()} == {"out", *(path.stem for path in models)}
+from folders import CONVERT, contents, written
 
 
 def test_a_full_disk(tmp_path: Path, models: tuple[Path, Path]) -> None:
@@ -83,12 +38,9 @@ def test_a_folder_that_cannot_be_written(models: tuple[Path, Path]) -> None:
 
 
 def test_two_conversions_into_one_folder(tmp_path: Path, models: tuple[Path, Path]) -> None:
-    wholes = []
-    for path in models:
-        onnxgen.convert(path, tmp_path / path.stem)
-        wholes.append(contents(tmp_path / path.stem))
+    wholes = [written(path, tmp_path / path.stem) for path in models]
     for _ in range(3):
-        running = [subprocess.Popen([sys.executable, "-c", CONVERT, path, tmp_path / "out"]) for path in models]
+        running = [subprocess.Popen([*CONVERT, path, tmp_path / "out"]) for path in models]
         assert [process.wait() for process in running] == [0, 0]
         assert contents(tmp_path / "out") in wholes
 
@@ -100,7 +52,7 @@ def test_the_same_bytes_everywhere(tmp_path: Path, models: tuple[Path, Path]) ->
     ):
         (tmp_path / str(number)).mkdir()
         environment = {**os.environ, "PYTHONHASHSEED": seed, "TZ": zone, "LC_ALL": locale}
-        command = [sys.executable, "-c", CONVERT, models[1], "out"]
+        command = [*CONVERT, models[1], "out"]
         subprocess.run(command, cwd=tmp_path / str(number), env=environment, check=True)
         found.append(contents(tmp_path / str(number) / "out"))
     assert found[0] == found[1] == found[2]

@@ -12,7 +12,7 @@ def test_safetensors_on_request(tmp_path: Path) -> None:
     assert {path.name for path in tmp_path.iterdir()} == {"model.py", "weights.safetensors"}
     assert "weights.safetensors  22 tensors, 51 402 parameters" in result.stdout
     source = (tmp_path / "model.py").read_text("utf-8")
-    assert "load_safetensors(path)" in source
+    assert "load_safetensors(path, None if weights else " in source
     assert "msgpack" not in source
 
 

@@ -14,7 +14,7 @@ from codegen_torch import weights
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
 from codegen_torch.tensors import TensorRef
-from codegen_torch.weights import WeightsFileError, is_weights_file, read_index, write_msgpack
+from codegen_torch.weights import WeightsFileError, is_weights_file, read_index, read_model_id, write_msgpack
 
 FIXED = [dtype for dtype in DType if dtype is not DType.STRING]
 
@@ -30,6 +30,7 @@ def tensors(draw: st.DrawFn) -> TensorRef:
 
 
 MODELS = st.dictionaries(st.text(max_size=40), tensors(), max_size=8)
+MODEL_ID = "0123456789abcdef"
 EXAMPLE = {
     "layer1.0.conv1.weight": TensorRef.of_array(np.arange(24, dtype=np.float32).reshape(2, 3, 4)),
     "fc.weight": TensorRef.of_array(np.arange(24, dtype=np.float16).reshape(4, 6)).T,
@@ -51,7 +52,9 @@ def data_of(document: dict[str, Any], entry: dict[str, Any]) -> bytes:
 def check(path: Path, model: dict[str, TensorRef]) -> None:
     raw = path.read_bytes()
     document = msgpack.unpackb(raw)
-    assert list(document) == ["format", "version", "tensors", "blobs"]
+    identity = ["model_id"] if read_model_id(path) else []
+    assert list(document) == ["format", "version", *identity, "tensors", "blobs"]
+    assert document.get("model_id") == read_model_id(path)
     assert (document["format"], document["version"]) == ("onnxgen-weights", 1)
     assert list(document["tensors"]) == list(model)
     assert not any(b"".join(document["blobs"][::2]))
@@ -71,13 +74,14 @@ def check(path: Path, model: dict[str, TensorRef]) -> None:
         assert {**entry._asdict(), "dtype": entry.dtype.value, "shape": list(entry.shape)} == document["tensors"][name]
 
 
-@given(MODELS)
+@given(MODELS, st.sampled_from([None, MODEL_ID]))
 def test_any_messagepack_reader_finds_what_was_written(
-    tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef]
+    tmp_path_factory: pytest.TempPathFactory, model: dict[str, TensorRef], model_id: str | None
 ) -> None:
     path = tmp_path_factory.mktemp("weights") / "w.msgpack"
     steps: list[int] = []
-    size = write_msgpack(path, model, steps.append)
+    size = write_msgpack(path, model, steps.append, model_id)
+    assert read_model_id(path) == model_id
     assert size == path.stat().st_size
     assert sum(steps) == sum(ref.nbytes for ref in model.values())
     assert is_weights_file(path)
@@ -178,6 +182,17 @@ def test_every_truncation_is_noticed(tmp_path: Path) -> None:
             read_index(path)
 
 
+@pytest.mark.parametrize("other", ["0123456789abcdeF", "0123456789abcde", "0123456789abcdef0", "0123456789abcde\n"])
+def test_what_is_no_identity_is_noticed(tmp_path: Path, other: str) -> None:
+    path = tmp_path / "w"
+    write_msgpack(path, EXAMPLE, model_id=MODEL_ID)
+    path.write_bytes(path.read_bytes().replace(msgpack.packb(MODEL_ID), msgpack.packb(other)))
+    assert not is_weights_file(path)
+    for read in (read_model_id, read_index):
+        with pytest.raises(WeightsFileError, match="does not begin as one of version 1 does"):
+            read(path)
+
+
 def test_every_bit_outside_the_payloads_counts(tmp_path: Path) -> None:
     path = tmp_path / "w"
     write_msgpack(path, EXAMPLE)
@@ -208,12 +223,12 @@ def header(**changes: object) -> bytes:
 
 TAMPERED = {
     "another version": (msgpack.packb({"format": "onnxgen-weights", "version": 2}), "does not begin"),
-    "no map": (weights._START + b"\x93\x01\x02\x03", "no map"),
-    "nothing inside": (weights._START + b"\x81", "ends early|No more data"),
-    "more than can be": (weights._START + b"\xdf\xff\xff\xff\xff", "4294967295"),
-    "name that is no text": (weights._START + b"\x81\xc4\x01w\x80", "not described by a map"),
-    "entry that is no map": (weights._START + b"\x81\xa1w\x90", "not described by a map"),
-    "entry that says nothing": (weights._START + b"\x81\xa1w\x80", "dtype"),
+    "no map": (weights._start(None) + b"\x93\x01\x02\x03", "no map"),
+    "nothing inside": (weights._start(None) + b"\x81", "ends early|No more data"),
+    "more than can be": (weights._start(None) + b"\xdf\xff\xff\xff\xff", "4294967295"),
+    "name that is no text": (weights._start(None) + b"\x81\xc4\x01w\x80", "not described by a map"),
+    "entry that is no map": (weights._start(None) + b"\x81\xa1w\x90", "not described by a map"),
+    "entry that says nothing": (weights._start(None) + b"\x81\xa1w\x80", "dtype"),
     "unknown type": (header(dtype="float7"), "float7"),
     "strings": (header(dtype="string"), "cannot be of type string"),
     "negative side": (header(shape=[-1]), "shape"),

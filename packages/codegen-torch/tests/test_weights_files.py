@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors import safe_open
 from safetensors.numpy import save_file
-from test_weights import EXAMPLE, FIXED, MODELS
+from test_weights import EXAMPLE, FIXED, MODEL_ID, MODELS
 
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError, OutputExistsError
@@ -17,7 +17,7 @@ from codegen_torch.package import written_by_us
 from codegen_torch.safetensors_file import plan_shards, read_safetensors, write_safetensors
 from codegen_torch.tensors import TensorRef
 from codegen_torch.weights import WeightsFileError, write_msgpack
-from codegen_torch.weights_files import convert_weights, read_weights
+from codegen_torch.weights_files import convert_weights, read_model_id, read_weights
 
 STORED = [dtype for dtype in FIXED if dtype is not DType.COMPLEX128]
 TIED = TensorRef.of_array(np.arange(6, dtype=np.float32).reshape(2, 3))
@@ -166,6 +166,39 @@ def test_an_index_and_its_files_agree(tmp_path: Path) -> None:
     entry.write_text(json.dumps(index))
     with pytest.raises(WeightsFileError, match="which the index does not say"):
         read_weights(entry)
+
+
+@pytest.mark.parametrize("limit", [24, 10**9])
+def test_an_identity_goes_with_the_weights(tmp_path: Path, limit: int) -> None:
+    write_msgpack(tmp_path / "w.msgpack", SHARED, model_id=MODEL_ID)
+    entry = convert_weights(tmp_path / "w.msgpack", tmp_path / "w.safetensors", limit=limit)[0]
+    assert {read_model_id(path) for path in tmp_path.iterdir()} == {MODEL_ID}
+    convert_weights(entry, tmp_path / "back.msgpack")
+    assert read_model_id(tmp_path / "back.msgpack") == MODEL_ID
+
+
+def test_files_of_two_writings_are_not_mixed(tmp_path: Path) -> None:
+    for name, model_id in (("one", MODEL_ID), ("other", MODEL_ID[::-1]), ("none", None)):
+        (tmp_path / name).mkdir()
+        write_msgpack(tmp_path / name / "w.msgpack", SHARED, model_id=model_id)
+        convert_weights(tmp_path / name / "w.msgpack", tmp_path / name / "w.safetensors", limit=24)
+    for name in ("other", "none"):
+        for shard in sorted((tmp_path / "one").glob("w-*.safetensors")):
+            mine = shard.read_bytes()
+            shard.write_bytes((tmp_path / name / shard.name).read_bytes())
+            with pytest.raises(WeightsFileError, match=f"{shard.name} was not written together with it"):
+                read_weights(tmp_path / "one" / "w.safetensors.index.json")
+            shard.write_bytes(mine)
+    assert read_weights(tmp_path / "one" / "w.safetensors.index.json").keys() == SHARED.keys()
+
+
+@pytest.mark.parametrize("name", ["format", "written by", "written with"])
+def test_a_tied_tensor_may_be_called_like_what_a_file_says_about_itself(tmp_path: Path, name: str) -> None:
+    write_msgpack(tmp_path / "w.msgpack", {"first": TIED, name: TIED}, model_id=MODEL_ID)
+    entry = convert_weights(tmp_path / "w.msgpack", tmp_path / "w.safetensors")[0]
+    assert {key: content(ref) for key, ref in read_weights(entry).items()} == dict.fromkeys(
+        ("first", name), content(TIED)
+    )
 
 
 def test_sorted_by_alignment(tmp_path: Path) -> None:

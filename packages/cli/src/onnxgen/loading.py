@@ -13,6 +13,8 @@ from typing import Protocol, cast
 
 import torch  # noqa: TID253 -- this module is imported by those who load, and only by them
 
+from onnxgen.exits import BadInputError
+
 _numbers = itertools.count()
 
 
@@ -61,3 +63,21 @@ def import_model(
     # An entry without a time is never checked against the disk.
     linecache.cache[str(path)] = (len(source), None, source.splitlines(keepends=True), str(path))
     return cast(GeneratedModule, module)
+
+
+def load_model_of(
+    folder: Path, *, code: CodeType | None = None, names: Mapping[str, object] = MappingProxyType({})
+) -> torch.nn.Module:
+    """Imports ``model.py`` of a folder as `import_model` does, and loads its weights.
+
+    Raises:
+        BadInputError: The model cannot be loaded.
+        OSError: A file cannot be read.
+    """
+    try:
+        return import_model(folder, code=code, names=names).load_model()
+    except OSError:
+        raise
+    except Exception as error:  # whatever a source raises that anybody may have edited
+        message = f"{type(error).__name__}: {error}".split("\n\t")[0]
+        raise BadInputError(f"the model in {folder} cannot be loaded: {message}") from error

@@ -19,6 +19,7 @@ class Generated:
     Attributes:
         text: The text of ``model.py``.
         kernels: The text of ``kernels.py``, if there is one.
+        model_id: The identity of both, which the weights file repeats.
         report: What :func:`codegen_torch.convert` reports; it names no files.
         tensors: The tensors of the weights file by their keys.
         files: How the weights file, or files, will be written.
@@ -29,6 +30,7 @@ class Generated:
 
     text: str
     kernels: str | None
+    model_id: str
     report: Report
     tensors: Mapping[str, TensorRef]
     files: WeightsFiles

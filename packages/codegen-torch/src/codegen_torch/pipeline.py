@@ -18,6 +18,7 @@ from codegen_torch.blocks import capture_tensors, everywhere
 from codegen_torch.changes import UNCHANGED, Changes
 from codegen_torch.clean import clean
 from codegen_torch.clean.functions import inline_functions
+from codegen_torch.draft import atomic
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.counterparts import list_counterparts
 from codegen_torch.emit.module import Header, write_module
@@ -38,7 +39,7 @@ from codegen_torch.modules.sizes import find_sizes
 from codegen_torch.modules.state import State, collect_state
 from codegen_torch.modules.tree import build_tree
 from codegen_torch.names import ClassName
-from codegen_torch.package import atomic, check_free, check_not_input, sha256_of
+from codegen_torch.package import check_free, check_not_input, sha256_of
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
 from codegen_torch.simplify.sink import sink
@@ -99,7 +100,8 @@ def convert(
         path, name=name, weights=weights, kernels=kernels, trace=trace, ops=ops, changes=changes, progress=report
     )
     files = generated.files
-    sources = {MODEL_FILE: generated.text} | ({KERNELS_FILE: generated.kernels} if generated.kernels else {})
+    # model.py is written last: until it is there, the old one tells that the weights are not its own.
+    sources = ({KERNELS_FILE: generated.kernels} if generated.kernels else {}) | {MODEL_FILE: generated.text}
     if not force:
         check_free(out_dir, [*sources, *files.names])
     check_not_input(out_dir, [*sources, *files.names], generated.inputs)
@@ -112,12 +114,12 @@ def convert(
         report("weights", done, total)
 
     with atomic(out_dir) as draft:
-        files.write(draft, advance)
+        files.write(draft, advance, generated.model_id)
         for file, text in sources.items():
             draft.path(file).write_text(text, "utf-8", newline="\n")
     return dataclasses.replace(
         generated.report,
-        files=tuple(out_dir / each for each in (*sources, *files.names)),
+        files=tuple(out_dir / each for each in (*reversed(sources), *files.names)),
         seconds=time.perf_counter() - started,
     )
 
@@ -228,13 +230,14 @@ def _generate(
     differing = changed_keys(state)
     report("emit", 6, STAGES)
     files = WeightsFiles.of(f"weights.{weights}", state.tensors)
-    header = _header(model, path, root.cls, state, files.entry)
+    title = f"{root.cls}, generated from {_line(path.name)}."
+    header = Header(title, _origin(model, path, state, files.entry), files.entry, _kernels_text(fusion, title))
     source = write_module(root, classes, sizes, state, list(outputs), header, model_dtype(state))
     beside = {tensor.external.location for tensor in model.graph.initializers if tensor.external is not None}
-    title = f"{source.class_name}, generated from {_line(path.name)}."
     return Generated(
         text=source.text,
-        kernels=_kernels_text(fusion, title),
+        kernels=header.kernels,
+        model_id=source.model_id,
         report=Report(
             source=path,
             class_name=source.class_name,
@@ -295,17 +298,17 @@ def _class_name(model: onnx_proto.Model, path: Path) -> ClassName:
     return ClassName.like(name, "Model") if name and not name[0].isdigit() else ClassName("Model")
 
 
-def _header(model: onnx_proto.Model, path: Path, cls: str, state: State, weights: str) -> Header:
+def _origin(model: onnx_proto.Model, path: Path, state: State, weights: str) -> list[tuple[str, str]]:
+    """What the docstring says about where the source comes from."""
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opsets = ", ".join(f"{o.domain or 'opset'} {o.version}" for o in model.opset_imports)
     digest = sha256_of(path)
     count = f"{state.parameter_count:,}".replace(",", " ")
-    facts = [
+    return [
         ("source", f"sha256 {digest[:16]}…; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
         ("weights", f"{weights}: {len(state.tensors)} tensors, {count} parameters"),
         ("generated", f"by onnxgen {codegen_torch.__version__}"),
     ]
-    return Header(f"{cls}, generated from {_line(path.name)}.", facts, weights)
 
 
 def _line(text: str) -> str:

@@ -5,8 +5,9 @@ gaps: https://github.com/huggingface/safetensors#format. The library for it writ
 stream. They are sorted by the size of their elements, largest first, so that each is aligned.
 
 The format has no tensor under two names. Like `safetensors.torch.save_model` we write it once and say in the metadata
-which name stands for which. Several files follow the names of the transformers library:
-``weights-00001-of-00002.safetensors`` and, beside them, ``weights.safetensors.index.json``.
+which name stands for which. The metadata also tell with which ``model.py`` a file was written. Several files follow the
+names of the transformers library: ``weights-00001-of-00002.safetensors`` and, beside them,
+``weights.safetensors.index.json``.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from typing import Any, NamedTuple
 
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
+from codegen_torch.identity import is_model_id
 from codegen_torch.streams import FileRef, counted
 from codegen_torch.tensors import TensorRef
 from codegen_torch.weights import StrPath, WeightsFileError
@@ -54,6 +56,12 @@ _DTYPES = {name: dtype for dtype, name in _TYPES.items()}
 _METADATA = "__metadata__"
 _FORMAT = ("format", "pt")  # asked for by the transformers library
 _WRITTEN_BY = ("written by", "onnxgen")
+_WRITTEN_WITH = "written with"
+_OURS = (_FORMAT[0], _WRITTEN_BY[0], _WRITTEN_WITH)
+
+
+_DAMAGE = (ValueError, TypeError, KeyError, AttributeError, RecursionError)
+"""What is raised where a file's JSON is not what it should be."""
 
 
 class Shard(NamedTuple):
@@ -90,7 +98,7 @@ def plan_shards(file: str, tensors: Mapping[str, TensorRef], limit: int = SHARD_
     first: dict[TensorRef, tuple[str, Shard]] = {}
     filled = 0
     for name, ref in tensors.items():
-        if ref in first and name != _FORMAT[0] and name != _WRITTEN_BY[0]:
+        if ref in first and name not in _OURS:
             owner, shard = first[ref]
             shard.shared[name] = owner
             continue
@@ -109,21 +117,24 @@ def plan_shards(file: str, tensors: Mapping[str, TensorRef], limit: int = SHARD_
     ]
 
 
-def index_text(shards: list[Shard]) -> str:
-    """The index of several files: where each tensor is, and how many bytes there are."""
+def index_text(shards: list[Shard], model_id: str | None = None) -> str:
+    """The index of several files: where each tensor is, how many bytes there are, and of which model."""
     total = sum(ref.nbytes for shard in shards for ref in shard.tensors.values())
     places = {name: shard.file for shard in shards for name in (*shard.tensors, *shard.shared)}
-    metadata = {"total_size": total, _WRITTEN_BY[0]: _WRITTEN_BY[1]}
+    metadata = {"total_size": total, **_written(model_id)}
     return json.dumps({"metadata": metadata, "weight_map": dict(sorted(places.items()))}, indent=2) + "\n"
 
 
-def write_safetensors(path: StrPath, shard: Shard, progress: Callable[[int], object] | None = None) -> int:
+def write_safetensors(
+    path: StrPath, shard: Shard, progress: Callable[[int], object] | None = None, model_id: str | None = None
+) -> int:
     """Stream tensors into one file, with one block of one tensor in memory at a time.
 
     Args:
         path: The file to write, or overwrite.
         shard: What it shall hold.
         progress: Is told the number of bytes after each block.
+        model_id: The identity of the ``model.py`` that is written with it, if one is.
 
     Returns:
         The size of the file in bytes.
@@ -133,7 +144,7 @@ def write_safetensors(path: StrPath, shard: Shard, progress: Callable[[int], obj
         OSError: The file cannot be written.
     """
     ordered = sorted(shard.tensors.items(), key=lambda item: (-item[1].dtype.itemsize, item[0]))
-    header = _header(ordered, shard.shared)
+    header = _header(ordered, {**shard.shared, **dict([_FORMAT]), **_written(model_id)})
     with Path(path).open("wb") as file:
         file.write(len(header).to_bytes(8, "little") + header)
         for name, ref in ordered:
@@ -151,9 +162,22 @@ def read_safetensors(path: StrPath) -> dict[str, FileRef]:
     path = Path(path)
     try:
         if not path.name.endswith(INDEX_SUFFIX):
-            return _read_one(path)
+            return _read_one(path)[0]
         return _read_index(path)
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+    except _DAMAGE as error:
+        raise WeightsFileError(f"{path} is not a whole safetensors file: {error}") from None
+
+
+def read_model_id(path: StrPath) -> str | None:
+    """The identity of the ``model.py`` that a file or an index was written with, if it was written with one.
+
+    Raises:
+        WeightsFileError: This is no such file.
+        OSError: The file cannot be read.
+    """
+    try:
+        return _model_id(_read_metadata(Path(path)))
+    except _DAMAGE as error:
         raise WeightsFileError(f"{path} is not a whole safetensors file: {error}") from None
 
 
@@ -162,18 +186,19 @@ def is_safetensors_of_ours(path: Path) -> bool:
     if not path.is_file():
         return False
     try:
-        if path.name.endswith(INDEX_SUFFIX):
-            metadata = json.loads(path.read_text("utf-8"))["metadata"]
-        else:
-            metadata = _read_header(path)[0].get(_METADATA, {})
-        return bool(metadata.get(_WRITTEN_BY[0]) == _WRITTEN_BY[1])
-    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        return bool(_read_metadata(path).get(_WRITTEN_BY[0]) == _WRITTEN_BY[1])
+    except _DAMAGE:
         return False
 
 
-def _header(ordered: list[tuple[str, TensorRef]], shared: Mapping[str, str]) -> bytes:
+def _written(model_id: str | None) -> dict[str, str]:
+    """What a file says about who wrote it."""
+    return dict([_WRITTEN_BY]) | ({_WRITTEN_WITH: model_id} if model_id else {})
+
+
+def _header(ordered: list[tuple[str, TensorRef]], metadata: Mapping[str, str]) -> bytes:
     """The header in JSON, padded so that the elements after it are aligned to 64 bytes."""
-    described: dict[str, Any] = {_METADATA: dict(sorted([*shared.items(), _FORMAT, _WRITTEN_BY]))}
+    described: dict[str, Any] = {_METADATA: dict(sorted(metadata.items()))}
     start = 0
     for name, ref in ordered:
         described[name] = {
@@ -187,6 +212,22 @@ def _header(ordered: list[tuple[str, TensorRef]], shared: Mapping[str, str]) -> 
     if len(header) > HEADER_LIMIT:
         raise ConversionError(f"the header would have {len(header)} bytes, and readers of safetensors stop sooner")
     return header
+
+
+def _read_metadata(path: Path) -> dict[str, Any]:
+    """What a file, or an index of some, says beside its tensors."""
+    if path.name.endswith(INDEX_SUFFIX):
+        found = json.loads(path.read_text("utf-8"), object_pairs_hook=_unique).get("metadata", {})
+    else:
+        found = _read_header(path)[0].get(_METADATA, {})
+    if type(found) is not dict:
+        raise TypeError("its metadata are no map")
+    return found
+
+
+def _model_id(metadata: Mapping[str, Any]) -> str | None:
+    found = metadata.get(_WRITTEN_WITH)
+    return found if is_model_id(found) else None
 
 
 def _read_header(path: Path) -> tuple[dict[str, Any], int]:
@@ -209,7 +250,8 @@ def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _read_one(path: Path) -> dict[str, FileRef]:
+def _read_one(path: Path) -> tuple[dict[str, FileRef], str | None]:
+    """The tensors of a file, and the identity of the model that it was written with."""
     header, start = _read_header(path)
     metadata = header.pop(_METADATA, {})
     found: dict[str, FileRef] = {}
@@ -226,16 +268,21 @@ def _read_one(path: Path) -> dict[str, FileRef]:
     if start + end != path.stat().st_size:
         raise ValueError(f"it has {path.stat().st_size} bytes instead of {start + end}")
     for name, owner in metadata.items():
-        if name not in found and (name, owner) not in (_FORMAT, _WRITTEN_BY) and owner in found:
+        about_file = name == _WRITTEN_WITH or (name, owner) in (_FORMAT, _WRITTEN_BY)
+        if not about_file and name not in found and owner in found:
             found[name] = found[owner]
-    return found
+    return found, _model_id(metadata)
 
 
 def _read_index(path: Path) -> dict[str, FileRef]:
     places = json.loads(path.read_text("utf-8"), object_pairs_hook=_unique)["weight_map"]
+    model_id = read_model_id(path)
     found: dict[str, FileRef] = {}
     for file in _files_of(places):
-        for name, ref in _read_one(path.with_name(file)).items():
+        tensors, written_with = _read_one(path.with_name(file))
+        if written_with != model_id:
+            raise ValueError(f"{file} was not written together with it; write all of them again")
+        for name, ref in tensors.items():
             if places.get(name) != file:
                 raise ValueError(f"tensor {name!r} is in {file}, which the index does not say")
             found[name] = ref

@@ -1,6 +1,6 @@
 """The weights file: one MessagePack map that any reader decodes, laid out so that tensors can be mapped from it.
 
-    {"format": "onnxgen-weights", "version": 1,
+    {"format": "onnxgen-weights", "version": 1, "model_id": 16 digits,
      "tensors": {name: {"dtype", "shape", "offset": u64, "nbytes": u64, "blob": u32}, ...},
      "blobs": [pad, data, pad, data, ...]}
 
@@ -9,7 +9,8 @@ multiple of 64, which is what the `pad` entries are for; `blob` is the index of 
 name of the type, or of the type that torch holds such elements in. An entry ends at 4 GiB, so a larger tensor is
 several `data` entries in a row, all but the last of them 2³² − 64 bytes long, and thus 2³² bytes apart. Tensors lie in
 the file in the order in which they are listed. A tensor that goes by several names, as tied parameters do, is there
-once, where the first of them is.
+once, where the first of them is. `model_id` tells with which `model.py` the file was written; a file that was not
+written with one has no such entry.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import msgpack  # type: ignore[import-untyped]
 
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import ConversionError
+from codegen_torch.identity import DIGITS, is_model_id
 from codegen_torch.streams import FileRef, counted
 from codegen_torch.tensors import TensorRef
 
@@ -38,7 +40,6 @@ HEADER_LIMIT = 256 << 20
 _BLOB_BYTES = 2**32 - ALIGNMENT  # the longest MessagePack binary that leaves the next one aligned
 _DATA_PREFIX = 5  # bin32: a type byte and the length
 _PAD_PREFIX = 2  # bin8
-_START = b"\x84" + b"".join(msgpack.packb(word) for word in ("format", FORMAT, "version", VERSION, "tensors"))
 
 
 class WeightsFileError(ConversionError):
@@ -64,7 +65,10 @@ class Entry(NamedTuple):
 
 
 def write_msgpack(
-    path: StrPath, tensors: Mapping[str, TensorRef], progress: Callable[[int], object] | None = None
+    path: StrPath,
+    tensors: Mapping[str, TensorRef],
+    progress: Callable[[int], object] | None = None,
+    model_id: str | None = None,
 ) -> int:
     """Stream tensors into a weights file, with one block of one tensor in memory at a time.
 
@@ -72,6 +76,7 @@ def write_msgpack(
         path: The file to write, or overwrite.
         tensors: What it shall hold, by name, in this order. One reference under several names is written once.
         progress: Is told the number of bytes after each block.
+        model_id: The identity of the ``model.py`` that is written with it, if one is.
 
     Returns:
         The size of the file in bytes.
@@ -85,9 +90,9 @@ def write_msgpack(
             raise ConversionError(f"tensor {name!r} holds strings, which a weights file cannot")
     first: dict[TensorRef, str] = {}
     shared = {name: first[ref] for name, ref in tensors.items() if first.setdefault(ref, name) != name}
-    entries = _lay_out({name: (ref.dtype.held, ref.shape) for name, ref in tensors.items()}, shared)
+    entries = _lay_out({name: (ref.dtype.held, ref.shape) for name, ref in tensors.items()}, shared, model_id)
     with Path(path).open("wb") as file:
-        file.write(_header(entries, shared))
+        file.write(_header(entries, shared, model_id))
         for name, entry in entries.items():
             if name in shared:
                 continue
@@ -127,16 +132,58 @@ def is_weights_file(path: StrPath) -> bool:
     """Whether a file begins as `write_msgpack` lets it begin."""
     if not Path(path).is_file():
         return False
+    try:
+        read_model_id(path)
+    except WeightsFileError:
+        return False
+    return True
+
+
+def read_model_id(path: StrPath) -> str | None:
+    """The identity of the ``model.py`` that a weights file was written with, if it was written with one.
+
+    Raises:
+        WeightsFileError: This is no weights file.
+        OSError: The file cannot be read.
+    """
     with Path(path).open("rb") as file:
-        return file.read(len(_START)) == _START
+        try:
+            return _read_start(file)
+        except ValueError as error:
+            raise WeightsFileError(f"{path} is not a whole weights file: {error}") from None
 
 
-def _lay_out(tensors: Mapping[str, tuple[DType, tuple[int, ...]]], shared: Mapping[str, str]) -> dict[str, Entry]:
+def _start(model_id: str | None) -> bytes:
+    """The beginning of a file, to where its list of tensors is."""
+    fields = {"format": FORMAT, "version": VERSION} | ({"model_id": model_id} if model_id else {})
+    words = [word for item in fields.items() for word in item]
+    packer = msgpack.Packer()
+    return b"".join([packer.pack_map_header(len(fields) + 2), *map(packer.pack, (*words, "tensors"))])
+
+
+def _read_start(file: BinaryIO) -> str | None:
+    """Read a file to where its list of tensors is; returns the model's identity that stands before it."""
+    plain, identified = _start(None), _start("0" * DIGITS)
+    start = file.read(len(identified))
+    if start.startswith(plain):
+        file.seek(len(plain))
+        return None
+    model_id = start[identified.index(b"0" * DIGITS) :][:DIGITS].decode("ascii", "replace")
+    if not is_model_id(model_id) or start != _start(model_id):
+        raise ValueError(f"it does not begin as one of version {VERSION} does")
+    return model_id
+
+
+def _lay_out(
+    tensors: Mapping[str, tuple[DType, tuple[int, ...]]], shared: Mapping[str, str], model_id: str | None
+) -> dict[str, Entry]:
     """Give every tensor its place, one after another, and every further name of one the same place."""
     entries = {
         name: Entry(dtype, shape, 0, math.prod(shape) * dtype.itemsize, 0) for name, (dtype, shape) in tensors.items()
     }
-    end = len(_header(entries, shared))  # the same wherever the tensors are: those integers have a fixed width
+    end = len(
+        _header(entries, shared, model_id)
+    )  # the same wherever the tensors are: those integers have a fixed width
     blob = 1
     for name, entry in entries.items():
         if name in shared:
@@ -163,13 +210,13 @@ def _blobs(entry: Entry) -> Iterator[tuple[int, int]]:
         offset = _next_offset(offset + length)
 
 
-def _header(entries: Mapping[str, Entry], shared: Mapping[str, str]) -> bytes:
+def _header(entries: Mapping[str, Entry], shared: Mapping[str, str], model_id: str | None) -> bytes:
     """Everything before the first blob."""
     packer = msgpack.Packer()
     pack = packer.pack
     blobs = sum(2 for name, entry in entries.items() if name not in shared for _ in _blobs(entry))
     dtype, shape, offset, nbytes, blob = (pack(key) for key in Entry._fields)
-    parts = [_START, packer.pack_map_header(len(entries))]
+    parts = [_start(model_id), packer.pack_map_header(len(entries))]
     for name, entry in entries.items():
         parts += (
             pack(name),
@@ -204,8 +251,7 @@ def _prefix(end: int, offset: int, length: int) -> bytes:
 
 
 def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
-    if file.read(len(_START)) != _START:
-        raise ValueError(f"it does not begin as one of version {VERSION} does")
+    model_id = _read_start(file)
     limited = _Limited(file, HEADER_LIMIT)
     # An entry has two bytes at least, and none is made room for before it is read.
     tensors = msgpack.Unpacker(limited, max_map_len=HEADER_LIMIT // 2, max_array_len=1024).unpack()
@@ -216,11 +262,11 @@ def _checked_index(file: BinaryIO, size: int) -> dict[str, Entry]:
     # A file has but one right layout, so that what differs from it is wrong: order, overlap, alignment, repeated names.
     first: dict[int, str] = {}
     shared = {name: first[entry.blob] for name, entry in found.items() if first.setdefault(entry.blob, name) != name}
-    right = _lay_out({name: (entry.dtype, entry.shape) for name, entry in found.items()}, shared)
+    right = _lay_out({name: (entry.dtype, entry.shape) for name, entry in found.items()}, shared, model_id)
     for name, entry in right.items():
         if found[name] != entry:
             raise ValueError(f"tensor {name!r} is said to be at {found[name].offset}, but belongs at {entry.offset}")
-    header = _header(right, shared)
+    header = _header(right, shared, model_id)
     file.seek(0)
     if file.read(len(header)) != header:
         raise ValueError("its header is not what its tensors ask for")

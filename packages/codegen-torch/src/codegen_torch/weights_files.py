@@ -6,8 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple, Self
 
+from codegen_torch import safetensors_file, weights
+from codegen_torch.draft import Draft, atomic
 from codegen_torch.errors import ConversionError
-from codegen_torch.package import Draft, atomic, check_free, check_not_input
+from codegen_torch.package import check_free, check_not_input
 from codegen_torch.safetensors_file import (
     INDEX_SUFFIX,
     SHARD_BYTES,
@@ -61,19 +63,24 @@ class WeightsFiles(NamedTuple):
         """The files' names, the entry first."""
         return list(dict.fromkeys([self.entry, *(shard.file for shard in self.shards)]))
 
-    def write(self, draft: Draft, progress: Callable[[int], object] | None = None) -> None:
+    def write(self, draft: Draft, progress: Callable[[int], object] | None = None, model_id: str | None = None) -> None:
         """Write all of them.
+
+        Args:
+            draft: The folder.
+            progress: Is told the number of bytes after each block.
+            model_id: The identity of the ``model.py`` that they belong to, if they belong to one.
 
         Raises:
             ConversionError: A tensor does not give the bytes that its shape asks for.
             OSError: A file cannot be written.
         """
         if not self.shards:
-            write_msgpack(draft.path(self.entry), self.tensors, progress)
+            write_msgpack(draft.path(self.entry), self.tensors, progress, model_id)
         for shard in self.shards:
-            write_safetensors(draft.path(shard.file), shard, progress)
+            write_safetensors(draft.path(shard.file), shard, progress, model_id)
         if len(self.shards) > 1:
-            draft.path(self.entry).write_text(index_text(self.shards), "utf-8", newline="\n")
+            draft.path(self.entry).write_text(index_text(self.shards, model_id), "utf-8", newline="\n")
 
 
 def read_weights(path: StrPath) -> dict[str, FileRef]:
@@ -83,8 +90,21 @@ def read_weights(path: StrPath) -> dict[str, FileRef]:
         WeightsFileError: This is no weights file, or it is damaged.
         OSError: A file cannot be read.
     """
-    name = Path(path).name
-    return read_safetensors(path) if name.endswith((".safetensors", INDEX_SUFFIX)) else read_msgpack(path)
+    return read_safetensors(path) if _are_safetensors(path) else read_msgpack(path)
+
+
+def read_model_id(path: StrPath) -> str | None:
+    """The identity of the ``model.py`` that a weights file or index was written with, if it was written with one.
+
+    Raises:
+        WeightsFileError: This is no weights file.
+        OSError: The file cannot be read.
+    """
+    return safetensors_file.read_model_id(path) if _are_safetensors(path) else weights.read_model_id(path)
+
+
+def _are_safetensors(path: StrPath) -> bool:
+    return Path(path).name.endswith((".safetensors", INDEX_SUFFIX))
 
 
 def convert_weights(
@@ -114,6 +134,7 @@ def convert_weights(
     """
     target = Path(target)
     tensors = read_weights(source)
+    model_id = read_model_id(source)
     files = WeightsFiles.of(target.name, tensors, limit)
     if not force:
         check_free(target.parent, files.names)
@@ -129,5 +150,5 @@ def convert_weights(
             progress(done, total)
 
     with atomic(target.parent) as draft:
-        files.write(draft, advance)
+        files.write(draft, advance, model_id)
     return [target.parent / name for name in files.names]

@@ -17,7 +17,7 @@ from codegen_torch.clean.functions import inline_functions
 from onnx_proto import Graph
 
 from onnxgen.exits import BadInputError
-from onnxgen.loading import import_model
+from onnxgen.loading import load_model_of
 from onnxgen.verification.engines import engine
 from onnxgen.verification.parts import recorded_changes
 from onnxgen.verification.samples import Given, read_inputs, sample_inputs
@@ -149,7 +149,7 @@ def _contenders(
     folder: Path, model: Path | None, given: Mapping[str, Given], threads: int, *, compiles: bool
 ) -> tuple[dict[str, Call], list[Latency]]:
     tensors = [to_torch(each) for each in given.values()]
-    eager = import_model(folder).load_model()
+    eager = load_model_of(folder)
     calls: dict[str, Call] = {"eager": lambda: eager(*tensors)}
     _warm(calls["eager"])
     missing: list[Latency] = []

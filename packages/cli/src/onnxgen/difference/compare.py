@@ -74,9 +74,9 @@ def _facts(one: Side, other: Side) -> list[Fact]:
 
 def _source(one: Side, other: Side) -> list[str]:
     """The docstrings, which tell the file and its hash, count as equal, so that lines keep their numbers."""
-    code = code_of(other.text)
-    same_head = one.text[: len(one.text) - len(code_of(one.text))] + code
+    before, after = code_of(one.text), code_of(other.text)
+    head = one.text.splitlines()[: one.text.count("\n") - before.count("\n")]
     lines = difflib.unified_diff(
-        one.text.splitlines(), same_head.splitlines(), str(one.path), str(other.path), lineterm=""
+        [*head, *before.splitlines()], [*head, *after.splitlines()], str(one.path), str(other.path), lineterm=""
     )
     return list(lines)

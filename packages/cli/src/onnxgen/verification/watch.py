@@ -19,8 +19,7 @@ from codegen_torch.generated import Generated
 from codegen_torch.minifloats import held_codes
 from codegen_torch.report import Counterpart
 
-from onnxgen.exits import BadInputError
-from onnxgen.loading import import_model
+from onnxgen.loading import load_model_of
 from onnxgen.verification.instrument import TELL, instrumented
 from onnxgen.verification.samples import Given
 from onnxgen.verification.values import Array, Numbers, Value
@@ -70,10 +69,10 @@ class Watched:
         self._chosen = _chosen(generated.report.counterparts, set(comparable)) if generated else {}
         self._tell: Any = None
         if generated is None:
-            self.model = _loaded(folder)
+            self.model = load_model_of(folder)
             return
         code, numbers = instrumented(generated.text, self._chosen.values(), self._file)
-        self.model = _loaded(folder, code=code, names={TELL: self._told})
+        self.model = load_model_of(folder, code=code, names={TELL: self._told})
         modules = dict(self.model.named_modules(remove_duplicate=False))
         self._written: dict[tuple[int, torch.nn.Module], list[Counterpart]] = {}
         self._called: dict[torch.nn.Module, dict[int | None, list[Counterpart]]] = {}
@@ -180,16 +179,6 @@ def _numbers(tensor: torch.Tensor) -> Numbers:
     tensor = tensor.detach().cpu()
     dtype = DType(str(tensor.dtype).removeprefix("torch."))
     return Numbers(tensor.resolve_conj().numpy() if dtype.in_numpy else tensor.float().numpy(), dtype)
-
-
-def _loaded(folder: Path, **options: Any) -> torch.nn.Module:
-    try:
-        return import_model(folder, **options).load_model()
-    except OSError:
-        raise
-    except Exception as error:
-        message = f"{type(error).__name__}: {error}".split("\n\t")[0]
-        raise BadInputError(f"the model in {folder} cannot be loaded: {message}") from error
 
 
 def _chosen(counterparts: Iterable[Counterpart], comparable: set[str]) -> dict[str, Counterpart]:

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import codegen_torch
 import onnx_proto
+from codegen_torch.draft import atomic
 from codegen_torch.generated import Generated
-from codegen_torch.package import atomic, begins_with, check_free, check_not_input
+from codegen_torch.package import begins_with, check_free, check_not_input
 
 from onnxgen.viewing.data import page_data
 from onnxgen.viewing.page import MARK, page

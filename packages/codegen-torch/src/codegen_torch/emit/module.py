@@ -19,6 +19,7 @@ from codegen_torch.emit.naming import MODULE_NAMES
 from codegen_torch.emit.plan import member_text
 from codegen_torch.emit.remarks import paths, places
 from codegen_torch.expr import Expr
+from codegen_torch.identity import model_id_of
 from codegen_torch.modules.classes import ClassDef
 from codegen_torch.modules.region import Region, is_layer, layer_weights
 from codegen_torch.modules.sizes import Sizes
@@ -45,19 +46,28 @@ class Header:
         title: The model's class and file in one line.
         facts: Further lines, label and text.
         weights: The file beside the source from which the weights are loaded.
+        kernels: The source of the kernels beside it, if there are any.
     """
 
     title: str
     facts: list[tuple[str, str]] = field(default_factory=list)
     weights: str = "weights.msgpack"
+    kernels: str | None = None
 
 
 @dataclass(slots=True)
 class ModuleSource:
-    """The generated module."""
+    """The generated module.
+
+    Attributes:
+        lines: Its lines.
+        class_name: The class of the model.
+        model_id: Its identity, by which it knows the weights that are written with it.
+    """
 
     lines: list[Line]
     class_name: str
+    model_id: str
 
     @property
     def text(self) -> str:
@@ -115,11 +125,12 @@ def write_module(
     lines += body
     if name != "Model":
         lines += [Line(""), Line(""), Line(f"Model = {name}")]
-    for function in (_load_model(name, state, model_dtype, header.weights), *functions.values()):
+    model_id = model_id_of([*(line.text for line in lines), *functions.values(), header.kernels or ""])
+    for function in (_load_model(name, state, model_dtype, header.weights, model_id), *functions.values()):
         lines += [Line(""), Line("")] + [Line(line) for line in function.split("\n")]
     if has_kernels:
         lines += [Line(""), Line(""), Line("kernels = load_kernels()")]
-    source = ModuleSource(lines, name)
+    source = ModuleSource(lines, name, model_id)
     check_source(source.text, functions, arranged)
     return source
 
@@ -244,7 +255,7 @@ def _docstring(header: Header) -> list[Line]:
     return [*lines, Line('"""'), Line("")]
 
 
-def _load_model(name: str, state: State, model_dtype: DType | None, weights: str) -> str:
+def _load_model(name: str, state: State, model_dtype: DType | None, weights: str, model_id: str) -> str:
     """The function that builds the model and loads the weights beside it.
 
     Layers are built as float32; where the file has other types, they are cast before they are loaded.
@@ -264,6 +275,6 @@ def _load_model(name: str, state: State, model_dtype: DType | None, weights: str
         model = {name}()
     if torch.device(device or "cpu").type == "meta":
         return model.to(dtype={default}).eval()
-    tensors = {weights_loader(weights)}(path)
+    tensors = {weights_loader(weights)}(path, None if weights else "{model_id}")
 {cast}    model.to(dtype=dtype).load_state_dict(tensors, strict=True)
     return model.eval()'''
