@@ -14,6 +14,17 @@ def add_rms_norm(x: Expr, y: Expr, weight: Expr) -> tuple[Expr, Expr]:
     return total, _norm("rms_norm", total, weight, eps=1e-6)
 
 
+def spelled_layer_norm(x: Expr, y: Expr) -> Expr:
+    total = x + y
+    centred = total - total.mean(-1, keepdim=True)
+    return centred / torch.sqrt((centred * centred).sum(-1, keepdim=True) * 0.5 + 1.0)
+
+
+def mean_and_centred(x: Expr, shift: Expr) -> tuple[Expr, Expr]:
+    mean = torch.tanh(x * 2.0).mean(-1, keepdim=True) + shift
+    return mean, x - mean
+
+
 def add_group_norm(x: Expr, y: Expr, scale: Expr) -> tuple[Expr, Expr]:
     total = x + y
     return total, F.group_norm(total, 4) * scale + x
@@ -47,7 +58,22 @@ ROWS = {
     "layer_norm_gelu": (lambda x, weight: F.gelu(_norm("layer_norm", x, weight)), {"x": FULL, "weight": "c"}),
     "add_rms_norm": (add_rms_norm, {"x": FULL, "y": FULL, "weight": "c"}),
     "masked_softmax": (lambda x, mask: F.softmax(x * 0.125 + mask, dim=-1), {"x": FULL, "mask": "a 1 c"}),
+    "spelled_rms_norm": (
+        lambda x, weight: x * torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6) * weight,
+        {"x": FULL, "weight": "c"},
+    ),
+    "spelled_layer_norm": (spelled_layer_norm, {"x": FULL, "y": FULL}),
     "log_softmax": (lambda x: F.log_softmax(x / 2.0, dim=-1), {"x": FULL}),
+}
+REDUCED = {
+    "unit_length": (lambda x: x / torch.clamp(call("Tensor.norm", x, 2, -1, keepdim=True), min=1e-12), {"x": FULL}),
+    "exp_from_largest": (lambda x: torch.exp(x - x.amax(-1, keepdim=True)), {"x": FULL}),
+    "range_scaled": (
+        lambda x, scale: (x.amax(-1, keepdim=True) - x.amin(-1, keepdim=True)) * scale,
+        {"x": FULL, "scale": "a b 1"},
+    ),
+    "dot": (lambda x, y: (x * y).sum(-1), {"x": FULL, "y": FULL}),
+    "mean_and_centred": (mean_and_centred, {"x": FULL, "shift": "a 1 1"}),
 }
 ROTARY = {
     "rotary": (
@@ -75,6 +101,6 @@ GROUPS = {
         {"x": IMAGE, "weight": "8", "bias": "8"},
     ),
 }
-FAMILIES = POINTWISE | ROWS | ROTARY | GROUPS
+FAMILIES = POINTWISE | ROWS | REDUCED | ROTARY | GROUPS
 WITH_GRADIENTS = ("silu_mul", "bias_gelu", "gelu_tanh_mul", "scale_add", "tanh_exp", "waves", *ROWS, *ROTARY)
 """Those whose gradients are kernels, too."""

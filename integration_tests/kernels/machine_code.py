@@ -13,7 +13,7 @@ from pathlib import Path
 from types import ModuleType
 
 import triton
-from families import FAMILIES, GROUPS, POINTWISE, ROTARY, WITH_GRADIENTS
+from families import FAMILIES, GROUPS, POINTWISE, ROTARY, ROWS, WITH_GRADIENTS
 from made import gradient_in, kernel_in, made
 from triton.backends.compiler import GPUTarget
 from triton.compiler import ASTSource
@@ -34,7 +34,7 @@ def cases() -> Iterator[tuple[str, str, int, int]]:
 
 def _cases(names: Iterable[str], hidden: tuple[int, ...]) -> Iterator[tuple[str, str, int, int]]:
     for name in names:
-        sizes = (64,) if name in ROTARY else (4096,) if name in POINTWISE or name in GROUPS else hidden
+        sizes = (64,) if name in ROTARY else hidden if name in ROWS else (4096,)
         for columns in sizes:
             for dtype in ("fp32", "bf16"):
                 for capability in CAPABILITIES if columns in (64, 4096) else (90,):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import torch
-from families import FAMILIES, GROUPS, POINTWISE, ROTARY, ROWS, WITH_GRADIENTS
+from families import FAMILIES, GROUPS, POINTWISE, REDUCED, ROTARY, ROWS, WITH_GRADIENTS
 from made import gradient_in, kernel_in, numbers_of, tensors_of
 
 SIZES = {
@@ -75,21 +75,21 @@ def test_these_have_gradients_of_their_own(module_of: functools.partial) -> None
 
 
 @pytest.mark.parametrize("sizes", SIZES)
-@pytest.mark.parametrize("name", [*POINTWISE, *ROWS])
+@pytest.mark.parametrize("name", [*POINTWISE, *ROWS, *REDUCED])
 def test_at_all_sizes(name: str, sizes: str, module_of: functools.partial, device: str) -> None:
     tensors = tensors_of(FAMILIES[name][1], SIZES[sizes], torch.float32, device)
     agree(module_of(name), tensors, torch.float32)
 
 
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16], ids=["fp16", "bf16"])
-@pytest.mark.parametrize("name", [*POINTWISE, *ROWS, *ROTARY])
+@pytest.mark.parametrize("name", [*POINTWISE, *ROWS, *REDUCED, *ROTARY])
 def test_in_half_precision(name: str, dtype: torch.dtype, module_of: functools.partial, device: str) -> None:
     tensors = tensors_of(FAMILIES[name][1], {"a": 2, "b": 3, "c": 65, "s": 3}, dtype, device)
     agree(module_of(name), tensors, dtype)
 
 
 @pytest.mark.parametrize("layout", ["strided", "transposed", "broadcast"])
-@pytest.mark.parametrize("name", [*POINTWISE, *ROWS, *ROTARY])
+@pytest.mark.parametrize("name", [*POINTWISE, *ROWS, *REDUCED, *ROTARY])
 def test_in_any_layout(name: str, layout: str, module_of: functools.partial, device: str) -> None:
     tensors = tensors_of(FAMILIES[name][1], {"a": 3, "b": 4, "c": 37, "s": 5}, torch.float32, device, layout)
     agree(module_of(name), tensors, torch.float32)

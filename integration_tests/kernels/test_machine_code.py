@@ -28,6 +28,7 @@ def test_a_kernel_fits_into_a_gpu(case: str, found: dict[str, dict]) -> None:
     assert used["local"] == 0, used
     assert used["stack"] <= table, f"registers are spilled: {used}"
     assert used["shared"] <= SHARED_MEMORY[int(case.rpartition("-")[2])]
-    for kind in ("ld", "st"):
+    one_of_a_row = case.partition("-")[0] in ("dot", "range_scaled")  # such results are no vectors
+    for kind in ("ld",) if one_of_a_row else ("ld", "st"):
         own = [each for each in used["instructions"] if each.startswith(kind)]
         assert any(".v2." in each or ".v4." in each or ".v8." in each for each in own), own

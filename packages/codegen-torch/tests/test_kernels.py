@@ -169,6 +169,26 @@ def test_a_rotation_is_fused_with_what_it_is_scaled_by() -> None:
     assert fused(x * y + runtime.rotate_pairs(x) * z) == ["rotary"]
 
 
+def test_what_is_reduced_is_fused_with_what_takes_it() -> None:
+    scale = torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6)
+    assert fused(x * scale * parameter(COLUMNS)) == ["mul_mean_to_mul_mul"]
+    assert fused((x * y).sum(-1)) == ["mul_sum"]
+    assert fused(torch.exp(x - x.amax(-1, keepdim=True))) == ["amax_sub_exp"]
+
+
+def test_a_reduced_value_that_lost_its_dimension_meets_no_other_rows() -> None:
+    """In a square, what is left of the rows would be broadcast along them."""
+    for keepdim, kernels in {False: ["mul_mean", "sub_tanh"], True: ["mul_mean_sub_tanh"]}.items():
+        doubled = tensor("square", 64, 64) * 2.0
+        assert fused(torch.tanh(doubled - doubled.mean(-1, keepdim=keepdim))) == kernels
+
+
+def test_reductions_of_other_dimensions_are_left() -> None:
+    assert "it goes over other dimensions" in reasons((x * y).mean(0, keepdim=True) + 1.0)
+    assert "it goes over other dimensions" in reasons((x * y).mean(None) + 1.0)
+    assert "its rows are of one element" in reasons((tensor("column", ROWS, 1) * 2.0).mean(-1))
+
+
 IMAGE = (ROWS, 16, 8, 8)
 
 

@@ -55,11 +55,16 @@ def go_together(members: Iterable[Expr]) -> bool:
     return not of_groups or (of_groups == 1 and not of_rows)
 
 
+def reduces(expr: Expr) -> bool:
+    """Whether there is one element for each row."""
+    return RULES[symbol_of(expr)].reduces
+
+
 def domain(expr: Expr) -> tuple[Size, ...] | None:
-    """The sizes of what is computed, if an expression is one that a kernel could compute."""
+    """The sizes of what is computed, or reduced, if an expression is one that a kernel could compute."""
     if symbol_of(expr) not in RULES or isinstance(expr.fact, tuple) or not expr.fact.is_tensor:
         return None
-    return expr.dims
+    return expr.inputs[0].dims if reduces(expr) else expr.dims
 
 
 def obstacle(expr: Expr, model_dtype: DType | None) -> str | None:
@@ -75,11 +80,13 @@ def obstacle(expr: Expr, model_dtype: DType | None) -> str | None:
         return "its rank is not known"
     if any(not _is_plain(operand.attrs["value"]) for operand in operands if operand.op == "literal"):
         return "it takes a size, or a bound of the model's type"
-    if not all(_is_plain(value) for name, value in expr.attrs.items() if name not in ("dtype", "normalized_shape")):
+    if not all(
+        _is_plain(value) for name, value in expr.attrs.items() if name not in ("dim", "dtype", "normalized_shape")
+    ):
         return "an attribute is computed"
     if RULES[symbol].floats and not all(each.dtype.is_float for each in (expr, *tensors)):
         return "it is computed on integers"
-    return _OWN.get(symbol, _nothing)(expr, model_dtype) or (_row_obstacle(expr) if is_of_row(expr) else None)
+    return _OWN.get(symbol, _nothing)(expr, model_dtype) or (_row_obstacle(domain(expr)) if is_of_row(expr) else None)
 
 
 def _is_plain(value: Any) -> bool:
@@ -149,10 +156,19 @@ def _rotation(expr: Expr, model_dtype: DType | None) -> str | None:
     return None if isinstance(columns, int) and columns % 2 == 0 else "its features are not known to come in pairs"
 
 
-def _row_obstacle(expr: Expr) -> str | None:
-    if not expr.dims:
+def _reduction(expr: Expr, model_dtype: DType | None) -> str | None:
+    x = expr.inputs[0]
+    if not x.rank or expr.attrs.get("dim") not in (-1, x.rank - 1):
+        return "it goes over other dimensions"
+    if expr.attrs.get("p", 2) != 2:
+        return "it is another norm than the Euclidean"
+    return "its rows are of one element" if x.dims and x.dims[-1] == 1 else None
+
+
+def _row_obstacle(sizes: tuple[Size, ...] | None) -> str | None:
+    if not sizes:
         return "it has no rows"
-    columns = expr.dims[-1]
+    columns = sizes[-1]
     return f"its rows are longer than {MAX_ROW}" if isinstance(columns, int) and columns > MAX_ROW else None
 
 
@@ -163,6 +179,7 @@ _OWN = {
     "F.log_softmax": _softmax,
     "F.rms_norm": _norm,
     "F.softmax": _softmax,
+    **{name: _reduction for name, rule in RULES.items() if rule.reduces},
     "Tensor.to": _cast,
     "operator.add": _arithmetic,
     "operator.invert": _on_truths,

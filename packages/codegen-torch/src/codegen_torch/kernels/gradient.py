@@ -12,7 +12,7 @@ from codegen_torch.expr import Expr, graph_input
 from codegen_torch.facts import Fact
 from codegen_torch.kernels.kernel import Kernel
 from codegen_torch.kernels.rotation import ROTATIONS, is_read_elsewhere
-from codegen_torch.kernels.scalar import ROW_MEAN, ROW_SUM
+from codegen_torch.kernels.scalar import ALONG, ROW_MEAN, ROW_SUM
 from codegen_torch.kernels.select import LARGEST
 from codegen_torch.symbols.namespaces import torch
 
@@ -37,7 +37,7 @@ def gradient_of(kernel: Kernel) -> Gradient | None:
     """The gradient by all parameters that are floats, or None where a step has no rule here."""
     if not all(value.dtype.is_float for value in (*kernel.steps, *kernel.results)):
         return None
-    if not all(step.op in _RULES for step in kernel.steps):
+    if not all(step.op in _RULES for step in kernel.steps) or any(map(kernel.is_narrow, kernel.results)):
         return None
     given = [_given(kernel, index) for index in range(len(kernel.results))]
     adjoints: dict[Expr, Expr] = {}
@@ -154,6 +154,16 @@ def _rms_norm(step: Expr, a: Expr) -> _Parts:
     return [back, None, *[a * standard][: len(affine)]]
 
 
+def _reduction(op: str) -> _Rule:
+    """What a row's one value contributes to is summed up here alone: what is done with it treats all elements alike."""
+
+    def rule(step: Expr, a: Expr) -> _Parts:
+        x = step.inputs[0]
+        return [Expr(ALONG, (_row(op, a), x), {}, {}, Fact(x.dtype, x.dims))]
+
+    return rule
+
+
 def _softmax(step: Expr, a: Expr) -> _Parts:
     weighted = a * step
     return [weighted - step * _row(ROW_SUM, weighted)]
@@ -168,6 +178,8 @@ _RULES: dict[str, _Rule] = {
     "F.silu": _silu,
     "F.softmax": _softmax,
     **dict.fromkeys(ROTATIONS, _rotate),
+    "Tensor.mean": _reduction(ROW_MEAN),
+    "Tensor.sum": _reduction(ROW_SUM),
     "operator.add": _add,
     "operator.mul": _mul,
     "operator.neg": lambda step, a: [-a],

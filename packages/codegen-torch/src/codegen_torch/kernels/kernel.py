@@ -12,7 +12,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, graph_input
 from codegen_torch.facts import Fact
 from codegen_torch.kernels.fusable import LAYERS, affine_of, symbol_of
-from codegen_torch.kernels.scalar import GROUPED
+from codegen_torch.kernels.scalar import GROUPED, RULES
 from codegen_torch.kernels.select import Group
 from codegen_torch.modules.region import layer_weights
 
@@ -55,6 +55,17 @@ class Kernel:
         return [each for step in self.of_groups for each in step.inputs[1:] if each and not each.fact.host]
 
     @property
+    def reduces(self) -> bool:
+        """Whether a step has one element for each row."""
+        return any(RULES[step.op].reduces for step in self.steps)
+
+    def is_narrow(self, value: Expr) -> bool:
+        """Whether there is one element of a step or parameter for each row, or fewer."""
+        return self.reduces and (
+            not value.dims or value.dims[-1] == 1 or (value.op in RULES and RULES[value.op].reduces)
+        )
+
+    @property
     def key(self) -> Hashable:
         """The same for kernels that compute the same."""
         places: dict[Expr, Hashable] = {param: ("param", index) for index, param in enumerate(self.params)}
@@ -67,7 +78,8 @@ class Kernel:
             return ("literal", typed(operand.attrs["value"]))
 
         steps = [(step.op, step.dtype, step.attrs.key, *map(place, step.inputs)) for step in self.steps]
-        return tuple(param.dtype for param in self.params), tuple(steps), tuple(map(place, self.results))
+        params = tuple((param.dtype, self.is_narrow(param)) for param in self.params)
+        return params, tuple(steps), tuple(map(place, self.results))
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,11 +13,11 @@ from codegen_torch.names import numbered
 
 _LONGEST = 5
 _TAKEN = frozenset(
-    """F DTYPES MAX_GRADIENT_ROW MAX_RANK MAX_ROW NAMESPACE Path TILE Tensor Any Callable Sequence abs and cast
-    alternating can_run constexpr contextlib expm1 fused functools gathered groups_of_program has_gradient hashlib
-    inside jit kernel_of launch launch_groups log1p math max merged min not offsets or places places_in_groups
-    pow power_of_two read result_dtypes results_of rotate_half rotate_pairs run tanh tile tl torch triton
-    where""".split()
+    """abs alternating and Any Callable can_run cast constexpr contextlib DTYPES expm1 F functools fused
+    gathered groups_of_program has_gradient hashlib inside jit kernel_of larger launch launch_groups
+    log1p math max MAX_GRADIENT_ROW MAX_RANK MAX_ROW merged min NAMESPACE not offsets or Path places
+    places_in_groups pow power_of_two read reduced results_of rotate_half rotate_pairs run
+    sample_results Sequence smaller tanh Tensor TILE tile tl torch triton where""".split()
 )
 _GENERIC = ("x", "y", "z")
 _ROTARY = ["operator.add", "operator.mul", "operator.mul", "rotate"]

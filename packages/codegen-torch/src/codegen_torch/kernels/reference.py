@@ -13,7 +13,7 @@ from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.source import ATOM, Source
 from codegen_torch.expr import Expr
 from codegen_torch.kernels.kernel import NORMS, Kernel
-from codegen_torch.kernels.scalar import GROUPED, ROW_MEAN, ROW_SUM
+from codegen_torch.kernels.scalar import ALONG, GROUPED, ROW_MEAN, ROW_SUM
 from codegen_torch.names import numbered
 
 _DEPTH = 3
@@ -94,6 +94,13 @@ class _Writer:
             method = step.op.removeprefix("kernels.row_")
             return Source(
                 f"{x.text if x.precedence >= ATOM else f'({x.text})'}.{method}(-1, keepdim=True)", ATOM, x.depth + 1
+            )
+        if step.op == ALONG:
+            value, like = operands.values()
+            return Source(
+                f"{value.text if value.precedence >= ATOM else f'({value.text})'}.expand_as({like.text})",
+                ATOM,
+                value.depth + 1,
             )
         return render(step, operands, self)
 

@@ -99,6 +99,7 @@ class Rule:
         repeats: Whether an operand may stand in it more than once, so that it has to be a variable.
         floats: Whether all operands have to be floats.
         of_row: Whether an element depends on all of its row.
+        reduces: Whether there is one element for each row.
     """
 
     word: str
@@ -106,6 +107,7 @@ class Rule:
     repeats: bool = False
     floats: bool = False
     of_row: bool = False
+    reduces: bool = False
 
 
 RULES: dict[str, Rule] = {}
@@ -207,6 +209,8 @@ def _power(lines: Lines, step: Expr, values: list[Value]) -> Value:
 ROW_MEAN = "kernels.row_mean"
 ROW_SUM = "kernels.row_sum"
 """Symbols that only gradients have: the mean and the sum of each row, for all of its elements."""
+ALONG = "kernels.along"
+"""Another one: what there is for each row, for all of the elements that its second operand has."""
 POWERS = frozenset({2.0, 3.0, 0.5, -0.5, -1.0})
 """The exponents that :func:`_power` knows."""
 
@@ -376,11 +380,34 @@ for _name in sorted(ROTATIONS):
     RULES[_name] = Rule(_name.removeprefix("runtime."), _rotate, floats=True, of_row=True)
 
 
-@_register(ROW_MEAN, "mean", floats=True, of_row=True)
 def _row_mean(lines: Lines, step: Expr, values: list[Value]) -> Value:
     return Value(f"tl.sum(tl.where(inside, {values[0].text}, 0.0), 1)[:, None] / columns", DType.FLOAT32, PRODUCT)
 
 
-@_register(ROW_SUM, "sum", floats=True, of_row=True)
 def _row_sum(lines: Lines, step: Expr, values: list[Value]) -> Value:
     return Value(f"tl.sum(tl.where(inside, {values[0].text}, 0.0), 1)[:, None]", DType.FLOAT32)
+
+
+RULES[ROW_MEAN] = Rule("mean", _row_mean, floats=True, of_row=True)
+RULES[ROW_SUM] = Rule("sum", _row_sum, floats=True, of_row=True)
+RULES[ALONG] = Rule("along", lambda lines, step, values: values[0], floats=True)
+RULES["Tensor.mean"] = Rule("mean", _row_mean, floats=True, of_row=True, reduces=True)
+RULES["Tensor.sum"] = Rule("sum", _row_sum, floats=True, of_row=True, reduces=True)
+
+
+@_register("Tensor.norm", "norm", repeats=True, floats=True, of_row=True, reduces=True)
+def _row_norm(lines: Lines, step: Expr, values: list[Value]) -> Value:
+    x = values[0].beside(UNARY)
+    return Value(f"tl.sqrt(tl.sum(tl.where(inside, {x} * {x}, 0.0), 1)[:, None])", DType.FLOAT32)
+
+
+def _row_extreme(name: str, function: str, least: str) -> None:
+    @_register(f"Tensor.{name}", name, floats=True, of_row=True, reduces=True)
+    def extreme(lines: Lines, step: Expr, values: list[Value]) -> Value:
+        """NaN wins, as in torch."""
+        x = f'tl.where(inside, {values[0].text}, float("{least}"))'
+        return Value(f"tl.reduce({x}, 1, {lines.help(function)})[:, None]", DType.FLOAT32)
+
+
+_row_extreme("amax", "larger", "-inf")
+_row_extreme("amin", "smaller", "inf")

@@ -18,7 +18,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.emit.plan import operands_of
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
-from codegen_torch.kernels.fusable import domain, go_together, is_of_group, is_of_row, obstacle
+from codegen_torch.kernels.fusable import domain, go_together, is_of_group, is_of_row, obstacle, reduces
 from codegen_torch.kernels.rotation import ROTATIONS
 from codegen_torch.modules.region import Region
 
@@ -34,7 +34,7 @@ class Group:
 
     Attributes:
         region: The module they are in.
-        sizes: The sizes of every result.
+        sizes: The sizes of what is computed; what is reduced has one element for each row of them.
         members: The expressions in their order.
         results: The members that are needed outside.
         saved: How many bytes a kernel saves.
@@ -128,7 +128,9 @@ class _Growth:
         """Put an expression together with what computes its operands, where the sizes are the same."""
         operands = list(operands)
         found = [self.open[value] for value in operands if value in self.open]
-        near = self._joined(unit, [group for group in found if group.sizes == sizes])
+        of_rows = [group for group in found if _is_narrow(unit, group)]
+        sizes = of_rows[0].sizes if of_rows else sizes
+        near = self._joined(unit, [group for group in (of_rows or found) if group.sizes == sizes])
         self.close(value for value in operands if self.open.get(value) not in near)
         group, *others = near or [Group(self.region, sizes, [])]
         self.groups[group] = None
@@ -138,6 +140,8 @@ class _Growth:
             del self.groups[other]
         group.members.append(unit)
         self.open[unit] = group
+        if reduces(unit) and unit.rank != len(sizes):  # its elements would meet others than those of their rows
+            self.close([unit])
 
     @staticmethod
     def _joined(unit: Expr, groups: list[Group]) -> list[Group]:
@@ -150,6 +154,11 @@ class _Growth:
                 near.append(group)
                 members = together
         return near
+
+
+def _is_narrow(unit: Expr, group: Group) -> bool:
+    """Whether there is one element of an expression for each row of a group, which has reduced its rows."""
+    return unit.dims == (*group.sizes[:-1], 1) != group.sizes and not (is_of_row(unit) or is_of_group(unit))
 
 
 def _needed_outside(region: Region, groups: Iterable[Group]) -> set[Expr]:

@@ -15,8 +15,8 @@ Texts: TypeAlias = list[tuple[int, str]]
 _TILES = ("sizes", "rows", "columns", "ROWS: constexpr", "COLUMNS: constexpr")
 _TILES_OF_GROUPS = ("sizes", "rows", "columns", "channels", "GROUPS: constexpr", "ELEMENTS: constexpr")
 _OWN = frozenset(
-    """sizes rows columns ROWS COLUMNS row column inside half other neighbour tl read places tanh expm1 log1p
-    group groups channels start mean spread factor gathered range""".split()
+    """sizes rows columns ROWS COLUMNS row column inside half other neighbour tl read places tanh expm1 log1p larger
+    smaller group groups channels start mean spread factor gathered range""".split()
 )
 _LONG = 36
 """What is longer gets a line, so that two of them fit in one."""
@@ -100,7 +100,7 @@ def _needed_for(value: Expr, steps: list[Expr]) -> list[Expr]:
 def _start(kernel: Kernel, taken: set[str]) -> tuple[Lines, dict[Expr, Value]]:
     """No statements yet, and the values that are given."""
     lines = Lines(set(taken))
-    lines.unread = {param.attrs["name"]: _loaded(param, "column") for param in kernel.params}
+    lines.unread = {param.attrs["name"]: _loaded(param, kernel) for param in kernel.params}
     return lines, {
         each: Value(each.attrs["name"], computed_as(each.dtype)) for each in (*kernel.params, *kernel.numbers)
     }
@@ -108,7 +108,8 @@ def _start(kernel: Kernel, taken: set[str]) -> tuple[Lines, dict[Expr, Value]]:
 
 def _store(kernel: Kernel, outs: list[str], lines: Lines, values: dict[Expr, Value]) -> None:
     for out, result in zip(outs, kernel.results, strict=True):
-        lines.texts.append(f"tl.store({out}_ptr + row * columns + column, {values[result].text}, inside)")
+        where, inside = ("row", "row < rows") if kernel.is_narrow(result) else ("row * columns + column", "inside")
+        lines.texts.append(f"tl.store({out}_ptr + {where}, {values[result].text}, {inside})")
 
 
 def _rotations(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
@@ -120,8 +121,8 @@ def _rotations(kernel: Kernel, lines: Lines, values: dict[Expr, Value]) -> None:
         x = step.inputs[0]
         first, *others = [x] if x.op == "input" else x.inputs
         place, is_first = ("neighbour", "column % 2 == 0") if step.op == PAIRS else ("other", "column < half")
-        rotated = lines.assign("rotated", _loaded(first, place))
-        lines.texts += [f"{rotated} = {rotated} * {_loaded(other, place)}" for other in others]
+        rotated = lines.assign("rotated", _loaded_from(first, place))
+        lines.texts += [f"{rotated} = {rotated} * {_loaded_from(other, place)}" for other in others]
         lines.texts.append(f"{rotated} = tl.where({is_first}, -{rotated}, {rotated})")
         values[step] = Value(rotated, computed_as(x.dtype))
 
@@ -133,9 +134,13 @@ _PLACES = {
 """Where the other feature of a pair is."""
 
 
-def _loaded(param: Expr, column: str) -> str:
+def _loaded(param: Expr, kernel: Kernel) -> str:
+    return _loaded_from(param, "0", "row < rows") if kernel.is_narrow(param) else _loaded_from(param, "column")
+
+
+def _loaded_from(param: Expr, column: str, inside: str = "inside") -> str:
     name = param.attrs["name"]
-    return f"read({name}_ptr, {name}_strides, sizes, row, {column}, inside)"
+    return f"read({name}_ptr, {name}_strides, sizes, row, {column}, {inside})"
 
 
 def _compute(steps: list[Expr], results: list[Expr], lines: Lines, values: dict[Expr, Value]) -> None:

@@ -223,27 +223,34 @@ def results_of(
     numbers: Sequence[float],
 ) -> list[Tensor]:
     """What a kernel writes its results to."""
-    kinds = tuple((each.dtype, each.dim()) for each in tensors)
-    dtypes = result_dtypes(reference, kinds, tuple(numbers))
+    kinds = tuple(
+        (each.dtype, tuple(min(n, 2) for n in each.shape)) for each in tensors
+    )
+    found = sample_results(reference, kinds, tuple(numbers))
+    device = tensors[0].device
     return [
-        torch.empty(shape, dtype=dtype, device=tensors[0].device) for dtype in dtypes
+        torch.empty(reduced(shape, each.shape), dtype=each.dtype, device=device)
+        for each in found
     ]
 
 
 @functools.cache
-def result_dtypes(
+def sample_results(
     reference: Callable[..., Any],
-    kinds: tuple[tuple[torch.dtype, int], ...],
+    kinds: tuple[tuple[torch.dtype, tuple[int, ...]], ...],
     numbers: tuple[float, ...],
-) -> list[torch.dtype]:
-    """The dtypes of what a function returns for tensors of these dtypes and ranks."""
-    tensors = [
-        torch.empty((2,) * rank, dtype=dtype, device="meta") for dtype, rank in kinds
-    ]
+) -> list[Tensor]:
+    """What a function returns for tensors of these dtypes and shapes, without data."""
+    tensors = [torch.empty(shape, dtype=dtype, device="meta") for dtype, shape in kinds]
     results = reference(*tensors, *numbers)
-    return [
-        each.dtype for each in ([results] if isinstance(results, Tensor) else results)
-    ]
+    return [results] if isinstance(results, Tensor) else list(results)
+
+
+def reduced(shape: Sequence[int], sample: Sequence[int]) -> Sequence[int]:
+    """A shape without the last dimension, or with one of 1, if a sample of the result is so."""
+    if len(sample) < len(shape):
+        return shape[:-1]
+    return (*shape[:-1], 1) if shape and sample[-1] == 1 else shape
 
 
 def merged(
@@ -324,6 +331,18 @@ def offsets(row, column, sizes, strides):
         at += row % sizes[axis] * strides[axis]
         row = row // sizes[axis]
     return at + row * strides[0]
+
+
+@jit
+def larger(x, y):
+    """The maximum; NaN wins."""
+    return tl.maximum(x, y, tl.PropagateNan.ALL)
+
+
+@jit
+def smaller(x, y):
+    """The minimum; NaN wins."""
+    return tl.minimum(x, y, tl.PropagateNan.ALL)
 
 
 @jit
