@@ -6,9 +6,10 @@ import numpy as np
 from dataflow_ir import nodes
 from layer_texts import X, stored
 
-from codegen_torch.expr import Origin, Step, array, originating
+from codegen_torch.expr import Origin, array, originating
 from codegen_torch.layers import PASSES, recover_layers
 from codegen_torch.layers.refs import tensor_ref
+from codegen_torch.scope import Step
 from codegen_torch.symbols.namespaces import F, torch
 
 W, B = stored("w", 8, 6), stored("b", 6)

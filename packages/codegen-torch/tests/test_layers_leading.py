@@ -6,9 +6,10 @@ import pytest
 from layer_texts import BATCH, SEQ, X, as_it_was, name, recovered, stored, text, value
 
 from codegen_torch.dtypes import DType
-from codegen_torch.expr import Expr, Origin, Step, array, originating
+from codegen_torch.expr import Expr, Origin, array, originating
 from codegen_torch.layers import recover_layers
 from codegen_torch.layers.views import own_views
+from codegen_torch.scope import Step
 from codegen_torch.symbols.namespaces import F, torch
 
 POSITIONS = torch.arange(0, SEQ, dtype=DType.INT64)

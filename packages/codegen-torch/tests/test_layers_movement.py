@@ -5,8 +5,9 @@ from __future__ import annotations
 import pytest
 from layer_texts import BATCH, IMAGE, SEQ, X, as_it_was, name, recovered, stored, text, value
 
-from codegen_torch.expr import Expr, Origin, Step, originating
+from codegen_torch.expr import Expr, Origin, originating
 from codegen_torch.layers import recover_layers
+from codegen_torch.scope import Step
 from codegen_torch.symbols.namespaces import index, torch
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ast
+
 import onnx_proto
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from onnx_proto.build import node
 
-from codegen_torch.expr import Step
-from codegen_torch.modules.scopes import root_class, scope_of
+from codegen_torch.modules.scopes import _strings, root_class, scope_of
+from codegen_torch.scope import Step
 
 SCOPES, CLASSES = "pkg.torch.onnx.name_scopes", "pkg.torch.onnx.class_hierarchy"
 
@@ -98,6 +102,20 @@ def test_code_in_metadata_is_never_evaluated(capsys: pytest.CaptureFixture[str])
 )
 def test_slash_names_tell_paths(name: str, paths: list[str]) -> None:
     assert named(name) == paths
+
+
+@given(st.lists(st.text("ab.'\"\\, []\n\0é"), max_size=4))
+def test_a_list_of_any_strings_is_read_as_it_was_written(names: list[str]) -> None:
+    assert _strings(repr(names)) == names
+
+
+@given(st.text("ab.'\"\\, []\n\0é", max_size=12).map("[{}]".format))
+def test_any_text_is_read_as_python_reads_it_or_not_at_all(text: str) -> None:
+    try:
+        value = ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        value = []
+    assert _strings(text) == (value if all(isinstance(each, str) for each in value) else [])
 
 
 def test_metadata_goes_before_the_name() -> None:

@@ -6,7 +6,6 @@ The three functions here import what they need when they are called: naming this
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -111,6 +110,8 @@ def load_model(
         ModuleNotFoundError: torch is not installed.
         Exception: What `convert` raises.
     """
+    import tempfile
+
     from onnxgen.loading import import_model
 
     if out_dir is not None:

@@ -9,11 +9,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import codegen_torch.ops  # noqa: F401  # registers the operators
 import onnx_proto
 from codegen_torch.clean.subgraphs import subgraphs
-from codegen_torch.lower.registry import definitions, ranges
 from codegen_torch.modules.scopes import root_class, scope_of
+from codegen_torch.operators import is_supported, supported_versions
 from onnx_proto import Graph, Model, Node, Tensor, TensorType, ValueInfo
 
 
@@ -162,9 +161,9 @@ def _unsupported(model: Model) -> tuple[Unsupported, ...]:
         if (node.domain, node.op_type) not in local
     )
     return tuple(
-        Unsupported(f"{domain}.{op_type}" if domain else op_type, version, count, ranges(domain, op_type))
+        Unsupported(f"{domain}.{op_type}" if domain else op_type, version, count, supported_versions(domain, op_type))
         for (domain, op_type, version), count in sorted(counts.items())
-        if op_type != "Constant" and not definitions(domain, op_type, version)
+        if op_type != "Constant" and not is_supported(domain, op_type, version)
     )
 
 

@@ -20,6 +20,7 @@ from dataflow_ir import Node
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, Facts, OptionalOf, Size, elements
+from codegen_torch.scope import Scope
 from codegen_torch.table import SYMBOLS
 from codegen_torch.tensors import TensorRef
 
@@ -29,17 +30,6 @@ class Slot:
     """Stands in an attribute for the input with this index."""
 
     index: int
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """One level of a scope: a module's path and, where the file tells, its class."""
-
-    path: str
-    cls: str | None = None
-
-
-Scope = tuple[Step, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,15 @@
-"""What is supported, read off the registry of operators."""
+"""What is supported, read off the registry of operators.
+
+``python -m codegen_torch.support`` writes it down in :mod:`codegen_torch.operators`, for those who must not wait.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import codegen_torch.ops  # noqa: F401  # registers the operators
+from codegen_torch import operators
 from codegen_torch.clean.dropout import DOMAIN
 from codegen_torch.lower.registry import Definition, registered
 
@@ -45,3 +50,20 @@ def _merged(definitions: list[Definition]) -> tuple[tuple[int, int], ...]:
         else:
             spans.append((since, until))
     return tuple(spans)
+
+
+def table() -> operators.Table:
+    """What :mod:`codegen_torch.operators` has to say."""
+    return {("" if each.domain == "ai.onnx" else each.domain, each.op_type): each.spans for each in support()}
+
+
+def write_table() -> None:
+    """Write :mod:`codegen_torch.operators` anew."""
+    path = Path(operators.__file__)
+    head, _, _ = path.read_text("utf-8").partition("TABLE: Table = {\n")
+    rows = "".join(f'    ("{domain}", "{op_type}"): {spans},\n' for (domain, op_type), spans in table().items())
+    path.write_text(f"{head}TABLE: Table = {{\n{rows}}}\n", "utf-8")
+
+
+if __name__ == "__main__":
+    write_table()

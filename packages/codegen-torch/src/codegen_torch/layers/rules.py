@@ -12,7 +12,8 @@ from collections.abc import Collection, Iterator, Sequence
 from dataflow_ir import Rules, nodes, rewrite
 from dataflow_ir.rewrite import Step
 
-from codegen_torch.expr import Expr, Origin, Scope
+from codegen_torch.expr import Expr, Origin
+from codegen_torch.scope import Scope
 from codegen_torch.symbols import SYMBOLS, Kind
 
 MOST_COVERED = 64

@@ -7,10 +7,11 @@ import dataclasses
 from dataflow_ir import V, once, postwalk
 
 from codegen_torch.dims import Dim
-from codegen_torch.expr import Expr, Scope
+from codegen_torch.expr import Expr
 from codegen_torch.layers.movement import permuted
 from codegen_torch.layers.rules import Family
 from codegen_torch.reshaped import reshaped
+from codegen_torch.scope import Scope
 
 RULES = Family()
 

@@ -17,7 +17,6 @@ from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
 from codegen_torch.expr import (
     Expr,
     Origin,
-    Step,
     UnknownRank,
     constant,
     current_origin,
@@ -31,6 +30,7 @@ from codegen_torch.lower.registry import Context, NotApplicable, Obstructed, def
 from codegen_torch.lower.strings import code_strings, strings
 from codegen_torch.lower.types import Symbols, UnsupportedType, fact_of
 from codegen_torch.modules.scopes import scope_of
+from codegen_torch.scope import Step
 from codegen_torch.tensors import TensorRef
 from codegen_torch.validate.types import contradiction, type_problem
 

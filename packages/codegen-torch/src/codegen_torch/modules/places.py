@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping
 
 from dataflow_ir import users
 
-from codegen_torch.expr import Expr, Scope
+from codegen_torch.expr import Expr
 from codegen_torch.modules.region import data_operands, has_layers
+from codegen_torch.scope import Scope
 
 Place = tuple[str, ...]
 """The paths of the modules around an expression, outermost first."""

@@ -7,9 +7,10 @@ from typing import Any
 
 from dataflow_ir import Repeat, repeats
 
-from codegen_torch.expr import Expr, Scope, Step
+from codegen_torch.expr import Expr
 from codegen_torch.modules.region import LEAVES, is_layer
 from codegen_torch.names import numbered
+from codegen_torch.scope import Scope, Step
 
 _TOLD = 0.1
 """The share of expressions with a scope from which on the file tells its modules."""

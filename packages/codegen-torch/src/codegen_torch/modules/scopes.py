@@ -14,12 +14,14 @@ from collections.abc import Mapping
 
 from onnx_proto import Node
 
-from codegen_torch.expr import Scope, Step
 from codegen_torch.names import joined
+from codegen_torch.scope import Scope, Step
 
 _SCOPES = "pkg.torch.onnx.name_scopes"
 _CLASSES = "pkg.torch.onnx.class_hierarchy"
 _MAX_DEPTH = 64
+# Strings without quotes, escapes or blanks, as nearly all are: parsing them as Python takes several times as long.
+_PLAIN_STRINGS = re.compile(r"\['[^'\\\s\0]*'(, '[^'\\\s\0]*')*\]")
 
 
 def scope_of(node: Node) -> Scope:
@@ -74,6 +76,8 @@ def _strings(text: str) -> list[str]:
     """A list of strings from its ``repr``, or nothing if the text is anything else."""
     if not text.startswith("[") or len(text) > 100_000:
         return []
+    if _PLAIN_STRINGS.fullmatch(text):
+        return text[2:-2].split("', '")
     try:
         value = ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
