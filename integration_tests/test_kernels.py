@@ -4,6 +4,8 @@ import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
+import onnx
 import pytest
 import torch
 from codegen_torch.pipeline import convert, generate
@@ -96,3 +98,43 @@ def test_a_model_without_kernels_has_no_file_of_them(converted: Convert, tmp_pat
     report = convert(converted("mlp", "dynamo").path, tmp_path / "mlp", kernels="triton")
     assert {path.name for path in report.files} == {"model.py", "weights.msgpack"}
     assert "kernels" not in (tmp_path / "mlp" / "model.py").read_text()
+
+
+BRANCHES_AND_LOOPS = """
+<ir_version: 8, opset_import: ["": 17]>
+g (bool c, int64 n, float[N, 256] x, float[N, 256] y) => (float[N, 256] a, float[N, 256] b)
+<bool on = {1}> {
+  a = If (c) <
+    then_branch = t () => (float[N, 256] r) {
+      total = Add (x, y)
+      r = LayerNormalization <axis = -1> (total, weight, shift)
+    },
+    else_branch = e () => (float[N, 256] r) { rise = Sigmoid (x) gated = Mul (x, rise) r = Mul (gated, y) }
+  >
+  b = Loop (n, on, x) <body = l (int64 i, bool k, float[N, 256] s) => (bool k2, float[N, 256] s2) {
+    k2 = Identity (k)
+    moved = Add (s, y)
+    bent = Tanh (moved)
+    s2 = Mul (bent, a)
+  }>
+}
+"""
+
+
+def test_branches_and_loops_have_kernels(tmp_path: Path) -> None:
+    model = onnx.parser.parse_model(BRANCHES_AND_LOOPS.strip())
+    weights = np.linspace(-1, 2, 256, dtype=np.float32)
+    model.graph.initializer.extend(onnx.numpy_helper.from_array(weights, name) for name in ("weight", "shift"))
+    onnx.save(model, tmp_path / "net.onnx")
+    for kernels in ("none", "triton"):
+        convert(tmp_path / "net.onnx", tmp_path / kernels, kernels=kernels)
+    plain, fused = (import_model(tmp_path / kernels) for kernels in ("none", "triton"))
+    assert {"add_layer_norm", "silu_mul", "add_tanh_mul"} <= set(vars(fused.kernels))
+    assert list(plain.load_model().state_dict()) == list(fused.load_model().state_dict())
+    x, y = torch.randn(2, 3, 256)
+    for cond, count in ((True, 0), (False, 3)):
+        arguments = (torch.tensor(cond), torch.tensor(count), x, y)
+        found, exact = fused.load_model()(*arguments), plain.load_model()(*arguments)
+        torch.testing.assert_close(found, exact, rtol=0, atol=0)
+    loss = sum(each.square().sum() for each in fused.load_model()(torch.tensor(True), torch.tensor(2), x, y))
+    assert loss.requires_grad

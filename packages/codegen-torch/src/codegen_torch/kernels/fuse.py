@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Hashable
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass, field
 
 from codegen_torch.dtypes import DType
@@ -12,7 +12,7 @@ from codegen_torch.kernels.kernel import Kernel, Use, use_of
 from codegen_torch.kernels.naming import name_kernels
 from codegen_torch.kernels.permuted import permute_operands
 from codegen_torch.kernels.select import bytes_text, select
-from codegen_torch.modules.region import Region, is_layer, layer_weights
+from codegen_torch.modules.region import Region, blocks, is_layer, layer_weights
 
 
 @dataclass(slots=True)
@@ -38,21 +38,23 @@ def fuse(root: Region, model_dtype: DType | None) -> Fusion:
     fusion = Fusion()
     known: dict[Hashable, Kernel] = {}
     uses: list[Use] = []
-    for region in root.walk():
-        scope = region.path or "the model itself"
+    homes = {region: module for module in root.walk() for region in _bodies(module)}
+    for region, module in homes.items():
+        scope = module.path or "the model itself"
         permute_operands(region, model_dtype)
         selection = select(region, model_dtype)
         for group in selection.groups:
             use = use_of(group)
             kernel = known.setdefault(use.kernel.key, use.kernel)
-            kernel.scopes.append(region.path)
+            kernel.scopes.append(module.path)
             uses.append(dataclasses.replace(use, kernel=kernel))
         for members, reason in selection.left:
             fusion.notes.append(f"left   {scope}: {', '.join(member.op for member in members)}: {reason}")
     fusion.kernels = list(known.values())
     name_kernels(fusion.kernels)
     fused = [
-        f"fused  {use.group.region.path or 'the model itself'}: {use.kernel.name}, saves {bytes_text(use.group.saved)}"
+        f"fused  {homes[use.group.region].path or 'the model itself'}: {use.kernel.name}, "
+        f"saves {bytes_text(use.group.saved)}"
         for use in uses
     ]
     fusion.notes[:0] = fused
@@ -60,14 +62,30 @@ def fuse(root: Region, model_dtype: DType | None) -> Fusion:
     for use in uses:
         by_region.setdefault(use.group.region, []).append(use)
     for region, inside in by_region.items():
-        _replace(region, inside)
+        _replace(region, homes[region], inside)
     return fusion
 
 
-def _replace(region: Region, uses: list[Use]) -> None:
+def _bodies(module: Region) -> Iterator[Region]:
+    """A module's own statements, and those in its branches and loops.
+
+    What torch differentiates in a forward pass is left alone: its derivative is not an operator's business.
+    """
+    stack = [module]
+    while stack:
+        region = stack.pop()
+        yield region
+        controls = [unit for unit in region.units if isinstance(unit, Expr) and unit.op in _CONTROLS]
+        stack.extend(block for control in reversed(controls) for block in reversed(blocks(control)))
+
+
+_CONTROLS = frozenset({"control.branch", "control.loop"})
+
+
+def _replace(region: Region, module: Region, uses: list[Use]) -> None:
     """Put calls where the last members stood. What others know as the results stay the same objects."""
     gone = {member for use in uses for member in use.group.members}
-    calls = {use.group.members[-1]: _call(use) for use in uses}
+    calls = {use.group.members[-1]: _call(use, module) for use in uses}
     units: list[Expr | Region] = []
     for unit in region.units:
         if unit in calls:
@@ -77,10 +95,10 @@ def _replace(region: Region, uses: list[Use]) -> None:
     region.units = units
 
 
-def _call(use: Use) -> list[Expr]:
+def _call(use: Use, module: Region) -> list[Expr]:
     """The units that take the members' place: what is read off layers, the call, and the parts of what it returns."""
     group = use.group
-    held = {layer: _held(group.region, layer) for layer in group.members if is_layer(layer)}
+    held = {layer: _held(module, layer) for layer in group.members if is_layer(layer)}
     reads = {source: _read(held[source[0]], source[1]) for source in use.tensors if not isinstance(source, Expr)}
     tensors = tuple(source if isinstance(source, Expr) else reads[source] for source in use.tensors)
     attrs = {"kernel": use.kernel, "numbers": tuple(use.numbers)}
@@ -103,10 +121,10 @@ def _become(old: Expr, new: Expr) -> None:
     old.op, old.inputs, old.attrs, old.meta = new.op, new.inputs, new.attrs, new.meta
 
 
-def _held(region: Region, layer: Expr) -> Expr:
-    """The layer as something that is there and not called."""
+def _held(module: Region, layer: Expr) -> Expr:
+    """The module's layer as something that is there and not called."""
     held = Expr(layer.op, (None, *layer.inputs[1:]), layer.attrs, dict(layer.meta), layer.fact)
-    region.members[held] = region.members.pop(layer)
+    module.members[held] = module.members.pop(layer)
     return held
 
 

@@ -33,7 +33,7 @@ class Group:
     """Expressions that become one kernel.
 
     Attributes:
-        region: The module they are in.
+        region: The module they are in, or a branch or loop of it.
         sizes: The sizes of what is computed; what is reduced has one element for each row of them.
         members: The expressions in their order.
         results: The members that are needed outside.
@@ -61,10 +61,10 @@ class Selection:
 
 
 def select(region: Region, model_dtype: DType | None) -> Selection:
-    """Find the groups of a module's own expressions.
+    """Find the groups among expressions that are computed one after the other.
 
     Args:
-        region: The module. What is inside its branches and loops is not looked at.
+        region: A module, or a branch or loop of one. What is inside its own branches and loops is not looked at.
         model_dtype: The float type that follows the model when it is cast.
     """
     selection = Selection()
