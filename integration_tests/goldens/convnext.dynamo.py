@@ -49,34 +49,36 @@ class ConvNextLayer(nn.Module):
 
 
 class ConvNextStage(nn.Module):
-    """model.convnext.encoder.stages.0"""
+    """model.convnext.encoder.stages.*"""
 
-    def __init__(self) -> None:
+    def __init__(
+        self,
+        dim: int,
+        hidden_dim: int,
+        normalized_shape: int = 1,
+        *,
+        has_downsampling_layer: bool = False,
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([ConvNextLayer(16, 64)])
+        self.has_downsampling_layer = has_downsampling_layer
+        if has_downsampling_layer:
+            self.downsampling_layer = nn.ModuleList(
+                [
+                    nn.LayerNorm(normalized_shape, eps=1e-06),
+                    nn.Conv2d(normalized_shape, dim, 2, stride=2),
+                ],
+            )
+        self.layers = nn.ModuleList([ConvNextLayer(dim, hidden_dim)])
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
+        # x: [batch, *, *, *] -> [batch, dim, *, *]
+        if self.has_downsampling_layer:
+            out = self.downsampling_layer[0](x.permute(0, 2, 3, 1))
+            x = self.downsampling_layer[1](out.permute(0, 3, 1, 2))
         return self.layers[0](x)
 
 
 class ConvNextStage2(nn.Module):
-    """model.convnext.encoder.stages.*"""
-
-    def __init__(self, dim: int, hidden_dim: int, layers_0_hidden_dim: int) -> None:
-        super().__init__()
-        self.downsampling_layer = nn.ModuleList(
-            [nn.LayerNorm(dim, eps=1e-06), nn.Conv2d(dim, hidden_dim, 2, stride=2)]
-        )
-        self.layers = nn.ModuleList([ConvNextLayer(hidden_dim, layers_0_hidden_dim)])
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, dim, *, *] -> [batch, hidden_dim, *, *]
-        x = self.downsampling_layer[0](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        return self.layers[0](self.downsampling_layer[1](x))
-
-
-class ConvNextStage3(nn.Module):
     """model.convnext.encoder.stages.2"""
 
     def __init__(self) -> None:
@@ -102,10 +104,14 @@ class ConvNextEncoder(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                ConvNextStage(),
-                ConvNextStage2(16, 32, layers_0_hidden_dim=128),
-                ConvNextStage3(),
-                ConvNextStage2(48, 64, layers_0_hidden_dim=256),
+                ConvNextStage(16, 64),
+                ConvNextStage(
+                    32, 128, normalized_shape=16, has_downsampling_layer=True
+                ),
+                ConvNextStage2(),
+                ConvNextStage(
+                    64, 256, normalized_shape=48, has_downsampling_layer=True
+                ),
             ],
         )
 

@@ -37,7 +37,7 @@ class DetrFrozenBatchNorm2d(nn.Module):
 
 class ResNetConvLayer(nn.Module):
     """model.model.backbone.model.embedder.embedder,
-    model.model.backbone.model.encoder.stages.0-1.layers.0.layer.0
+    model.model.backbone.model.encoder.stages.0-1.layers.0.layer.0-1
     """
 
     def __init__(
@@ -45,10 +45,13 @@ class ResNetConvLayer(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
-        stride: int,
         padding: int,
+        stride: int = 1,
+        *,
+        activation: bool = False,
     ) -> None:
         super().__init__()
+        self.activation = activation
         self.convolution = nn.Conv2d(
             in_channels,
             out_channels,
@@ -61,7 +64,10 @@ class ResNetConvLayer(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return F.relu(self.normalization(self.convolution(x)))
+        x = self.normalization(self.convolution(x))
+        if self.activation:
+            x = F.relu(x)
+        return x
 
 
 class ResNetEmbeddings(nn.Module):
@@ -69,54 +75,44 @@ class ResNetEmbeddings(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedder = ResNetConvLayer(
-            in_channels=3, out_channels=16, kernel_size=7, stride=2, padding=3
-        )
+        self.embedder = ResNetConvLayer(3, 16, 7, padding=3, stride=2, activation=True)
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
 
 
-class ResNetConvLayer2(nn.Module):
-    """model.model.backbone.model.encoder.stages.0-1.layers.0.layer.1"""
-
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(channels, channels, 3, padding=1, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d(channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, channels, *, *] -> [batch, channels, *, *]
-        return self.normalization(self.convolution(x))
-
-
 class ResNetBasicLayer(nn.Module):
-    """model.model.backbone.model.encoder.stages.0.layers.0"""
+    """model.model.backbone.model.encoder.stages.0-1.layers.0"""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, channels: int, stride: int = 1, *, shortcut: bool = False
+    ) -> None:
         super().__init__()
         self.layer = nn.Sequential(
-            ResNetConvLayer(
-                in_channels=16, out_channels=16, kernel_size=3, stride=1, padding=1
-            ),
-            ResNetConvLayer2(16),
+            ResNetConvLayer(16, channels, 3, padding=1, stride=stride, activation=True),
+            ResNetConvLayer(channels, channels, 3, padding=1),
         )
+        self.shortcut = ResNetShortCut() if shortcut else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
-        return F.relu(self.layer(x) + x)
+        # x: [batch, 16, 16, 16] -> [batch, channels, *, *]
+        return F.relu(self.layer(x) + self.shortcut(x))
 
 
 class ResNetStage(nn.Module):
-    """model.model.backbone.model.encoder.stages.0"""
+    """model.model.backbone.model.encoder.stages.0-1"""
 
-    def __init__(self) -> None:
+    def __init__(
+        self, channels: int, stride: int = 1, *, shortcut: bool = False
+    ) -> None:
         super().__init__()
-        self.layers = nn.ModuleList([ResNetBasicLayer()])
+        self.layers = nn.ModuleList(
+            [ResNetBasicLayer(channels, stride=stride, shortcut=shortcut)]
+        )
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 16, 16, 16]
+        # x: [batch, 16, 16, 16] -> [batch, channels, *, *]
         return self.layers[0](x)
 
 
@@ -133,42 +129,14 @@ class ResNetShortCut(nn.Module):
         return self.normalization(self.convolution(x))
 
 
-class ResNetBasicLayer2(nn.Module):
-    """model.model.backbone.model.encoder.stages.1.layers.0"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layer = nn.Sequential(
-            ResNetConvLayer(
-                in_channels=16, out_channels=32, kernel_size=3, stride=2, padding=1
-            ),
-            ResNetConvLayer2(32),
-        )
-        self.shortcut = ResNetShortCut()
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
-        return F.relu(self.layer(x) + self.shortcut(x))
-
-
-class ResNetStage2(nn.Module):
-    """model.model.backbone.model.encoder.stages.1"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layers = nn.ModuleList([ResNetBasicLayer2()])
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
-        return self.layers[0](x)
-
-
 class ResNetEncoder(nn.Module):
     """model.model.backbone.model.encoder"""
 
     def __init__(self) -> None:
         super().__init__()
-        self.stages = nn.ModuleList([ResNetStage(), ResNetStage2()])
+        self.stages = nn.ModuleList(
+            [ResNetStage(16), ResNetStage(32, stride=2, shortcut=True)]
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]

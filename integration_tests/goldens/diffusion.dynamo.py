@@ -36,32 +36,18 @@ class TimeEmbedding(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """down1, mid_block1, mid_block2"""
+    """down1, down2, mid_block1 and 3 more"""
 
-    def __init__(self, channels: int) -> None:
-        super().__init__()
-        self.norm1 = nn.GroupNorm(4, channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
-        self.time_emb_proj = nn.Linear(32, channels)
-        self.norm2 = nn.GroupNorm(4, channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor, out: Tensor) -> Tensor:
-        # x: [batch, channels, *, *], out: [batch, 32] -> [batch, channels, *, *]
-        out = self.time_emb_proj(out)[:, :, None, None]
-        out = self.norm2(self.conv1(F.silu(self.norm1(x))) + out)
-        return x + self.conv2(F.silu(out))
-
-
-class ResBlock2(nn.Module):
-    """down2, up2, up1"""
-
-    def __init__(self, num_channels: int, channels: int) -> None:
+    def __init__(
+        self, num_channels: int, channels: int, *, conv_shortcut: bool = False
+    ) -> None:
         super().__init__()
         self.norm1 = nn.GroupNorm(4, num_channels)
         self.conv1 = nn.Conv2d(num_channels, channels, 3, padding=1)
         self.time_emb_proj = nn.Linear(32, channels)
-        self.conv_shortcut = nn.Conv2d(num_channels, channels, 1)
+        self.conv_shortcut = (
+            nn.Conv2d(num_channels, channels, 1) if conv_shortcut else nn.Identity()
+        )
         self.norm2 = nn.GroupNorm(4, channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
@@ -100,15 +86,15 @@ class Denoiser(nn.Module):
         super().__init__()
         self.time_embedding = TimeEmbedding()
         self.conv_in = nn.Conv2d(3, 16, 3, padding=1)
-        self.down1 = ResBlock(16)
+        self.down1 = ResBlock(16, 16)
         self.downsample = nn.Conv2d(16, 16, 3, stride=2, padding=1)
-        self.down2 = ResBlock2(16, 32)
-        self.mid_block1 = ResBlock(32)
+        self.down2 = ResBlock(16, 32, conv_shortcut=True)
+        self.mid_block1 = ResBlock(32, 32)
         self.mid_attention = AttentionBlock()
-        self.mid_block2 = ResBlock(32)
-        self.up2 = ResBlock2(64, 32)
+        self.mid_block2 = ResBlock(32, 32)
+        self.up2 = ResBlock(64, 32, conv_shortcut=True)
         self.upsample = nn.Conv2d(32, 32, 3, padding=1)
-        self.up1 = ResBlock2(48, 16)
+        self.up1 = ResBlock(48, 16, conv_shortcut=True)
         self.conv_norm_out = nn.GroupNorm(4, 16)
         self.conv_out = nn.Conv2d(16, 3, 3, padding=1)
 

@@ -17,23 +17,9 @@ from torch import Tensor, nn
 
 
 class MobileNetV2ConvLayer(nn.Module):
-    """model.mobilenet_v2.conv_stem.first_conv, model.mobilenet_v2.layer.*.conv_3x3"""
-
-    def __init__(self, in_channels: int, out_channels: int, groups: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(
-            in_channels, out_channels, 3, stride=2, groups=groups
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return F.relu6(self.convolution(F.pad(x, (0, 1, 0, 1))))
-
-
-class MobileNetV2ConvLayer2(nn.Module):
-    """model.mobilenet_v2.conv_stem.conv_3x3,
-    model.mobilenet_v2.layer.0-15.expand_1x1, model.mobilenet_v2.layer.*.conv_3x3
-    and 1 more
+    """model.mobilenet_v2.conv_stem.first_conv,
+    model.mobilenet_v2.conv_stem.conv_3x3, model.mobilenet_v2.conv_stem.reduce_1x1
+    and 4 more
     """
 
     def __init__(
@@ -41,31 +27,33 @@ class MobileNetV2ConvLayer2(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
-        padding: int,
-        groups: int,
+        stride: int = 1,
+        padding: int = 0,
+        groups: int = 1,
+        *,
+        pad: bool = False,
+        activation: bool = False,
     ) -> None:
         super().__init__()
+        self.pad = pad
+        self.activation = activation
         self.convolution = nn.Conv2d(
-            in_channels, out_channels, kernel_size, padding=padding, groups=groups
+            in_channels,
+            out_channels,
+            kernel_size,
+            stride=stride,
+            padding=padding,
+            groups=groups,
         )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return F.relu6(self.convolution(x))
-
-
-class MobileNetV2ConvLayer3(nn.Module):
-    """model.mobilenet_v2.conv_stem.reduce_1x1,
-    model.mobilenet_v2.layer.0-15.reduce_1x1
-    """
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return self.convolution(x)
+        if self.pad:
+            x = F.pad(x, (0, 1, 0, 1))
+        x = self.convolution(x)
+        if self.activation:
+            x = F.relu6(x)
+        return x
 
 
 class MobileNetV2Stem(nn.Module):
@@ -73,11 +61,13 @@ class MobileNetV2Stem(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.first_conv = MobileNetV2ConvLayer(3, 16, groups=1)
-        self.conv_3x3 = MobileNetV2ConvLayer2(
-            in_channels=16, out_channels=16, kernel_size=3, padding=1, groups=16
+        self.first_conv = MobileNetV2ConvLayer(
+            3, 16, 3, stride=2, pad=True, activation=True
         )
-        self.reduce_1x1 = MobileNetV2ConvLayer3(16, 8)
+        self.conv_3x3 = MobileNetV2ConvLayer(
+            16, 16, 3, padding=1, groups=16, activation=True
+        )
+        self.reduce_1x1 = MobileNetV2ConvLayer(16, 8, 1)
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 8, 32, 32]
@@ -85,75 +75,42 @@ class MobileNetV2Stem(nn.Module):
 
 
 class MobileNetV2InvertedResidual(nn.Module):
-    """model.mobilenet_v2.layer.*"""
+    """model.mobilenet_v2.layer.0-15"""
 
-    def __init__(self, in_channels: int, channels: int, out_channels: int) -> None:
+    def __init__(
+        self,
+        in_channels: int,
+        channels: int,
+        out_channels: int,
+        stride: int = 1,
+        padding: int = 0,
+        *,
+        pad: bool = False,
+        residual: bool = False,
+    ) -> None:
         super().__init__()
-        self.expand_1x1 = MobileNetV2ConvLayer2(
-            in_channels=in_channels,
-            out_channels=channels,
-            kernel_size=1,
-            padding=0,
-            groups=1,
+        self.residual = residual
+        self.expand_1x1 = MobileNetV2ConvLayer(
+            in_channels, channels, 1, activation=True
         )
-        self.conv_3x3 = MobileNetV2ConvLayer(channels, channels, groups=channels)
-        self.reduce_1x1 = MobileNetV2ConvLayer3(channels, out_channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
-
-
-class MobileNetV2InvertedResidual2(nn.Module):
-    """model.mobilenet_v2.layer.*"""
-
-    def __init__(self, channels: int, hidden_channels: int) -> None:
-        super().__init__()
-        self.expand_1x1 = MobileNetV2ConvLayer2(
-            in_channels=channels,
-            out_channels=hidden_channels,
-            kernel_size=1,
-            padding=0,
-            groups=1,
-        )
-        self.conv_3x3 = MobileNetV2ConvLayer2(
-            in_channels=hidden_channels,
-            out_channels=hidden_channels,
-            kernel_size=3,
-            padding=1,
-            groups=hidden_channels,
-        )
-        self.reduce_1x1 = MobileNetV2ConvLayer3(hidden_channels, channels)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, channels, *, *] -> [batch, channels, *, *]
-        return x + self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
-
-
-class MobileNetV2InvertedResidual3(nn.Module):
-    """model.mobilenet_v2.layer.*"""
-
-    def __init__(self, in_channels: int, channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.expand_1x1 = MobileNetV2ConvLayer2(
-            in_channels=in_channels,
-            out_channels=channels,
-            kernel_size=1,
-            padding=0,
-            groups=1,
-        )
-        self.conv_3x3 = MobileNetV2ConvLayer2(
-            in_channels=channels,
-            out_channels=channels,
-            kernel_size=3,
-            padding=1,
+        self.conv_3x3 = MobileNetV2ConvLayer(
+            channels,
+            channels,
+            3,
+            stride=stride,
+            padding=padding,
             groups=channels,
+            pad=pad,
+            activation=True,
         )
-        self.reduce_1x1 = MobileNetV2ConvLayer3(channels, out_channels)
+        self.reduce_1x1 = MobileNetV2ConvLayer(channels, out_channels, 1)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
+        out = self.reduce_1x1(self.conv_3x3(self.expand_1x1(x)))
+        if self.residual:
+            out = x + out
+        return out
 
 
 class MobileNetV2Model(nn.Module):
@@ -164,27 +121,25 @@ class MobileNetV2Model(nn.Module):
         self.conv_stem = MobileNetV2Stem()
         self.layer = nn.ModuleList(
             [
-                MobileNetV2InvertedResidual(8, 48, out_channels=8),
-                MobileNetV2InvertedResidual2(8, 48),
-                MobileNetV2InvertedResidual(8, 48, out_channels=16),
-                MobileNetV2InvertedResidual2(16, 96),
-                MobileNetV2InvertedResidual2(16, 96),
-                MobileNetV2InvertedResidual(16, 96, out_channels=24),
-                MobileNetV2InvertedResidual2(24, 144),
-                MobileNetV2InvertedResidual2(24, 144),
-                MobileNetV2InvertedResidual2(24, 144),
-                MobileNetV2InvertedResidual3(24, 144, out_channels=32),
-                MobileNetV2InvertedResidual2(32, 192),
-                MobileNetV2InvertedResidual2(32, 192),
-                MobileNetV2InvertedResidual(32, 192, out_channels=56),
-                MobileNetV2InvertedResidual2(56, 336),
-                MobileNetV2InvertedResidual2(56, 336),
-                MobileNetV2InvertedResidual3(56, 336, out_channels=112),
+                MobileNetV2InvertedResidual(8, 48, 8, stride=2, pad=True),
+                MobileNetV2InvertedResidual(8, 48, 8, padding=1, residual=True),
+                MobileNetV2InvertedResidual(8, 48, 16, stride=2, pad=True),
+                MobileNetV2InvertedResidual(16, 96, 16, padding=1, residual=True),
+                MobileNetV2InvertedResidual(16, 96, 16, padding=1, residual=True),
+                MobileNetV2InvertedResidual(16, 96, 24, stride=2, pad=True),
+                MobileNetV2InvertedResidual(24, 144, 24, padding=1, residual=True),
+                MobileNetV2InvertedResidual(24, 144, 24, padding=1, residual=True),
+                MobileNetV2InvertedResidual(24, 144, 24, padding=1, residual=True),
+                MobileNetV2InvertedResidual(24, 144, 32, padding=1),
+                MobileNetV2InvertedResidual(32, 192, 32, padding=1, residual=True),
+                MobileNetV2InvertedResidual(32, 192, 32, padding=1, residual=True),
+                MobileNetV2InvertedResidual(32, 192, 56, stride=2, pad=True),
+                MobileNetV2InvertedResidual(56, 336, 56, padding=1, residual=True),
+                MobileNetV2InvertedResidual(56, 336, 56, padding=1, residual=True),
+                MobileNetV2InvertedResidual(56, 336, 112, padding=1),
             ],
         )
-        self.conv_1x1 = MobileNetV2ConvLayer2(
-            in_channels=112, out_channels=1280, kernel_size=1, padding=0, groups=1
-        )
+        self.conv_1x1 = MobileNetV2ConvLayer(112, 1280, 1, activation=True)
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 1280]

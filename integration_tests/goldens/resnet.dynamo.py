@@ -18,7 +18,7 @@ from torch import Tensor, nn
 
 class ResNetConvLayer(nn.Module):
     """model.resnet.embedder.embedder,
-    model.resnet.encoder.stages.0-3.layers.0-1.layer.0-1
+    model.resnet.encoder.stages.0-3.layers.0-1.layer.0-2
     """
 
     def __init__(
@@ -26,17 +26,23 @@ class ResNetConvLayer(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
-        stride: int,
-        padding: int,
+        stride: int = 1,
+        padding: int = 0,
+        *,
+        activation: bool = False,
     ) -> None:
         super().__init__()
+        self.activation = activation
         self.convolution = nn.Conv2d(
             in_channels, out_channels, kernel_size, stride=stride, padding=padding
         )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return F.relu(self.convolution(x))
+        x = self.convolution(x)
+        if self.activation:
+            x = F.relu(x)
+        return x
 
 
 class ResNetEmbeddings(nn.Module):
@@ -44,31 +50,17 @@ class ResNetEmbeddings(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedder = ResNetConvLayer(
-            in_channels=3, out_channels=16, kernel_size=7, stride=2, padding=3
-        )
+        self.embedder = ResNetConvLayer(3, 16, 7, stride=2, padding=3, activation=True)
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
         return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
 
 
-class ResNetConvLayer2(nn.Module):
-    """model.resnet.encoder.stages.0-3.layers.0-1.layer.2"""
-
-    def __init__(self, in_channels: int, out_channels: int) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(in_channels, out_channels, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
-        return self.convolution(x)
-
-
 class ResNetShortCut(nn.Module):
     """model.resnet.encoder.stages.0-3.layers.0.shortcut"""
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 1, stride=stride)
 
@@ -78,77 +70,49 @@ class ResNetShortCut(nn.Module):
 
 
 class ResNetBottleNeckLayer(nn.Module):
-    """model.resnet.encoder.stages.0-3.layers.0"""
+    """model.resnet.encoder.stages.0-3.layers.0-1"""
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int, out_channels: int
+        self,
+        in_channels: int,
+        channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        shortcut: bool = False,
     ) -> None:
         super().__init__()
         self.layer = nn.Sequential(
+            ResNetConvLayer(in_channels, channels, 1, activation=True),
             ResNetConvLayer(
-                in_channels=in_channels,
-                out_channels=channels,
-                kernel_size=1,
-                stride=1,
-                padding=0,
+                channels, channels, 3, stride=stride, padding=1, activation=True
             ),
-            ResNetConvLayer(
-                in_channels=channels,
-                out_channels=channels,
-                kernel_size=3,
-                stride=stride,
-                padding=1,
-            ),
-            ResNetConvLayer2(channels, out_channels),
+            ResNetConvLayer(channels, out_channels, 1),
         )
-        self.shortcut = ResNetShortCut(in_channels, out_channels, stride=stride)
+        self.shortcut = (
+            ResNetShortCut(in_channels, out_channels, stride=stride)
+            if shortcut
+            else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
-class ResNetBottleNeckLayer2(nn.Module):
-    """model.resnet.encoder.stages.0-3.layers.1"""
-
-    def __init__(self, channels: int, hidden_channels: int) -> None:
-        super().__init__()
-        self.layer = nn.Sequential(
-            ResNetConvLayer(
-                in_channels=channels,
-                out_channels=hidden_channels,
-                kernel_size=1,
-                stride=1,
-                padding=0,
-            ),
-            ResNetConvLayer(
-                in_channels=hidden_channels,
-                out_channels=hidden_channels,
-                kernel_size=3,
-                stride=1,
-                padding=1,
-            ),
-            ResNetConvLayer2(hidden_channels, channels),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, channels, *, *] -> [batch, channels, *, *]
-        return F.relu(self.layer(x) + x)
-
-
 class ResNetStage(nn.Module):
     """model.resnet.encoder.stages.0-3"""
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int, hidden_channels: int
+        self, in_channels: int, channels: int, hidden_channels: int, stride: int = 1
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             [
                 ResNetBottleNeckLayer(
-                    in_channels, channels, stride=stride, out_channels=hidden_channels
+                    in_channels, channels, hidden_channels, stride=stride, shortcut=True
                 ),
-                ResNetBottleNeckLayer2(hidden_channels, channels),
+                ResNetBottleNeckLayer(hidden_channels, channels, hidden_channels),
             ],
         )
 
@@ -166,10 +130,10 @@ class ResNetEncoder(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                ResNetStage(16, 8, stride=1, hidden_channels=32),
-                ResNetStage(32, 16, stride=2, hidden_channels=64),
-                ResNetStage(64, 24, stride=2, hidden_channels=96),
-                ResNetStage(96, 32, stride=2, hidden_channels=128),
+                ResNetStage(16, 8, 32),
+                ResNetStage(32, 16, 64, stride=2),
+                ResNetStage(64, 24, 96, stride=2),
+                ResNetStage(96, 32, 128, stride=2),
             ],
         )
 

@@ -26,8 +26,8 @@ class Embedder(nn.Module):
         in_channels: int,
         out_channels: int,
         kernel_size: int,
-        stride: int,
-        padding: int,
+        stride: int = 1,
+        padding: int = 0,
     ) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(
@@ -44,9 +44,7 @@ class Embedder2(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedder = Embedder(
-            in_channels=3, out_channels=16, kernel_size=7, stride=2, padding=3
-        )
+        self.embedder = Embedder(3, 16, 7, stride=2, padding=3)
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 16, 16, 16]
@@ -58,7 +56,7 @@ class Layer(nn.Module):
     model.resnet.encoder.stages.0-3.layers.0.shortcut
     """
 
-    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
         self.convolution = nn.Conv2d(in_channels, out_channels, 1, stride=stride)
 
@@ -68,77 +66,47 @@ class Layer(nn.Module):
 
 
 class Layer2(nn.Module):
-    """model.resnet.encoder.stages.0-3.layers.0"""
+    """model.resnet.encoder.stages.0-3.layers.0-1"""
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int, out_channels: int
+        self,
+        in_channels: int,
+        channels: int,
+        out_channels: int,
+        stride: int = 1,
+        *,
+        shortcut: bool = False,
     ) -> None:
         super().__init__()
         self.layer = nn.Sequential(
-            Embedder(
-                in_channels=in_channels,
-                out_channels=channels,
-                kernel_size=1,
-                stride=1,
-                padding=0,
-            ),
-            Embedder(
-                in_channels=channels,
-                out_channels=channels,
-                kernel_size=3,
-                stride=stride,
-                padding=1,
-            ),
-            Layer(channels, out_channels, stride=1),
+            Embedder(in_channels, channels, 1),
+            Embedder(channels, channels, 3, stride=stride, padding=1),
+            Layer(channels, out_channels),
         )
-        self.shortcut = Layer(in_channels, out_channels, stride=stride)
+        self.shortcut = (
+            Layer(in_channels, out_channels, stride=stride)
+            if shortcut
+            else nn.Identity()
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, in_channels, *, *] -> [batch, out_channels, *, *]
         return F.relu(self.layer(x) + self.shortcut(x))
 
 
-class Layer3(nn.Module):
-    """model.resnet.encoder.stages.0-3.layers.1"""
-
-    def __init__(self, channels: int, hidden_channels: int) -> None:
-        super().__init__()
-        self.layer = nn.Sequential(
-            Embedder(
-                in_channels=channels,
-                out_channels=hidden_channels,
-                kernel_size=1,
-                stride=1,
-                padding=0,
-            ),
-            Embedder(
-                in_channels=hidden_channels,
-                out_channels=hidden_channels,
-                kernel_size=3,
-                stride=1,
-                padding=1,
-            ),
-            Layer(hidden_channels, channels, stride=1),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, channels, *, *] -> [batch, channels, *, *]
-        return F.relu(self.layer(x) + x)
-
-
 class Stage(nn.Module):
     """model.resnet.encoder.stages.0-3"""
 
     def __init__(
-        self, in_channels: int, channels: int, stride: int, hidden_channels: int
+        self, in_channels: int, channels: int, hidden_channels: int, stride: int = 1
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(
             [
                 Layer2(
-                    in_channels, channels, stride=stride, out_channels=hidden_channels
+                    in_channels, channels, hidden_channels, stride=stride, shortcut=True
                 ),
-                Layer3(hidden_channels, channels),
+                Layer2(hidden_channels, channels, hidden_channels),
             ],
         )
 
@@ -156,10 +124,10 @@ class Encoder(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                Stage(16, 8, stride=1, hidden_channels=32),
-                Stage(32, 16, stride=2, hidden_channels=64),
-                Stage(64, 24, stride=2, hidden_channels=96),
-                Stage(96, 32, stride=2, hidden_channels=128),
+                Stage(16, 8, 32),
+                Stage(32, 16, 64, stride=2),
+                Stage(64, 24, 96, stride=2),
+                Stage(96, 32, 128, stride=2),
             ],
         )
 

@@ -130,14 +130,24 @@ class SegformerStage(nn.Module):
 
 
 class SegformerAttention2(nn.Module):
-    """model.segformer.stages.1-2.blocks.0.attention"""
+    """model.segformer.stages.1-3.blocks.0.attention"""
 
-    def __init__(self, dim: int, num_heads: int, sizes: int, kernel_size: int) -> None:
+    def __init__(
+        self,
+        dim: int,
+        num_heads: int,
+        sizes: int = 1,
+        kernel_size: int = 1,
+        *,
+        sequence_reduction: bool = False,
+    ) -> None:
         super().__init__()
         self.num_heads = num_heads
         self.q_proj = nn.Linear(dim, dim)
-        self.sequence_reduction = SegformerSequenceReduction(
-            sizes, dim, kernel_size=kernel_size
+        self.sequence_reduction = (
+            SegformerSequenceReduction(sizes, dim, kernel_size=kernel_size)
+            if sequence_reduction
+            else nn.Identity()
         )
         self.k_proj = nn.Linear(dim, dim)
         self.v_proj = nn.Linear(dim, dim)
@@ -154,15 +164,26 @@ class SegformerAttention2(nn.Module):
 
 
 class SegformerLayer2(nn.Module):
-    """model.segformer.stages.1-2.blocks.0"""
+    """model.segformer.stages.1-3.blocks.0"""
 
     def __init__(
-        self, dim: int, num_heads: int, sizes: int, kernel_size: int, hidden_dim: int
+        self,
+        dim: int,
+        num_heads: int,
+        hidden_dim: int,
+        sizes: int,
+        kernel_size: int = 1,
+        *,
+        sequence_reduction: bool = False,
     ) -> None:
         super().__init__()
         self.layernorm_before = nn.LayerNorm(dim)
         self.attention = SegformerAttention2(
-            dim, num_heads, sizes=sizes, kernel_size=kernel_size
+            dim,
+            num_heads,
+            sizes=sizes,
+            kernel_size=kernel_size,
+            sequence_reduction=sequence_reduction,
         )
         self.layernorm_after = nn.LayerNorm(dim)
         self.mlp = SegformerMixMLP(dim, hidden_dim, sizes=sizes)
@@ -174,16 +195,18 @@ class SegformerLayer2(nn.Module):
 
 
 class SegformerStage2(nn.Module):
-    """model.segformer.stages.1-2"""
+    """model.segformer.stages.1-3"""
 
     def __init__(
         self,
         in_channels: int,
         dim: int,
         num_heads: int,
-        sizes: int,
-        kernel_size: int,
         hidden_dim: int,
+        sizes: int,
+        kernel_size: int = 1,
+        *,
+        sequence_reduction: bool = False,
     ) -> None:
         super().__init__()
         self.sizes = sizes
@@ -193,11 +216,12 @@ class SegformerStage2(nn.Module):
         self.blocks = nn.ModuleList(
             [
                 SegformerLayer2(
-                    dim=dim,
-                    num_heads=num_heads,
+                    dim,
+                    num_heads,
+                    hidden_dim=hidden_dim,
                     sizes=sizes,
                     kernel_size=kernel_size,
-                    hidden_dim=hidden_dim,
+                    sequence_reduction=sequence_reduction,
                 ),
             ],
         )
@@ -207,58 +231,6 @@ class SegformerStage2(nn.Module):
         # x: [batch, in_channels, *, *] -> [batch, dim, *, *]
         x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
         return x.unflatten(1, (self.sizes, self.sizes)).permute(0, 3, 1, 2)
-
-
-class SegformerAttention3(nn.Module):
-    """model.segformer.stages.3.blocks.0.attention"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.q_proj = nn.Linear(64, 64)
-        self.k_proj = nn.Linear(64, 64)
-        self.v_proj = nn.Linear(64, 64)
-        self.o_proj = nn.Linear(64, 64)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 4, 64] -> [batch, 4, 64]
-        q = self.q_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
-        k = self.k_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (4, 16)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
-        return self.o_proj(attn)
-
-
-class SegformerLayer3(nn.Module):
-    """model.segformer.stages.3.blocks.0"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.layernorm_before = nn.LayerNorm(64)
-        self.attention = SegformerAttention3()
-        self.layernorm_after = nn.LayerNorm(64)
-        self.mlp = SegformerMixMLP(64, 256, sizes=2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 4, 64] -> [batch, 4, 64]
-        x = self.attention(self.layernorm_before(x)) + x
-        return self.mlp(self.layernorm_after(x)) + x
-
-
-class SegformerStage3(nn.Module):
-    """model.segformer.stages.3"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.patch_embeddings = SegformerOverlapPatchEmbeddings(
-            in_channels=48, dim=64, kernel_size=3, stride=2, padding=1
-        )
-        self.blocks = nn.ModuleList([SegformerLayer3()])
-        self.layer_norm = nn.LayerNorm(64)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 48, 4, 4] -> [batch, 64, 2, 2]
-        x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
-        return x.unflatten(1, (2, 2)).permute(0, 3, 1, 2)
 
 
 class SegformerModel(nn.Module):
@@ -273,19 +245,23 @@ class SegformerModel(nn.Module):
                     in_channels=16,
                     dim=32,
                     num_heads=2,
+                    hidden_dim=128,
                     sizes=8,
                     kernel_size=4,
-                    hidden_dim=128,
+                    sequence_reduction=True,
                 ),
                 SegformerStage2(
                     in_channels=32,
                     dim=48,
                     num_heads=3,
+                    hidden_dim=192,
                     sizes=4,
                     kernel_size=2,
-                    hidden_dim=192,
+                    sequence_reduction=True,
                 ),
-                SegformerStage3(),
+                SegformerStage2(
+                    in_channels=48, dim=64, num_heads=4, hidden_dim=256, sizes=2
+                ),
             ],
         )
 

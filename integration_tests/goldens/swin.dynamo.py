@@ -139,7 +139,6 @@ class SwinLayer2(nn.Module):
         self.dim = dim
         self.sizes = sizes
         self.shape = shape
-        self.size = size
         self.layernorm_before = nn.LayerNorm(dim)
         self.attention = SwinAttention2(num_heads, size, dim=dim)
         self.layernorm_after = nn.LayerNorm(dim)

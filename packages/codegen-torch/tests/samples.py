@@ -14,7 +14,8 @@ from codegen_torch import convert
 from codegen_torch.clean import clean
 from codegen_torch.layers import recover_layers
 from codegen_torch.lower.graph import lower
-from codegen_torch.modules.classes import ClassDef, assign_classes
+from codegen_torch.modules.classes import assign_classes
+from codegen_torch.modules.definition import ClassDef
 from codegen_torch.modules.members import assign_members
 from codegen_torch.modules.region import Region
 from codegen_torch.modules.sizes import Sizes, find_sizes

@@ -10,7 +10,8 @@ import pytest
 from onnx_proto.build import tensor
 from samples import body, call, classes_of, converted, made, weights
 
-from codegen_torch.modules.classes import MAX_PARAMETERS, ClassDef
+from codegen_torch.modules.arguments import MAX_PARAMETERS
+from codegen_torch.modules.definition import ClassDef
 
 Block = list[onnx_proto.Node]
 

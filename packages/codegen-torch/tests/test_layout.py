@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen_torch.emit.layout import WIDTH, Bracket, Doc, fits, lay_out
+from codegen_torch.emit.layout import WIDTH, Bracket, Doc, Either, fits, lay_out
 
 LONG = "quite_a_long_argument_name"
 GENERATOR = f"{LONG}(i) for {LONG} in range(123_456_789)"
@@ -34,14 +34,24 @@ GENERATOR = f"{LONG}(i) for {LONG} in range(123_456_789)"
             ["x = f(", "    function(", f"        {LONG}, {LONG}, {'z' * 24}", "    ),", "    y,", ")"],
         ),
         (Bracket("y.f(", (LONG,) * 4, ")", breakable=False), [f"x = y.f({', '.join([LONG] * 4)})"]),
+        (Either("f(x)", "wanted", "y"), ["x = f(x) if wanted else y"]),
+        (
+            Either(f"f({LONG * 2})", LONG, "nn.Identity()"),
+            ["x = (", f"    f({LONG * 2})", f"    if {LONG}", "    else nn.Identity()", ")"],
+        ),
         ("y" * 100, [f"x = {'y' * 100}"]),
         (Bracket("f(", (), ")"), ["x = f()"]),
     ],
-    ids=range(12),
+    ids=range(14),
 )  # fmt: skip
 def test_lines(doc: Doc, lines: list[str]) -> None:
     assert lay_out(doc, 0, "x = ") == lines
     ast.parse("\n".join(lines))
+
+
+def test_a_choice_goes_into_parentheses_on_one_line_where_it_fits() -> None:
+    doc = Either(f"f({LONG * 2})", "wanted", "nn.Identity()")
+    assert lay_out(doc, 0, f"{LONG} = ") == [f"{LONG} = (", f"    f({LONG * 2}) if wanted else nn.Identity()", ")"]
 
 
 def test_what_fits_is_known() -> None:

@@ -12,11 +12,11 @@ from codegen_torch.emit.expression import render
 from codegen_torch.emit.layout import Bracket, Doc
 from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.naming import attention_roles, hint, is_generic, unique
-from codegen_torch.emit.plan import Loop, Plan, Statement, member_text, operands_of
+from codegen_torch.emit.plan import Detour, Loop, Plan, Statement, member_text, operands_of
 from codegen_torch.emit.source import Source
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Container
-from codegen_torch.modules.classes import ClassDef
+from codegen_torch.modules.definition import ClassDef
 from codegen_torch.modules.region import Region, is_layer
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.names import Identifier
@@ -55,7 +55,7 @@ class Method:
         size_names: How symbols are called, the same in all classes.
         weight_path: A path to a float parameter below the region, for its dtype.
         reserved: Names that no variable takes.
-        instances: The units of every instance of the class, those in blocks included.
+        instances: The units of every instance of the class, those in blocks included; None for what it lacks.
         positions: Where units stand in the first instance.
         tensors: The names of the method's parameters that are tensors. Nothing else gets such a name.
         needs_dtype: Whether something asked for the parameter's dtype.
@@ -67,16 +67,16 @@ class Method:
     size_names: Mapping[str, str]
     weight_path: str | None
     reserved: list[str]
-    instances: list[list[Expr | Region]] = field(init=False)
+    instances: list[list[Expr | Region | None]] = field(init=False)
     positions: Mapping[Expr | Region, int] = field(init=False)
     tensors: dict[str, None] = field(default_factory=dict)
     needs_dtype: bool = False
 
     def __post_init__(self) -> None:
-        self.instances = [region.all_units for region in self.definition.regions]
-        self.positions = {unit: position for position, unit in enumerate(self.instances[0])}
+        self.instances = [self.definition.aligned(region) for region in self.definition.regions]
+        self.positions = {unit: position for position, unit in enumerate(self.definition.printed.all_units)}
 
-    def nodes(self, units: Iterable[Expr | Region | Loop]) -> tuple[int, ...]:
+    def nodes(self, units: Iterable[Expr | Region | Loop | Detour]) -> tuple[int, ...]:
         """The ONNX nodes that a line stands for, in every instance of the class."""
         positions = [self.positions[unit] for unit in units if isinstance(unit, Expr) and unit in self.positions]
         same = [instance[position] for position in positions for instance in self.instances]

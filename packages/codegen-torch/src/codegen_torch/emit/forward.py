@@ -9,11 +9,11 @@ from codegen_torch.dtypes import DType
 from codegen_torch.emit.body import Line, Method
 from codegen_torch.emit.layout import Doc, lay_out
 from codegen_torch.emit.naming import hint, unique
-from codegen_torch.emit.plan import make_plan, operands_of
+from codegen_torch.emit.plan import Detour, make_plan, operands_of
 from codegen_torch.emit.remarks import shapes
 from codegen_torch.emit.statements import StatementWriter
 from codegen_torch.expr import Expr
-from codegen_torch.modules.classes import ClassDef
+from codegen_torch.modules.definition import ClassDef
 from codegen_torch.modules.region import Region, is_layer
 from codegen_torch.modules.sizes import Sizes
 
@@ -63,7 +63,7 @@ class ForwardWriter(StatementWriter):
         method = Method(definition, sizes, model_dtype, size_names, weight_path, reserved)
         super().__init__(method, region, 2)
         sized = [value for value, _ in self.own.sources.values()]
-        self.plan = make_plan(region, self.hints, sized, number=self.number)
+        self.plan = make_plan(region, self.hints, sized, number=self.number, detours=_detours(definition))
         self.pending = dict(self.own.sources)
 
     def write(self) -> Forward:
@@ -148,6 +148,20 @@ class ForwardWriter(StatementWriter):
     def _result_type(self) -> str:
         kinds = [_annotation(value) for value in self.region.results]
         return kinds[0] if len(kinds) == 1 else f"tuple[{', '.join(kinds)}]"
+
+
+def _detours(definition: ClassDef) -> list[Detour]:
+    """What is optional and more than a member."""
+    found: list[Detour] = []
+    for flag, option in definition.options.items():
+        if option.is_member:
+            continue
+        units = [unit for unit in option.units if isinstance(unit, Region) or unit.op not in ("weight", "constant")]
+        made = {value for unit in units for value in (unit.results if isinstance(unit, Region) else [unit])}
+        given = dict.fromkeys([option.value, *(value for unit in units for value in operands_of(unit))])
+        params = [value for value in given if value not in made and value.op not in ("weight", "constant")]
+        found.append(Detour(flag, Region("", units=units, params=params, results=[option.result])))
+    return found
 
 
 def _outer_member(region: Region, value: Expr) -> str | None:

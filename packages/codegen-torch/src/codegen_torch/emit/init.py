@@ -2,22 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.constructors import constructor
-from codegen_torch.emit.layout import Bracket, Doc, lay_out
+from codegen_torch.emit.layout import Bracket, Doc, Either, lay_out
 from codegen_torch.emit.literals import buffer_source, number_source, string_source, strings_doc
 from codegen_torch.expr import Expr
-from codegen_torch.modules.classes import ClassDef, Number, Site
+from codegen_torch.modules.definition import ClassDef, Number, Site
 from codegen_torch.modules.members import MODULES_OF_FUNCTIONS
 from codegen_torch.modules.region import Region, tensor_of
 from codegen_torch.symbols import SYMBOLS
 
-NumberAt = Callable[[Site, Number], str]
+NumberAt = Callable[[Site, Number | None], str]
+"""The source of a number at a site: an argument, or the number; empty where nobody cares."""
 _POSITIONAL_ARGUMENTS = 2
+_PLAIN = ("channels", "features", "dim", "kernel_size")
+"""How the names of three arguments end that need no saying, as those of ``nn.Conv2d`` do not."""
 _MODULE_DEFAULTS = {"start_dim": 1}
 """Where a module has another default than its function."""
 
@@ -31,33 +34,45 @@ class Container:
 
 def init_lines(definition: ClassDef, classes: Mapping[Region, ClassDef]) -> list[str]:
     """The statements that build a class's members."""
-    region = definition.printed
-
-    def number(site: Site, value: Number) -> str:
-        return definition.holes.get(site) or number_source(value)
-
-    builder = _Builder(region, classes, number)
+    builder = _Builder(definition.printed, classes, _numbers_of(definition))
+    options = {unit: name for name, option in definition.options.items() for unit in option.units}
     lines: list[str] = []
-    for name, entry in _tree(region).entries.items():
-        if isinstance(entry, Expr) and entry.op == "weight":
-            lines.extend(lay_out(builder.parameter(entry), 2, f"self.{name} = "))
-        elif isinstance(entry, Expr) and entry.op == "constant" and entry.dtype is DType.STRING:
-            lines.extend(lay_out(strings_doc(entry), 2, f"self.{name} = "))
-        elif isinstance(entry, Expr) and entry.op == "constant":
-            lines.extend(lay_out(builder.buffer(name, entry), 2))
-        else:
-            lines.extend(lay_out(builder.entry(entry), 2, f"self.{name} = "))
+    below: str | None = None
+    for name, entry in _tree(definition.printed).entries.items():
+        option = options.get(next(_units(entry)))
+        if option is None or definition.options[option].is_member:
+            lines += builder.statement(name, entry, 2, option)
+            below = None
+            continue
+        if option != below:
+            lines.append(f"        if {option}:")
+        lines += builder.statement(name, entry, 3)
+        below = option
     return lines
 
 
 def sequential_doc(definition: ClassDef, classes: Mapping[Region, ClassDef], opening: str) -> Doc:
     """The call that builds a chain: ``nn.Sequential(…)`` or, in a subclass, ``super().__init__(…)``."""
-    region = definition.printed
+    return _Builder(definition.printed, classes, _numbers_of(definition)).sequential(opening)
 
-    def number(site: Site, value: Number) -> str:
-        return definition.holes.get(site) or number_source(value)
 
-    return _Builder(region, classes, number).sequential(opening)
+def _numbers_of(definition: ClassDef) -> NumberAt:
+    def number(site: Site, value: Number | None) -> str:
+        known = definition.literals.get(site) if value is None else value
+        return definition.holes.get(site) or ("" if known is None else number_source(known))
+
+    return number
+
+
+def _units(entry: Container | Expr | Region) -> Iterator[Expr | Region]:
+    """What is in a member, in its order."""
+    stack = [entry]
+    while stack:
+        current = stack.pop()
+        if isinstance(current, Container):
+            stack += list(current.entries.values())[::-1]
+        else:
+            yield current
 
 
 def _tree(region: Region) -> Container:
@@ -85,6 +100,17 @@ class _Builder:
         self.number = number
         self.positions = {unit: position for position, unit in enumerate(region.all_units)}
 
+    def statement(
+        self, name: str, entry: Container | Expr | Region, level: int, option: str | None = None
+    ) -> list[str]:
+        """The lines that make a member, or nothing in its place where the class is not asked for it."""
+        if isinstance(entry, Expr) and entry.op == "constant":
+            if entry.dtype is DType.STRING:
+                return lay_out(strings_doc(entry), level, f"self.{name} = ")
+            return lay_out(self.buffer(name, entry), level)
+        doc = self.entry(entry)
+        return lay_out(Either(doc, option, "nn.Identity()") if option else doc, level, f"self.{name} = ")
+
     def entry(self, entry: Container | Expr | Region) -> Doc:
         if isinstance(entry, Container):
             return self._container(entry)
@@ -111,10 +137,13 @@ class _Builder:
             return inner.sequential("nn.Sequential(")
         values = definition.arguments.get(region, {})
         items: list[Doc] = []
+        required = [parameter.name for parameter in definition.parameters if parameter.default is None]
+        unnamed = _unnamed(required)
         for index, parameter in enumerate(definition.parameters):
-            text = self.number((position, parameter.name), values[parameter.name])
-            named = index >= _POSITIONAL_ARGUMENTS or len(definition.parameters) > _POSITIONAL_ARGUMENTS + 2
-            items.append(f"{parameter.name}={text}" if named else text)
+            text = self.number((position, parameter.name), values.get(parameter.name))
+            if parameter.default is not None and text in ("", number_source(parameter.default)):
+                continue
+            items.append(text if index < unnamed else f"{parameter.name}={text}")
         return Bracket(f"{definition.name}(", tuple(items), ")")
 
     def sequential(self, opening: str) -> Doc:
@@ -181,7 +210,15 @@ class _Builder:
         return self.number(site, value)
 
     def _plain(self, value: Any) -> str:
-        return _Builder(self.region, {}, lambda site, number: number_source(number))._value(value, ())
+        return _Builder(self.region, {}, lambda _, number: number_source(number or 0))._value(value, ())
+
+
+def _unnamed(required: Sequence[str]) -> int:
+    """How many of the arguments that must be given are given without their names."""
+    if len(required) > _POSITIONAL_ARGUMENTS + 2:
+        return 0
+    are_plain = len(required) > _POSITIONAL_ARGUMENTS and all(name.endswith(_PLAIN) for name in required[:3])
+    return 3 if are_plain else min(len(required), _POSITIONAL_ARGUMENTS)
 
 
 def _entry(key: str, doc: Doc) -> Doc:

@@ -29,7 +29,19 @@ class Bracket:
         return f"{self.prefix}{', '.join(map(str, self.items))}{self.suffix}"
 
 
-Doc = str | Bracket
+@dataclass(frozen=True, slots=True)
+class Either:
+    """``then if condition else orelse``; broken, it is in parentheses, on one line or on three."""
+
+    then: Doc
+    condition: str
+    orelse: str
+
+    def __str__(self) -> str:
+        return f"{self.then} if {self.condition} else {self.orelse}"
+
+
+Doc = str | Bracket | Either
 
 
 def fits(doc: Doc, indent: int, prefix: str = "") -> bool:
@@ -48,7 +60,15 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "") -> list[s
     """
     margin = _INDENT * indent
     flat = f"{margin}{prefix}{doc}{suffix}"
-    if len(flat) <= WIDTH or isinstance(doc, str) or not doc.items or not doc.breakable:
+    if len(flat) <= WIDTH or isinstance(doc, str):
+        return [flat]
+    if isinstance(doc, Either):
+        parts = [f"{margin}{_INDENT}{doc}"]
+        if len(parts[0]) > WIDTH:
+            rest = [f"{margin}{_INDENT}if {doc.condition}", f"{margin}{_INDENT}else {doc.orelse}"]
+            parts = [*lay_out(doc.then, indent + 1), *rest]
+        return [f"{margin}{prefix}(", *parts, f"{margin}){suffix}"]
+    if not doc.items or not doc.breakable:
         return [flat]
     # A tuple of one has a comma before its bracket; broken, every item has one anyway.
     first, last = f"{margin}{prefix}{doc.prefix}", f"{margin}{doc.suffix.removeprefix(',')}{suffix}"

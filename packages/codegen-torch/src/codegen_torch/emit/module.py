@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.allowed import check_source
 from codegen_torch.emit.body import Line
-from codegen_torch.emit.forward import ForwardWriter
+from codegen_torch.emit.forward import Forward, ForwardWriter
 from codegen_torch.emit.helpers import arranged_imports, helper_sources, weights_loader
 from codegen_torch.emit.init import init_lines, sequential_doc
 from codegen_torch.emit.layout import WIDTH, Bracket, lay_out
-from codegen_torch.emit.literals import string_source
+from codegen_torch.emit.literals import number_source, string_source
 from codegen_torch.emit.naming import MODULE_NAMES
 from codegen_torch.emit.plan import member_text
 from codegen_torch.emit.remarks import paths, places
 from codegen_torch.expr import Expr
 from codegen_torch.identity import model_id_of
-from codegen_torch.modules.classes import ClassDef
+from codegen_torch.modules.definition import ClassDef, Parameter
 from codegen_torch.modules.region import Region, is_layer, layer_weights
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.modules.state import State
@@ -96,6 +96,7 @@ def write_module(
         model_dtype: The float type that follows the model when it is cast.
     """
     definitions = list(dict.fromkeys(classes[region] for region in root.walk()))
+    optional = {unit for definition in definitions for unit in definition.optional_units()}
     name_classes(definitions, classes[root])
     helpers = sorted({e.op.removeprefix("runtime.") for e in _expressions(root) if e.op.startswith("runtime.")})
     loader = weights_loader(header.weights)
@@ -103,16 +104,21 @@ def write_module(
     imports, functions = helper_sources([*helpers, loader, *(["load_kernels"] if has_kernels else [])])
     size_names = _size_names(sizes, root, functions)
     where = paths(root)
+    order = {region: position for position, region in enumerate(root.walk())}
     body: list[Line] = []
     for definition in definitions:
         if definition.inline:
             continue
         body += [Line(""), Line("")]
         is_root = definition is classes[root]
-        remark = [] if is_root else places(where[region] for region in definition.regions)
-        body += _class_lines(
-            definition, classes, sizes, model_dtype, size_names, functions, outputs, state if is_root else None, remark
+        remark = (
+            [] if is_root else places(where[region] for region in sorted(definition.regions, key=order.__getitem__))
         )
+        forward: Forward | None = None
+        if not definition.printed.sequential:
+            path = _weight_path(definition.printed, model_dtype, optional)
+            forward = ForwardWriter(definition, sizes, model_dtype, size_names, path, functions).write()
+        body += _class_lines(definition, classes, forward, remark, outputs, state if is_root else None)
     name = classes[root].name
     lines = _docstring(header)
     text = "\n".join(line.text for line in body)
@@ -167,32 +173,28 @@ def _size_names(sizes: Mapping[Region, Sizes], root: Region, functions: Iterable
 def _class_lines(
     definition: ClassDef,
     classes: Mapping[Region, ClassDef],
-    sizes: Mapping[Region, Sizes],
-    model_dtype: DType | None,
-    size_names: Mapping[str, str],
-    functions: Iterable[str],
+    forward: Forward | None,
+    remark: list[str],
     outputs: list[str],
     root_state: State | None,
-    remark: list[str],
 ) -> list[Line]:
+    """A class; one without a forward of its own is a chain."""
     region = definition.printed
-    parameters = [f"{parameter.name}: {parameter.type}" for parameter in definition.parameters]
-    signature = lay_out(Bracket("def __init__(", ("self", *parameters), ") -> None:"), 1)
+    signature = lay_out(Bracket("def __init__(", ("self", *_declared(definition.parameters)), ") -> None:"), 1)
     documented = [*map(Line, remark), Line("")] if remark else []
-    if region.sequential:
+    if forward is None:
         lines = [Line(f"class {definition.name}(nn.Sequential):"), *documented]
         lines += _output_names(outputs) if root_state is not None else []
         lines += map(Line, signature)
         lines += map(Line, lay_out(sequential_doc(definition, classes, "super().__init__("), 2))
         return lines + (_chain_forward(region) if root_state is not None else [])
-    forward = ForwardWriter(
-        definition, sizes, model_dtype, size_names, _weight_path(region, model_dtype), functions
-    ).write()
     lines = [Line(f"class {definition.name}(nn.Module):"), *documented]
     lines += _output_names(outputs) if root_state is not None else []
     lines += _buffers(region)
     used = "\n".join(line.text for line in forward.lines)
-    members = [f"        self.{p.name} = {p.name}" for p in definition.parameters if f"self.{p.name}" in used]
+    shown = {name for name, option in definition.options.items() if option.is_member}
+    kept = [p.name for p in definition.parameters if p.name not in shown and re.search(rf"\bself\.{p.name}\b", used)]
+    members = [f"        self.{name} = {name}" for name in kept]
     members += init_lines(definition, classes)
     for key, owner in (root_state.tied if root_state else {}).items():
         members += lay_out(member_text(owner), 2, f"{member_text(key)} = ")
@@ -200,6 +202,18 @@ def _class_lines(
         lines += [Line(line) for line in (*signature, "        super().__init__()", *members, "")]
     head = Bracket("def forward(", ("self", *forward.parameters), f") -> {forward.result}:")
     return lines + [Line(line) for line in lay_out(head, 1)] + forward.lines
+
+
+def _declared(parameters: Iterable[Parameter]) -> Iterator[str]:
+    """The parameters of a constructor; what switches something on is said by its name."""
+    star = ["*"]
+    for parameter in parameters:
+        if parameter.default is None:
+            yield f"{parameter.name}: {parameter.type}"
+            continue
+        if parameter.type == "bool" and star:
+            yield star.pop()
+        yield f"{parameter.name}: {parameter.type} = {number_source(parameter.default)}"
 
 
 def _output_names(outputs: list[str]) -> list[Line]:
@@ -222,14 +236,14 @@ def _chain_forward(root: Region) -> list[Line]:
     return [Line(""), *map(Line, lay_out(head, 1)), Line(f"        return super().forward({name})")]
 
 
-def _weight_path(region: Region, dtype: DType | None) -> str | None:
-    """The shortest path to a float parameter or buffer below a region, in code."""
+def _weight_path(region: Region, dtype: DType | None, optional: Collection[Expr | Region]) -> str | None:
+    """The shortest path to a float parameter or buffer below a region that is always there, in code."""
     paths: list[str] = []
     stack: list[tuple[str, Region]] = [("", region)]
     while stack:
         prefix, current = stack.pop()
         for unit in current.all_units:
-            if unit not in current.members:
+            if unit not in current.members or unit in optional:
                 continue
             path = f"{prefix}{current.members[unit]}"
             if isinstance(unit, Region):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -29,13 +29,13 @@ class Statement:
     """One statement of ``forward``.
 
     Attributes:
-        unit: What is computed: an expression, a child's call, or a loop over children's calls.
+        unit: What is computed: an expression, a child's call, a loop over children's calls, or what is optional.
         targets: The values that get names; a nest of tuples where the unit returns one, None for parts unused.
         uses: The named values that occur in it.
         inlined: The values that are written inside it.
     """
 
-    unit: Expr | Region | Loop
+    unit: Expr | Region | Loop | Detour
     targets: Any
     uses: list[Expr] = field(default_factory=list)
     inlined: list[Expr] = field(default_factory=list)
@@ -52,6 +52,19 @@ class Loop:
 
     calls: list[Region]
     position: int
+
+
+@dataclass(eq=False, slots=True)
+class Detour:
+    """What a value goes through only if the class was asked for it.
+
+    Attributes:
+        flag: The constructor's argument that asks for it.
+        block: What happens; the first parameter is the value, the only result is what becomes of it.
+    """
+
+    flag: str
+    block: Region
 
 
 @dataclass(eq=False, slots=True)
@@ -124,6 +137,7 @@ def make_plan(
     number: Number,
     level: int = 2,
     returns: bool = True,
+    detours: Sequence[Detour] = (),
 ) -> Plan:
     """Decide what the statements of a region are.
 
@@ -134,6 +148,7 @@ def make_plan(
         number: Writes numbers, which may be arguments of the constructor.
         level: How many levels the statements are indented.
         returns: Whether the results are returned, in one line.
+        detours: What is optional in it.
     """
     loops = find_loops(region)
     in_loops = {call for loop in loops.values() for call in loop.calls}
@@ -142,8 +157,12 @@ def make_plan(
     draft = _Draft(region, hints, level, number)
     sources: dict[Expr, Source] = {}
     statements: list[Statement] = []
+    optional = {unit: detour for detour in detours for unit in detour.block.units}
     for unit in region.units:
-        if isinstance(unit, Region):
+        if unit in optional:
+            if unit is optional[unit].block.units[-1]:
+                statements.append(_around(optional[unit], named))
+        elif isinstance(unit, Region):
             if unit in in_loops:
                 if unit in loops:
                     named.add(loops[unit].calls[-1].results[0])
@@ -166,7 +185,7 @@ def make_plan(
     _fill_tuples(region, kept)
     producers = _producers(region)
     for statement in kept:
-        unit = statement.unit.calls[0] if isinstance(statement.unit, Loop) else statement.unit
+        unit = _written(statement.unit)
         statement.uses, statement.inlined = _spelled_out(operands_of(unit), named, producers)
     uses, inlined = _spelled_out(region.results, named, producers)
     return Plan(kept, list(region.results), uses, inlined, producers)
@@ -202,6 +221,21 @@ def operands_of(unit: Expr | Region) -> tuple[Expr, ...]:
     if isinstance(unit, Region):
         return tuple(unit.params)
     return tuple(value for value in data_operands(unit) if value.op != "literal")
+
+
+def _around(detour: Detour, named: set[Expr]) -> Statement:
+    """A detour; what it takes and makes has names, since it is a statement with others below it."""
+    (result,) = detour.block.results
+    named.update(value for value in detour.block.params if _can_be_named(value))
+    named.add(result)
+    return Statement(detour, result)
+
+
+def _written(unit: Expr | Region | Loop | Detour) -> Expr | Region:
+    """What a statement's operands are those of."""
+    if isinstance(unit, Loop):
+        return unit.calls[0]
+    return unit.block if isinstance(unit, Detour) else unit
 
 
 def _call(unit: Region, sources: dict[Expr, Source], named: set[Expr], draft: _Draft) -> Iterator[Statement]:

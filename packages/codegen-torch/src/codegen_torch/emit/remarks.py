@@ -8,7 +8,7 @@ from codegen_torch.dims import Dim
 from codegen_torch.emit.layout import WIDTH
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Size
-from codegen_torch.modules.classes import ClassDef
+from codegen_torch.modules.definition import ClassDef
 from codegen_torch.modules.region import Region
 
 MAX_PLACES = 3
@@ -123,7 +123,7 @@ def _size(definition: ClassDef, sizes: tuple[Size, ...], size_names: Mapping[str
     for parameter in definition.parameters:
         if not parameter.name.endswith(WIDTHS) and parameter.name != "size":
             continue
-        arguments = [definition.arguments[region][parameter.name] for region in definition.regions]
+        arguments = [definition.arguments[region].get(parameter.name) for region in definition.regions]
         if all(isinstance(size, int) and size == number for size, number in zip(sizes, arguments, strict=True)):
             return parameter.name
     return UNKNOWN

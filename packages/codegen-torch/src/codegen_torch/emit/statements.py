@@ -11,7 +11,7 @@ from codegen_torch.blocks import LoopParts, captured, has_blocks, loop_parts
 from codegen_torch.emit.body import BodyWriter, Line, Method, alike, flat
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
 from codegen_torch.emit.naming import is_generic, spoken, unique
-from codegen_torch.emit.plan import Loop, Statement, make_plan, member_text, operands_of
+from codegen_torch.emit.plan import Detour, Loop, Statement, make_plan, member_text, operands_of
 from codegen_torch.emit.source import ATOM, Source
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, blocks
@@ -40,6 +40,8 @@ class StatementWriter(BodyWriter):
             if isinstance(unit, Expr) and has_blocks(unit):
                 write = {"control.branch": self._branches, "control.loop": self._loop}.get(unit.op, self._gradient)
                 lines += write(statement, unit, index, last_uses)
+            elif isinstance(unit, Detour):
+                lines += self._detour(statement, unit, index, last_uses)
             else:
                 lines += self._assignment(statement, unit, index, last_uses)
             lines += self.assigned([value for value in flat(statement.targets) if value is not None])
@@ -52,7 +54,7 @@ class StatementWriter(BodyWriter):
     def lines(
         self,
         texts: Iterable[str],
-        units: Iterable[Expr | Region | Loop],
+        units: Iterable[Expr | Region | Loop | Detour],
         sources: Mapping[Expr, Source] = MappingProxyType({}),
     ) -> list[Line]:
         """The lines of a statement that stands for the ONNX nodes of some units and has these sources in it."""
@@ -76,6 +78,25 @@ class StatementWriter(BodyWriter):
             texts = lay_out(source.doc, self.level, f"{self.targets(statement)} = ")
             sources |= {unit: source} if isinstance(unit, Expr) else {}
         return self.lines(texts, [*statement.inlined, unit], sources)
+
+    # What is optional.
+
+    def _detour(self, statement: Statement, detour: Detour, index: int, last_uses: Mapping[Expr, float]) -> list[Line]:
+        """``if self.flag: x = …``, which leaves ``x`` as it is otherwise."""
+        value, *_ = detour.block.params
+        outer = {param: self.operand(param, {}) for param in detour.block.params}
+        held = outer[value].text
+        self.release(index, last_uses)
+        after = dict(self.live)
+        if held in self.freed and is_generic(held):
+            name = held
+        else:
+            name = unique(self.hints.get(statement.targets), {*self.live, *self.freed, *self.reserved})
+        margin = "    " * self.level
+        lines = [] if name == held else self.lines([f"{margin}{name} = {held}"], [])
+        self.bind(statement.targets, name)
+        body = BlockWriter(self, detour.block, outer, after, [name]).write([(name, statement.targets)])
+        return [*lines, *self.lines([f"{margin}if self.{detour.flag}:"], detour.block.units), *body]
 
     # Layers that are called one after the other.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from codegen_torch.expr import Expr
-from codegen_torch.modules.classes import ClassDef
+from codegen_torch.modules.definition import ClassDef
 from codegen_torch.modules.members import MODULES_OF_FUNCTIONS
 from codegen_torch.modules.region import Region, is_layer
 from codegen_torch.names import joined

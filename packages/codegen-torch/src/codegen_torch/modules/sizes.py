@@ -23,13 +23,15 @@ class Sizes:
     sources: dict[str, tuple[Expr, int]] = field(default_factory=dict)
     arguments: list[str] = field(default_factory=list)
 
-    def signature(self, region: Region) -> Hashable:
-        """The same for two regions that find their sizes at the same places."""
-        positions: dict[Expr, Hashable] = {param: ("param", index) for index, param in enumerate(region.params)}
-        for index, unit in enumerate(region.units):
-            values = unit.results if isinstance(unit, Region) else [unit]
-            positions.update({value: (index, number) for number, value in enumerate(values)})
-        found = tuple((name, positions[value], axis, value.rank) for name, (value, axis) in self.sources.items())
+    def signature(self, places: Mapping[Expr, Hashable]) -> Hashable:
+        """The same for two regions that find their sizes at the same places.
+
+        Args:
+            places: What a value is called that may be the same in both; one that is not there is in no other region.
+        """
+        found = tuple(
+            (name, places.get(value, value), axis, value.rank) for name, (value, axis) in self.sources.items()
+        )
         return found, tuple(self.arguments)
 
 
