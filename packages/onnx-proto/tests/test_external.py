@@ -67,6 +67,10 @@ def test_data_is_read_when_asked_for(folder: Path, entries: dict[str, str]) -> N
     assert weight.nbytes == NBYTES
     np.testing.assert_array_equal(weight.numpy(), WEIGHT)
     assert b"".join(weight.chunks(1001)) == WEIGHT.tobytes()
+    assert weight.pieces([40, 0, 44], 8) == b"".join(WEIGHT.tobytes()[start : start + 8] for start in (40, 0, 44))
+    for offsets, length in [([NBYTES - 7], 8), ([-1], 8), ([0], 0)]:
+        with pytest.raises(ValueError, match="reach beyond"):
+            weight.pieces(offsets, length)
 
 
 def test_what_onnx_writes_reads_equal(tmp_path: Path) -> None:

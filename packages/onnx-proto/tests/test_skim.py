@@ -65,6 +65,7 @@ def test_large_payload_stays_in_the_file(tmp_path: Path, field: str) -> None:
     assert isinstance(weight._payload, InFile)
     np.testing.assert_array_equal(weight.numpy(), WEIGHT)
     assert b"".join(weight.chunks(999)) == WEIGHT.tobytes()
+    assert weight.pieces([8, 4], 4) == WEIGHT.tobytes()[8:12] + WEIGHT.tobytes()[4:8]
     assert loaded.graph.name == "main"
 
 

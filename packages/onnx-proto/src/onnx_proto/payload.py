@@ -2,10 +2,12 @@
 
 import os
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple, Protocol, TypeAlias
+
+import numpy as np
 
 from onnx_proto.errors import FormatError
 
@@ -25,6 +27,9 @@ class Payload(Protocol):
 
     def chunks(self, size: int) -> Iterator[memoryview]:
         """The bytes in order, in pieces of `size`; only the last may be shorter."""
+
+    def pieces(self, offsets: Sequence[int], length: int) -> Buffer:
+        """The `length` bytes at each of the offsets, one piece after another, read-only."""
 
 
 class InMemory(NamedTuple):
@@ -46,6 +51,11 @@ class InMemory(NamedTuple):
         view = memoryview(self.data)
         for start in range(0, len(view), size):
             yield view[start : start + size]
+
+    def pieces(self, offsets: Sequence[int], length: int) -> Buffer:
+        """A copy of the pieces."""
+        view = memoryview(self.data)
+        return b"".join(view[offset : offset + length] for offset in offsets)
 
     def __reduce__(self) -> "tuple[type[InMemory], tuple[bytes]]":
         """Copies and pickles hold bytes of their own: a view of a model's cannot leave the process."""
@@ -69,9 +79,9 @@ class InFile(NamedTuple):
     def read(self) -> Buffer:
         """Reads the stretch; memory is taken when the file is known to be as long as that."""
         with self.file.open() as opened:
-            data = bytearray(self.nbytes)
-            read_into(opened, self.offset, memoryview(data))
-        return memoryview(data).toreadonly()
+            data = _room(self.nbytes)
+            read_into(opened, self.offset, data)
+        return data.toreadonly()
 
     def chunks(self, size: int) -> Iterator[memoryview]:
         """Reads piece by piece, each into memory of its own."""
@@ -80,6 +90,19 @@ class InFile(NamedTuple):
                 data = bytearray(min(size, self.nbytes - start))
                 read_into(opened, self.offset + start, memoryview(data))
                 yield memoryview(data).toreadonly()
+
+    def pieces(self, offsets: Sequence[int], length: int) -> Buffer:
+        """Reads the pieces, each by a read of its own."""
+        with self.file.open() as opened:
+            data = _room(len(offsets) * length)
+            for start, offset in zip(range(0, len(data), length), offsets, strict=True):
+                read_into(opened, self.offset + offset, data[start : start + length])
+        return data.toreadonly()
+
+
+def _room(nbytes: int) -> memoryview:
+    """Memory that is not filled with zeros first, which takes as long as reading does."""
+    return np.empty(nbytes, np.uint8).data
 
 
 class ModelFile:

@@ -1,7 +1,7 @@
 """Tensors: what the file says about them, and their elements on demand."""
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -105,6 +105,29 @@ class Tensor:
             if isinstance(self._payload, Strings):
                 raise UnsupportedTypeError("strings have no flat bytes")
             yield from self._payload.chunks(size)
+        except OnnxError as error:
+            raise error.within(f"tensor {quoted(self.name)}") from error.__cause__
+
+    def pieces(self, offsets: Sequence[int], length: int) -> memoryview:
+        """Parts of what `chunks` gives, read without the rest: samples of the elements, or columns of a matrix.
+
+        Args:
+            offsets: Where each part starts, in bytes.
+            length: How many bytes each has, at least one.
+
+        Returns:
+            The parts one after another, read-only.
+
+        Raises:
+            ValueError: A part reaches beyond the tensor.
+            UnsupportedTypeError, FormatError, ExternalDataError: As in `chunks`.
+        """
+        if length < 1 or min(offsets, default=0) < 0 or max(offsets, default=-length) + length > self.nbytes:
+            raise ValueError(f"pieces of {length} bytes reach beyond the {self.nbytes} of tensor {quoted(self.name)}")
+        try:
+            if isinstance(self._payload, Strings):
+                raise UnsupportedTypeError("strings have no flat bytes")
+            return memoryview(self._payload.pieces(offsets, length))
         except OnnxError as error:
             raise error.within(f"tensor {quoted(self.name)}") from error.__cause__
 
