@@ -6,8 +6,8 @@ import hashlib
 import itertools
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
-from typing import Any, ClassVar
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
 
 import numpy as np
 import onnx_proto
@@ -15,11 +15,18 @@ from onnx_proto.packing import unpack
 
 from codegen_torch.array_bytes import Array, Bytes, bytes_of
 from codegen_torch.dtypes import DType
+from codegen_torch.elements import as_held, has_sums, in_torch, read_only, total, words
 from codegen_torch.errors import ConversionError
-from codegen_torch.minifloats import bfloat16_bits, decoded, encoded, held_codes
+from codegen_torch.minifloats import encoded
 
 BLOCK = 4 << 20
 """Bytes that are in memory at once while a tensor streams."""
+_WINDOW = 64 << 20, 256 << 20
+"""Bytes of a tensor that are in memory at once while it streams in another order: at least and at most."""
+_PIECE = 4096
+"""Bytes that one read should get: reads of fewer cost more than what they read."""
+_SAMPLES = 61
+"""Elements that are looked at before tensors are compared in full."""
 
 
 class TensorRef(ABC):
@@ -34,13 +41,14 @@ class TensorRef(ABC):
         name: The name of the initializer this came from, or "".
     """
 
-    __slots__ = ("_digest", "dtype", "name", "shape")
+    __slots__ = ("_digest", "_sample", "dtype", "name", "shape")
 
     def __init__(self, dtype: DType, shape: tuple[int, ...], name: str = "") -> None:
         self.dtype = dtype
         self.shape = shape
         self.name = name
         self._digest: bytes | None = None
+        self._sample: bytes | None = None
 
     @staticmethod
     def of_onnx(tensor: onnx_proto.Tensor) -> TensorRef:
@@ -66,7 +74,7 @@ class TensorRef(ABC):
             ValueError: The array does not hold elements of this type.
         """
         dtype = dtype or DType.of(array.dtype)
-        return _Held(_as_held(array, dtype), dtype)
+        return _Held(as_held(array, dtype), dtype)
 
     @staticmethod
     def filled(shape: Sequence[int], dtype: DType, value: complex | str | np.generic | Array) -> TensorRef:
@@ -82,7 +90,7 @@ class TensorRef(ABC):
             OverflowError: The value is beyond the range of this integer type.
         """
         if isinstance(value, np.generic | np.ndarray):
-            element = _as_held(np.asarray(value), dtype).reshape(())
+            element = as_held(np.asarray(value), dtype).reshape(())
         elif dtype.is_float and not dtype.in_numpy:
             element = encoded(value, dtype)  # type: ignore[arg-type]
         else:
@@ -157,15 +165,14 @@ class TensorRef(ABC):
         axis = self._axis(axis)
         if not -self.shape[axis] <= index < self.shape[axis]:
             raise IndexError(f"axis {axis} of a tensor of shape {self.shape} has no position {index}")
-        where: tuple[Any, ...] = (slice(None),) * axis + (index, ...)
-        return self._part((*self.shape[:axis], *self.shape[axis + 1 :]), lambda array: array[where])
+        return self._part(_Cut(self, (*self.shape[:axis], *self.shape[axis + 1 :]), axis, index % self.shape[axis], 1))
 
     def slice(self, axis: int, start: int, stop: int) -> TensorRef:
         """The part from `start` up to, not including, `stop` of an axis; both count as in a Python slice."""
         axis = self._axis(axis)
         positions = range(self.shape[axis])[start:stop]
-        where = (slice(None),) * axis + (slice(positions.start, positions.stop),)
-        return self._part((*self.shape[:axis], len(positions), *self.shape[axis + 1 :]), lambda array: array[where])
+        shape = (*self.shape[:axis], len(positions), *self.shape[axis + 1 :])
+        return self._part(_Cut(self, shape, axis, positions.start, len(positions)))
 
     def take_rows(self, order_of_blocks: Sequence[int], blocks: int) -> TensorRef:
         """Cut axis 0 into equal blocks of rows, and put some of them one after another.
@@ -183,13 +190,11 @@ class TensorRef(ABC):
         """
         if not self.shape or blocks < 1 or self.shape[0] % blocks:
             raise ValueError(f"a tensor of shape {self.shape} does not divide into {blocks} blocks of rows")
-        order = list(order_of_blocks)
+        order = tuple(order_of_blocks)
         if not all(0 <= block < blocks for block in order):
-            raise IndexError(f"{order} names a block that is not among the {blocks}")
-        rows = self.shape[0] // blocks
-        split = (blocks, rows, *self.shape[1:])
-        shape = (len(order) * rows, *self.shape[1:])
-        return self._part(shape, lambda array: array.reshape(split)[order].reshape(shape))
+            raise IndexError(f"{list(order)} names a block that is not among the {blocks}")
+        shape = (len(order) * (self.shape[0] // blocks), *self.shape[1:])
+        return self._part(_Rows(self, shape, order, blocks))
 
     def add(self, other: TensorRef) -> TensorRef:
         """The sum with another tensor, rounded to their type. Both are read here: this is for biases.
@@ -197,9 +202,9 @@ class TensorRef(ABC):
         Raises:
             ValueError: The types or shapes differ, or the elements are no numbers.
         """
-        if (self.dtype, self.shape) != (other.dtype, other.shape) or not _has_sums(self.dtype):
+        if (self.dtype, self.shape) != (other.dtype, other.shape) or not has_sums(self.dtype):
             raise ValueError(f"cannot add {other} to {self}")
-        return TensorRef.of_array(_sum(self.numpy(), other.numpy(), self.dtype), self.dtype)
+        return TensorRef.of_array(total(self.numpy(), other.numpy(), self.dtype), self.dtype)
 
     @abstractmethod
     def numpy(self) -> Array:
@@ -225,10 +230,10 @@ class TensorRef(ABC):
         if self.dtype is DType.STRING:
             return len(set(self.numpy().flat)) == 1
         source = self._in_any_order()
-        start = _words(next(source.chunks(256)), self.dtype)  # which settles it nearly always
+        start = words(next(source.chunks(256)), self.dtype)  # which settles it nearly always
         if (start != start[0]).any():
             return False
-        return all((_words(chunk, self.dtype) == start[0]).all() for chunk in source.chunks())
+        return all((words(chunk, self.dtype) == start[0]).all() for chunk in source.chunks())
 
     def digest(self) -> bytes:
         """A hash of type, shape and elements: equal for equal tensors, whatever they come from."""
@@ -236,11 +241,21 @@ class TensorRef(ABC):
             self._digest = self._hash()
         return self._digest
 
+    def sample(self) -> bytes:
+        """A few dozen elements, spread evenly: equal for equal tensors of one type and shape, and cheap to read."""
+        if self._sample is None:
+            last = self.size - 1
+            positions = [last * number // (_SAMPLES - 1) for number in range(_SAMPLES)] if last >= 0 else []
+            self._sample = repr(self._at(np.array(positions, np.int64)).tolist()).encode()
+        return self._sample
+
     def equals(self, other: TensorRef) -> bool:
-        """Whether type, shape and all elements are the same, bit by bit."""
+        """Whether type, shape and all elements are the same, bit by bit; tensors are read only if samples agree."""
         if self is other:
             return True
-        return (self.dtype, self.shape) == (other.dtype, other.shape) and self.digest() == other.digest()
+        if (self.dtype, self.shape) != (other.dtype, other.shape):
+            return False
+        return _made_alike(self, other) or (self.sample() == other.sample() and self.digest() == other.digest())
 
     def __repr__(self) -> str:
         return f"TensorRef({self.name!r}, {self.dtype.value}, {list(self.shape)})"
@@ -261,6 +276,10 @@ class TensorRef(ABC):
                 digest.update(chunk)
         return digest.digest()
 
+    def _at(self, positions: Array) -> Array:
+        """The elements at positions in C order."""
+        return self.numpy().flat[positions]
+
     def _in_any_order(self) -> TensorRef:
         """A tensor with the same elements that is cheaper to stream."""
         return self
@@ -271,8 +290,8 @@ class TensorRef(ABC):
     def _reshaped(self, shape: tuple[int, ...]) -> TensorRef:
         return _Reshaped(self, shape)
 
-    def _part(self, shape: tuple[int, ...], take: Callable[[Array], Array]) -> TensorRef:
-        return _Part(self, take, shape)
+    def _part(self, part: _Derived) -> TensorRef:
+        return part
 
     def _axis(self, axis: int) -> int:
         if not -len(self.shape) <= axis < len(self.shape):
@@ -290,7 +309,28 @@ class _Stored(TensorRef):
         self._tensor = tensor
 
     def numpy(self) -> Array:
-        return _as_held(_in_torch(self._tensor.numpy(), self.dtype), self.dtype)
+        return as_held(in_torch(self._tensor.numpy(), self.dtype), self.dtype)
+
+    @property
+    def has_plain_bytes(self) -> bool:
+        """Whether the file has the elements as torch does, so that some can be read without the rest."""
+        is_plain = self.dtype.held is self.dtype and self.dtype not in (DType.BOOL, DType.STRING)
+        return is_plain and self._tensor.dtype.bits % 8 == 0 and not self._tensor.is_loaded
+
+    def window(self, axis: int, start: int, count: int) -> Array:
+        """Read so many positions of an axis, and no others, of a tensor that has plain bytes."""
+        inner = math.prod(self.shape[axis + 1 :]) * self.dtype.itemsize
+        offsets = range(start * inner, self.nbytes, self.shape[axis] * inner)
+        content = self._tensor.pieces(offsets, count * inner)
+        shape = (*self.shape[:axis], count, *self.shape[axis + 1 :])
+        return np.frombuffer(content, self.dtype.numpy.newbyteorder("<")).reshape(shape)
+
+    def _at(self, positions: Array) -> Array:
+        if not self.has_plain_bytes:
+            return super()._at(positions)
+        itemsize = self.dtype.itemsize
+        content = self._tensor.pieces([position * itemsize for position in positions.tolist()], itemsize)
+        return np.frombuffer(content, self.dtype.numpy.newbyteorder("<"))
 
     def _chunks(self, block: int) -> Iterator[Bytes]:
         if self.dtype is DType.BOOL:  # which `numpy` checks: torch does not, and goes wrong where it is not 0 or 1
@@ -304,7 +344,7 @@ class _Stored(TensorRef):
             count = min(len(packed) * 8 // bits, left)
             elements = unpack(np.frombuffer(packed, np.uint8), self._tensor.dtype, count)
             left -= count
-            yield from bytes_of(_in_torch(elements, self.dtype), block)
+            yield from bytes_of(in_torch(elements, self.dtype), block)
 
 
 class _Held(TensorRef):
@@ -352,19 +392,23 @@ class _Filled(TensorRef):
     def _reshaped(self, shape: tuple[int, ...]) -> TensorRef:
         return _Filled(self._element, self.dtype, shape, self.name)
 
-    def _part(self, shape: tuple[int, ...], take: Callable[[Array], Array]) -> TensorRef:
-        return self._reshaped(shape)
+    def _part(self, part: _Derived) -> TensorRef:
+        return self._reshaped(part.shape)
+
+    def _at(self, positions: Array) -> Array:
+        return np.broadcast_to(self._element, positions.shape)
 
 
 class _Derived(TensorRef):
     """A tensor made from another one whenever it is read."""
 
-    __slots__ = ("_parent",)
+    __slots__ = ("_how", "_parent")
     _move: ClassVar[str]
 
-    def __init__(self, parent: TensorRef, shape: tuple[int, ...]) -> None:
+    def __init__(self, parent: TensorRef, shape: tuple[int, ...], how: tuple[object, ...] = ()) -> None:
         super().__init__(parent.dtype, shape, parent.name)
         self._parent = parent
+        self._how = how  # what tells it from others of its kind and shape
 
     @property
     def moves(self) -> frozenset[str]:
@@ -374,12 +418,21 @@ class _Derived(TensorRef):
     def _apply(self, array: Array) -> Array:
         """Make the elements from the parent's."""
 
+    def _origins(self, positions: Array) -> Array:
+        """Where the parent has the elements at these positions, in C order both."""
+        return positions
+
+    def _at(self, positions: Array) -> Array:
+        for step in self._steps():
+            positions = step._origins(positions)
+        return step._parent._at(positions)
+
     def numpy(self) -> Array:
         steps = [*self._steps()]
         array = steps[-1]._parent.numpy()
         for step in reversed(steps):
             array = step._apply(array)
-        return _read_only(array)
+        return read_only(array)
 
     def _steps(self) -> Iterator[_Derived]:
         ref: TensorRef = self
@@ -401,11 +454,30 @@ class _Permuted(_Derived):
     _move = "permuted"
 
     def __init__(self, parent: TensorRef, dims: tuple[int, ...], shape: tuple[int, ...]) -> None:
-        super().__init__(parent, shape)
+        super().__init__(parent, shape, dims)
         self._dims = dims
 
     def _apply(self, array: Array) -> Array:
         return array.transpose(self._dims)
+
+    def _origins(self, positions: Array) -> Array:
+        place = dict(zip(self._dims, np.unravel_index(positions, self.shape), strict=True))
+        return np.ravel_multi_index([place[dim] for dim in range(len(place))], self._parent.shape)
+
+    def _chunks(self, block: int) -> Iterator[Bytes]:
+        """A large tensor of a file is read a window at a time: as many positions of what becomes the first axis."""
+        outer = self._dims[0]
+        count = self._parent.shape[outer]
+        pieces = math.prod(self._parent.shape[:outer])
+        window = min(max(_WINDOW[0], pieces * _PIECE), _WINDOW[1])
+        if self.nbytes <= window or not isinstance(self._parent, _Stored) or not self._parent.has_plain_bytes:
+            yield from super()._chunks(block)
+            return
+        step = max(window * count // self.nbytes, 1)
+        for start in range(0, count, step):
+            yield from bytes_of(
+                self._parent.window(outer, start, min(step, count - start)).transpose(self._dims), block
+            )
 
     def _permuted(self, dims: tuple[int, ...], shape: tuple[int, ...]) -> TensorRef:
         return self._parent.permute(*(self._dims[dim] for dim in dims))
@@ -427,52 +499,52 @@ class _Reshaped(_Derived):
         return self._parent.reshape(*shape)
 
 
-class _Part(_Derived):
-    """Some of the elements."""
+class _Cut(_Derived):
+    """Some positions of an axis, in a row, or one of them without that axis."""
 
-    __slots__ = ("_take",)
+    __slots__ = ("_axis_cut", "_count", "_start")
     _move = "cut"
 
-    def __init__(self, parent: TensorRef, take: Callable[[Array], Array], shape: tuple[int, ...]) -> None:
-        super().__init__(parent, shape)
-        self._take = take
+    def __init__(self, parent: TensorRef, shape: tuple[int, ...], axis: int, start: int, count: int) -> None:
+        super().__init__(parent, shape, (axis, start))
+        self._axis_cut = axis
+        self._start = start
+        self._count = count
 
     def _apply(self, array: Array) -> Array:
-        return self._take(array)
+        where = (slice(None),) * self._axis_cut + (slice(self._start, self._start + self._count),)
+        return array[where].reshape(self.shape)
+
+    def _origins(self, positions: Array) -> Array:
+        inner = math.prod(self._parent.shape[self._axis_cut + 1 :])
+        outer, rest = np.divmod(positions, self._count * inner)
+        return (outer * self._parent.shape[self._axis_cut] + self._start) * inner + rest
 
 
-def _as_held(array: Array, dtype: DType) -> Array:
-    """View an array, read-only, as the numpy type that holds a type's elements."""
-    if array.dtype.name == dtype.value and array.dtype != dtype.numpy:  # a type of ml_dtypes
-        array = array.astype(dtype.numpy) if dtype.is_int else _in_torch(array.view(dtype.numpy), dtype)
-    if array.dtype.newbyteorder("=") != dtype.numpy:
-        raise ValueError(f"an array of {array.dtype} does not hold elements of {dtype}")
-    return _read_only(array.astype(dtype.numpy, copy=False))
+class _Rows(_Derived):
+    """Blocks of rows in another order."""
+
+    __slots__ = ("_blocks", "_order")
+    _move = "cut"
+
+    def __init__(self, parent: TensorRef, shape: tuple[int, ...], order: tuple[int, ...], blocks: int) -> None:
+        super().__init__(parent, shape, (order, blocks))
+        self._order = order
+        self._blocks = blocks
+
+    def _apply(self, array: Array) -> Array:
+        split = (self._blocks, array.shape[0] // self._blocks, *array.shape[1:])
+        return array.reshape(split)[list(self._order)].reshape(self.shape)
+
+    def _origins(self, positions: Array) -> Array:
+        block, rest = np.divmod(positions, self._parent.size // self._blocks)
+        return np.array(self._order)[block] * (self._parent.size // self._blocks) + rest
 
 
-def _in_torch(array: Array, dtype: DType) -> Array:
-    """Elements as the file has them as torch's type for them has them."""
-    return held_codes(dtype)[array] if dtype.is_float and dtype.held is not dtype else array
-
-
-def _read_only(array: Array) -> Array:
-    view = array.view()
-    view.flags.writeable = False
-    return view
-
-
-def _words(content: Bytes, dtype: DType) -> Array:
-    """Elements as unsigned integers, a row each, which compare bit by bit."""
-    width = min(dtype.itemsize, 8)
-    return np.frombuffer(content, f"u{width}").reshape(-1, dtype.itemsize // width)
-
-
-def _has_sums(dtype: DType) -> bool:
-    return dtype not in (DType.BOOL, DType.STRING) and not dtype.is_narrow_float and dtype.held is dtype
-
-
-def _sum(a: Array, b: Array, dtype: DType) -> Array:
-    with np.errstate(all="ignore"):
-        if dtype is not DType.BFLOAT16:
-            return np.asarray(a + b)
-        return bfloat16_bits(decoded(a, dtype) + decoded(b, dtype))
+def _made_alike(a: TensorRef, b: TensorRef) -> bool:
+    """Whether two tensors are the same one of the file, moved in the same way."""
+    while isinstance(a, _Derived) and isinstance(b, _Derived):
+        if type(a) is not type(b) or a.shape != b.shape or a._how != b._how:
+            return False
+        a, b = a._parent, b._parent
+    return a is b
