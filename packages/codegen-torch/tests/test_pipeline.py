@@ -19,6 +19,7 @@ from samples import body, call, converted, made, weights
 
 from codegen_torch import __version__, convert
 from codegen_torch.errors import ConversionError, UnsupportedError
+from codegen_torch.package import fingerprint
 
 W = weights(w=[4, 4], b=[4])
 SMALL = made([call("Gemm", "x w b", "h", "fc", "Linear"), call("Relu", "h", "y", "act", "ReLU")], W)
@@ -60,6 +61,19 @@ def test_a_model(tmp_path: Path) -> None:
     )
     assert imported(text) <= MAY_IMPORT
     assert "\nModel = Net\n" in text
+
+
+def test_of_a_large_file_both_ends_are_hashed(tmp_path: Path) -> None:
+    path, end = tmp_path / "large", 32 << 20
+    with path.open("wb") as file:
+        file.truncate(2 * end)
+        whole = fingerprint(path)
+        file.write(b"a")
+        file.seek(2 * end + 8)
+        file.write(b"b")
+    digest = hashlib.sha256(b"a" + bytes(2 * end - 2) + b"b").hexdigest()
+    assert whole == f"sha256 {hashlib.sha256(bytes(2 * end)).hexdigest()[:16]}…"
+    assert fingerprint(path) == f"sha256 {digest[:16]}… of the first and last 32 MiB"
 
 
 EDGES = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from codegen_torch.weights import is_weights_file
 
 MARK = "generated  by onnxgen"
 _HEAD = 4096
+_END = 32 << 20
 
 
 def written_by_us(path: Path) -> bool:
@@ -29,10 +31,20 @@ def begins_with(path: Path, mark: str) -> bool:
         return mark.encode() in file.read(_HEAD)
 
 
-def sha256_of(path: Path) -> str:
-    """The hash of a file, by which a source tells of which model it is, in hexadecimal digits."""
+def fingerprint(path: Path) -> str:
+    """What a source says of the file that it is of: the beginning of its hash.
+
+    Of a large file only both ends are hashed, where the graph is and some of the weights: all of it would take twice
+    as long as copying it.
+    """
     with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size
+        if size <= 2 * _END:
+            return f"sha256 {hashlib.file_digest(file, 'sha256').hexdigest()[:16]}…"
+        digest = hashlib.sha256(file.read(_END))
+        file.seek(size - _END)
+        digest.update(file.read(_END))
+        return f"sha256 {digest.hexdigest()[:16]}… of the first and last 32 MiB"
 
 
 def check_free(folder: Path, names: list[str], is_ours: Callable[[Path], bool] = written_by_us) -> None:

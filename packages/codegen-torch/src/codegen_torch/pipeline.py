@@ -39,7 +39,7 @@ from codegen_torch.modules.sizes import find_sizes
 from codegen_torch.modules.state import State, collect_state
 from codegen_torch.modules.tree import build_tree
 from codegen_torch.names import ClassName
-from codegen_torch.package import check_free, check_not_input, sha256_of
+from codegen_torch.package import check_free, check_not_input, fingerprint
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
 from codegen_torch.simplify.sink import sink
@@ -302,10 +302,9 @@ def _origin(model: onnx_proto.Model, path: Path, state: State, weights: str) -> 
     """What the docstring says about where the source comes from."""
     producer = f"{model.producer_name} {model.producer_version}".strip()
     opsets = ", ".join(f"{o.domain or 'opset'} {o.version}" for o in model.opset_imports)
-    digest = sha256_of(path)
     count = f"{state.parameter_count:,}".replace(",", " ")
     return [
-        ("source", f"sha256 {digest[:16]}…; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
+        ("source", f"{fingerprint(path)}; {_line(producer) + ', ' if producer else ''}{_line(opsets)}"),
         ("weights", f"{weights}: {len(state.tensors)} tensors, {count} parameters"),
         ("generated", f"by onnxgen {codegen_torch.__version__}"),
     ]

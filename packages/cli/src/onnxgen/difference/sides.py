@@ -103,5 +103,5 @@ def _folder(folder: Folder) -> Side:
 
 
 def _origin(text: str) -> str:
-    found = re.search(r"^source +sha256 \w+…; (.*)$", text, re.MULTILINE)
+    found = re.search(r"^source +sha256 [^;]+; (.*)$", text, re.MULTILINE)
     return found[1] if found else ""
