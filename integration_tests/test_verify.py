@@ -246,6 +246,105 @@ def test_branches_narrow_floats_and_integers(tmp_path: Path) -> None:
         assert {"h", "k"} <= {each.name for each in result.runs[0].inner}
 
 
+def in_branches() -> onnx_proto.Model:
+    """A choice in a choice, with weights of their own, one name in several branches, and a loop in one of them."""
+    body = graph(
+        [node("Mul", ["a", "t"], ["b"]), node("Identity", ["go"], ["on"])],
+        [value("i", "int64", []), value("go", "bool", []), value("a", "float32", ["n", 4])],
+        ["on", "b"],
+    )
+    far = graph(
+        [
+            node("MatMul", ["t", "v"], ["u"], name="far"),
+            node("Loop", ["k", "yes", "u"], ["t2"], attributes={"body": body}),
+        ],
+        [],
+        ["t2"],
+        [tensor("v", np.full((4, 4), 0.5, np.float32))],
+    )
+    near = graph([node("Abs", ["t"], ["u"]), node("Neg", ["u"], ["t2"])], [], ["t2"])
+    then = graph(
+        [
+            node("MatMul", ["h", "w"], ["m"]),
+            node("Sin", ["m"], ["t"]),
+            node("If", ["d"], ["r"], attributes={"then_branch": far, "else_branch": near}),
+        ],
+        [],
+        ["r"],
+        [tensor("w", np.linspace(-1, 2, 16, dtype=np.float32).reshape(4, 4))],
+    )
+    orelse = graph([node("Cos", ["h"], ["m"]), node("Exp", ["m"], ["t"])], [], ["t"])
+    nodes = [
+        node("Abs", ["x"], ["h"]),
+        node("If", ["c"], ["z"], name="choice", attributes={"then_branch": then, "else_branch": orelse}),
+        node("Neg", ["z"], ["y"]),
+    ]
+    inputs = [value("x", "float32", ["n", 4]), value("c", "bool", []), value("d", "bool", [])]
+    tensors = [tensor("k", np.array(2, np.int64)), tensor("yes", np.array(True))]
+    return model(graph(nodes, inputs, ["y"], tensors), opset_imports=17)
+
+
+@pytest.mark.parametrize("against", ["onnxruntime", "reference"])
+@pytest.mark.parametrize(
+    ("c", "d", "inside", "not_run"),
+    [
+        (
+            True,
+            True,
+            {"m in then_branch of z", "t in then_branch of z", "u in then_branch of r in then_branch of z"},
+            4,
+        ),
+        (
+            True,
+            False,
+            {
+                "m in then_branch of z",
+                "t in then_branch of z",
+                "u in else_branch of r in then_branch of z",
+                "t2 in else_branch of r in then_branch of z",
+            },
+            4,
+        ),
+        (False, True, {"m in else_branch of z", "t in else_branch of z"}, 7),
+    ],
+)
+def test_values_in_branches_that_run(
+    c: bool, d: bool, inside: set[str], not_run: int, against: str, tmp_path: Path
+) -> None:
+    path = saved(tmp_path, in_branches())
+    np.savez(tmp_path / "in.npz", x=np.linspace(-1, 1, 8, dtype=np.float32).reshape(2, 4), c=c, d=d)
+    result = verify(path, tmp_path / "net", inputs=tmp_path / "in.npz", against=against)
+    assert result.agrees
+    (only,) = result.runs
+    assert only.unseen == ""
+    assert all(each.comparison.agrees for each in only.inner)
+    assert {each.name for each in only.inner if " in " in each.name} == inside
+    assert only.not_run == not_run
+    assert result.notes == [
+        f"as given: {not_run} values in branches that did not run",
+        "2 values in loops, new in each iteration, not compared: what the loops give is",
+    ]
+
+
+def test_a_value_in_a_branch_is_named(tmp_path: Path) -> None:
+    path = saved(tmp_path, in_branches())
+    np.savez(tmp_path / "in.npz", x=np.ones((2, 4), np.float32), c=True, d=True)
+    (key,) = (key for key, ref in read_weights(tmp_path / "net" / "weights.msgpack").items() if is_half(ref))
+    alter(tmp_path / "net", key)
+    result = run("verify", path, tmp_path / "net", "--inputs", tmp_path / "in.npz")
+    assert result.exit_code == 4, result.output
+    told = [" ".join(line.split()) for line in result.stdout.splitlines()]
+    assert "value u in then_branch of r in then_branch of z" in told
+    assert "node 1, MatMul, far" in told
+    (line,) = (line for line in told if line.startswith("source model.py:"))
+    number, text = line.removeprefix("source model.py:").split(": ", 1)
+    assert (tmp_path / "net" / "model.py").read_text("utf-8").splitlines()[int(number) - 1].strip() == text
+
+
+def is_half(ref: object) -> bool:
+    return bool((ref.numpy() == 0.5).all())
+
+
 def test_scalars_stay_scalars(tmp_path: Path) -> None:
     source = graph([node("Neg", ["x"], ["y"])], [value("x", "float32", [])], ["y"])
     path = saved(tmp_path, model(source, opset_imports=17))

@@ -11,6 +11,7 @@ from onnx_proto.build import graph, model, node, tensor, value
 from samples import call, made, weights
 
 from codegen_torch import generate
+from codegen_torch.clean.subgraphs import BRANCHES
 from codegen_torch.generated import Generated
 
 
@@ -103,7 +104,7 @@ def test_pieces_are_not_taken_for_each_other(tmp_path: Path) -> None:
     assert {each.value for each in source.report.counterparts} == {"s", "y"}
 
 
-def test_what_is_in_a_branch_is_no_value_of_the_graph(tmp_path: Path) -> None:
+def test_what_is_in_a_branch_says_in_which(tmp_path: Path) -> None:
     branches = {
         name: graph([node(op, ["h"], ["i"]), node("Neg", ["i"], [f"{name}_out"])], [], [f"{name}_out"])
         for name, op in (("then_branch", "Sin"), ("else_branch", "Cos"))
@@ -112,7 +113,54 @@ def test_what_is_in_a_branch_is_no_value_of_the_graph(tmp_path: Path) -> None:
     inputs = [value("x", "float32", ["batch", 4]), value("c", "bool", [])]
     path = tmp_path / "net.onnx"
     onnx_proto.save(model(graph(nodes, inputs, ["y"]), opset_imports=20), path)
-    assert {each.value for each in generate(path).report.counterparts} == {"h", "y"}
+    source = generate(path)
+    found = {each.value: each for each in source.report.counterparts}
+    assert {name for name, each in found.items() if each.conditional} == {
+        f"{name} in {branch} of z" for branch in branches for name in ("i", f"{branch}_out")
+    }
+    assert {name for name, each in found.items() if not each.conditional} == {"h", "y"}
+    lines = source.text.splitlines()
+    for branch, function in (("then_branch", "torch.sin("), ("else_branch", "torch.cos(")):
+        each = found[f"i in {branch} of z"]
+        assert each.text.startswith(function)
+        assert each.text in lines[each.line - 1]
+
+
+def test_what_loops_compute_is_no_value_of_the_graph(tmp_path: Path) -> None:
+    body = graph(
+        [node("MatMul", ["a", "w"], ["m"]), node("Sin", ["m"], ["b"]), node("Identity", ["go"], ["on"])],
+        [value("i", "int64", []), value("go", "bool", []), value("a", "float32", ["batch", 4])],
+        ["on", "b"],
+    )
+    nodes = [node("Loop", ["n", "", "x"], ["z"], attributes={"body": body}), call("MatMul", "z w", "y")]
+    inputs = [value("x", "float32", ["batch", 4]), value("n", "int64", [])]
+    path = tmp_path / "net.onnx"
+    onnx_proto.save(model(graph(nodes, inputs, ["y"], weights(w=[4, 4])), opset_imports=20), path)
+    found = generate(path).report.counterparts
+    assert {each.value for each in found if each.value} == {"y"}
+    # The layer is called by the loop, too, so which call gives y is not known from the calls.
+    assert [(each.value, each.conditional) for each in found if not each.text] == [("", True), ("y", False)]
+
+
+def test_branches_in_branches(tmp_path: Path) -> None:
+    inner = {
+        name: graph([node(op, ["s"], ["v"])], [], ["v"]) for name, op in zip(BRANCHES, ("Exp", "Neg"), strict=True)
+    }
+    outer = {
+        "then_branch": graph([node("Sin", ["x"], ["s"]), node("If", ["d"], ["r"], attributes=inner)], [], ["r"]),
+        "else_branch": graph([node("Cos", ["x"], ["r"])], [], ["r"]),
+    }
+    nodes = [node("If", ["c"], ["z"], attributes=outer), call("Abs", "z", "y")]
+    inputs = [value("x", "float32", [4]), value("c", "bool", []), value("d", "bool", [])]
+    path = tmp_path / "net.onnx"
+    onnx_proto.save(model(graph(nodes, inputs, ["y"]), opset_imports=20), path)
+    assert {each.value for each in generate(path).report.counterparts} == {
+        "v in then_branch of r in then_branch of z",
+        "v in else_branch of r in then_branch of z",
+        "s in then_branch of z",
+        "r in else_branch of z",
+        "y",
+    }
 
 
 def test_a_call_that_gives_several_values(tmp_path: Path) -> None:

@@ -42,7 +42,8 @@ class Origin:
         name: The name of the ONNX value, a hint for a variable's name.
         nodes: The positions in the file of all ONNX nodes that the expression stands for.
         block: The block of code that it is in, 0 for none.
-        value: The value of the ONNX graph that the expression computes; empty for a step on the way to one.
+        value: The value of the ONNX graph that the expression computes, by the name that it has in the model, also
+            where it is of a branch; empty for a step on the way to one, and in loops.
     """
 
     order: int = -1

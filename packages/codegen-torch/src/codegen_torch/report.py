@@ -41,11 +41,14 @@ class Counterpart:
     """Where the generated model computes a value of the ONNX graph.
 
     Attributes:
-        value: The value's name in the graph, functions of the file's own written out.
+        value: The value's name in the graph, functions of the file's own written out; of one in a branch, what
+            `codegen_torch.clean.subgraphs.value_in_branch` calls it.
         path: The module whose ``forward`` has the expression that computes it, or whose call gives it.
         line: The line of ``model.py`` on which the statement with the expression begins; 0 for a call.
         text: The expression, on one line; empty for a call.
         index: Which one of several results of a call it is.
+        conditional: Whether it is computed in a branch or a loop, and so not always or not once. What loops compute is
+            no one value: the name is empty then.
     """
 
     value: str
@@ -53,6 +56,7 @@ class Counterpart:
     line: int = 0
     text: str = ""
     index: int | None = None
+    conditional: bool = False
 
 
 @dataclass(slots=True)

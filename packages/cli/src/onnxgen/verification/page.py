@@ -59,6 +59,7 @@ def page(result: Verification) -> str:
         if run.first is not None:
             parts.append(_first(run.first, run))
         if run.inner:
+            parts.append(_notes(result))
             parts += [_errors(run), _histogram(run), _values(run)]
     title = escape(f"{result.model.name}: verification")
     return (
@@ -114,6 +115,10 @@ def _first(inner: Inner, run: Run) -> str:
 def _statistics(each: Statistics) -> tuple[str, ...]:
     numbers = (each.mean, each.std, each.low, each.high)
     return f"{each.dtype} {list(each.shape)}", *(f"{number:.6g}" for number in numbers), str(each.not_finite)
+
+
+def _notes(result: Verification) -> str:
+    return "".join(f"<p>Note: {escape(note)}.</p>\n" for note in result.notes)
 
 
 def _errors(run: Run) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onnxgen.verification.compare import Comparison
+from onnxgen.words import counted
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +79,7 @@ class Run:
         skipped: Why the ONNX side does not take inputs of these sizes, if it does not.
         inner: The values on the way, in the order of the file; where they were compared.
         unseen: Why they were not all compared, if they should have been.
+        not_run: How many values are in branches that did not run, where values on the way were compared.
         histogram: Of the value that differs first, or else most.
     """
 
@@ -87,6 +89,7 @@ class Run:
     skipped: str = ""
     inner: list[Inner] = field(default_factory=list)
     unseen: str = ""
+    not_run: int = 0
     histogram: Histogram | None = None
 
     @property
@@ -127,6 +130,7 @@ class Verification:
         about_source: That in a sentence.
         nodes: How many nodes the file's graph has.
         runs: The runs.
+        in_loops: How many values the bodies of its loops have, which are not compared: they are one in each iteration.
     """
 
     model: Path
@@ -137,11 +141,26 @@ class Verification:
     about_source: str
     nodes: int
     runs: list[Run] = field(default_factory=list)
+    in_loops: int = 0
 
     @property
     def agrees(self) -> bool:
         """Whether the model computes what the file says, as far as that can be compared."""
         return all(run.agrees for run in self.runs)
+
+    @property
+    def notes(self) -> list[str]:
+        """What was not compared, and why, in sentences."""
+        notes = [f"{run.sizes}: {run.unseen}" for run in self.runs if run.unseen]
+        notes += [
+            f"{run.sizes}: {counted(run.not_run, 'value')} in branches that did not run"
+            for run in self.runs
+            if run.not_run
+        ]
+        if self.in_loops and any(run.inner for run in self.runs):
+            inside = counted(self.in_loops, "value")
+            notes.append(f"{inside} in loops, new in each iteration, not compared: what the loops give is")
+        return notes
 
     @property
     def located(self) -> Run | None:

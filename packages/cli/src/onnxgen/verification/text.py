@@ -31,7 +31,7 @@ def report(result: Verification, *, everything: bool = False) -> str:
     inner = [run for run in result.runs if run.inner]
     if inner:
         lines += ["", "Values on the way", *columns(_inner_rows(inner))]
-    lines += [f"  note: {run.sizes}: {run.unseen}" for run in result.runs if run.unseen]
+    lines += [f"  note: {note}" for note in result.notes]
     if everything:
         lines += [line for run in inner for line in _all_values(run)]
     located = result.located

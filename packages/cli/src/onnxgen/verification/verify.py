@@ -16,6 +16,7 @@ from codegen_torch.generated import Generated
 from onnx_proto import Model, Node
 
 from onnxgen.exits import BadInputError
+from onnxgen.verification.branches import asked, branches_of, placed_nodes, values_in_loops, with_taken
 from onnxgen.verification.compare import compare
 from onnxgen.verification.engines import Engine, Explained, RefusedError, engine
 from onnxgen.verification.histogram import histogram
@@ -45,7 +46,8 @@ def verify(
     """Holds a generated model against its ONNX file.
 
     Outputs decide. Values on the way say where a difference begins: they are compared in the first run, and in every
-    run whose outputs differ.
+    run whose outputs differ. Those of branches that run are among them; those that loops compute are not, for they are
+    one each time.
 
     Args:
         model: The ONNX file.
@@ -79,6 +81,7 @@ def verify(
             sameness=sameness.value,
             about_source=sameness.sentence,
             nodes=len(file.model.graph.nodes),
+            in_loops=values_in_loops(file.inlined.graph),
         )
         for number, (sizes, given) in enumerate(cases):
             if progress:
@@ -108,10 +111,11 @@ class _File:
         whole, positions = inline_functions(self.model, path.name)
         self.changes = recorded_changes(source, whole)
         self.inlined = self.changes.apply(whole, path.name)
-        nodes = self.inlined.graph.nodes
-        self.nodes: dict[str, Node] = {name: node for node in nodes for name in node.outputs if name}
-        self.order = {name: number for number, node in enumerate(nodes) for name in node.outputs if name}
-        self.positions = {name: positions[self.nodes[name].outputs] for name in self.nodes}
+        placed = [(each, name) for each in placed_nodes(self.inlined.graph) for name in each.outputs if name]
+        self.nodes: dict[str, Node] = {name: each.node for each, name in placed}
+        self.order = {name: number for number, (_, name) in enumerate(placed)}
+        self.positions = {name: positions[each.outer.outputs] for each, name in placed}
+        self.in_branches = {name for each, name in placed if each.node is not each.outer}
         self.random = random_values(self.inlined.graph)
 
 
@@ -186,8 +190,11 @@ class _Verifier:
     def _compare_inner(self, result: Run, seen: Mapping[str, Any], feeds: Mapping[str, Any]) -> None:
         """Compares what was kept with what the file gives, one value after the other."""
         worst = -1.0
+        model = self._with_branches(result, feeds)
+        random = random_values(model.graph)
+        sizes = {name: each.nbytes for name, each in seen.items() if name not in random}
         try:
-            for name, value in self._values({name: each.nbytes for name, each in seen.items()}, feeds):
+            for name, value in self._values(model, sizes, feeds):
                 each = seen[name]
                 found, wanted = each.load(), self._engine.value(value)
                 if not isinstance(wanted, Numbers) or not _is_alike(found, wanted):
@@ -202,9 +209,25 @@ class _Verifier:
             result.unseen = f"inner values from here on could not be computed one by one: {error}"
         result.inner.sort(key=lambda item: self._file.order[item.name])
 
-    def _values(self, wanted: Mapping[str, int], feeds: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
-        """The values of the file that are asked for; few of them are in memory at a time."""
+    def _with_branches(self, result: Run, feeds: Mapping[str, Any]) -> Model:
+        """The file's model with the branches that its own conditions take in the place of Ifs, level by level."""
         model: Model = self._file.inlined
+        try:
+            while any(map(branches_of, model.graph.nodes)):
+                asking, names = asked(model)
+                path = self._scratch / "conditions.onnx"
+                onnx_proto.save(asking, path, external_data="conditions.bin")
+                values = map(self._engine.value, Explained(self._engine, path).run(names, feeds))
+                model = with_taken(model, {name: _is_true(value) for name, value in zip(names, values, strict=True)})
+        except RefusedError as error:
+            result.unseen = f"values in branches could not be computed one by one: {error}"
+            return self._file.inlined
+        made = {name for node in model.graph.nodes for name in node.outputs}
+        result.not_run = len(self._file.in_branches - made)
+        return model
+
+    def _values(self, model: Model, wanted: Mapping[str, int], feeds: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+        """The values of a model that are asked for; few of them are in memory at a time."""
         live = dict(feeds)
         for number, segment in enumerate(segments(model.graph, wanted)):
             types = {name: self._engine.type_of(live[name]) for name in segment.inputs}
@@ -236,6 +259,10 @@ class _Verifier:
             keys=self._keys.get(position, ()),
             comparison=comparison,
         )
+
+
+def _is_true(condition: Value) -> bool:
+    return isinstance(condition, Numbers) and bool(condition.array.all())
 
 
 def _is_alike(found: Numbers, wanted: Numbers) -> bool:

@@ -107,6 +107,8 @@ class Watched:
         def keep(counterparts: list[Counterpart], run: object, value: object, line: int) -> None:
             number = runs[run]
             runs[run] += 1
+            if len(counterparts) > 1 and any(each.conditional for each in counterparts):
+                return  # which of them this is, is not known: not all of them run
             each = counterparts[number] if number < len(counterparts) else None
             if each is None or self._chosen.get(each.value) is not each or not isinstance(value, torch.Tensor):
                 return

@@ -9,6 +9,7 @@ from onnx_proto import Attribute, Graph, Model, Node
 
 from codegen_torch.clean.gradients import differentiated
 
+BRANCHES = ("then_branch", "else_branch")
 _DEEPEST = 40
 """Deeper ones stay as they are: lowering refuses them anyway."""
 
@@ -42,6 +43,17 @@ def graphs_of(attribute: Attribute) -> list[Graph]:
     """The graphs that an attribute holds."""
     values = attribute.value if isinstance(attribute.value, tuple) else (attribute.value,)
     return [value for value in values if isinstance(value, Graph)]
+
+
+def value_in_branch(name: str, branch: str, of: str) -> str:
+    """What a value of a branch is called among all values of a model; branches may use the same names.
+
+    Args:
+        name: Its name in the branch.
+        branch: One of `BRANCHES`.
+        of: What the first output of the branch's If is called, for one in a branch again by this function.
+    """
+    return f"{name} in {branch} of {of}"
 
 
 def in_graphs(change: Callable[[Graph], Graph], model: Model) -> Model:

@@ -29,10 +29,12 @@ class Written:
     Attributes:
         text: The expression on one line.
         values: The instances of the class in which it computes one, each with the value's name.
+        conditional: Whether it is in a branch.
     """
 
     text: str
     values: tuple[tuple[Region, str], ...]
+    conditional: bool = False
 
 
 @dataclass(slots=True)
@@ -82,7 +84,7 @@ class Method:
         same = [instance[position] for position in positions for instance in self.instances]
         return tuple(dict.fromkeys(node for unit in same if isinstance(unit, Expr) for node in unit.origin.nodes))
 
-    def written(self, sources: Mapping[Expr, Source]) -> tuple[Written, ...]:
+    def written(self, sources: Mapping[Expr, Source], *, conditional: bool) -> tuple[Written, ...]:
         """The expressions that compute tensors of the ONNX graph; what layers compute is not the source's doing."""
         found: list[Written] = []
         for unit, source in sources.items():
@@ -92,10 +94,10 @@ class Method:
             values = [
                 (region, expr.origin.value)
                 for region, expr in zip(self.definition.regions, same, strict=True)
-                if isinstance(expr, Expr) and expr.origin.value and not expr.origin.block
+                if isinstance(expr, Expr) and expr.origin.value
             ]
             if values:
-                found.append(Written(source.text, tuple(values)))
+                found.append(Written(source.text, tuple(values), conditional))
         return tuple(found)
 
 

@@ -24,7 +24,12 @@ class StatementWriter(BodyWriter):
     Attributes:
         level: How many levels they are indented.
         arguments: The names of the method's parameters, which keep their values.
+        conditional: Whether what is written may not run.
+        repeated: Whether it may run more than once, so that it computes no one value of the graph.
     """
+
+    conditional = False
+    repeated = False
 
     def __init__(self, method: Method, region: Region, level: int) -> None:
         super().__init__(method, region)
@@ -61,7 +66,7 @@ class StatementWriter(BodyWriter):
         nodes = self.method.nodes(units)
         lines = [Line(text, nodes) for text in texts]
         if lines:
-            lines[0].values = self.method.written(sources)
+            lines[0].values = () if self.repeated else self.method.written(sources, conditional=self.conditional)
         return lines
 
     def _assignment(
@@ -149,7 +154,8 @@ class StatementWriter(BodyWriter):
         names = [self.names[target] for target in targets if target is not None]
         branches: list[list[Line]] = []
         for block in blocks(unit):
-            writer = BlockWriter(self, block, dict(zip(block.params, outer, strict=False)), after, names)
+            given = dict(zip(block.params, outer, strict=False))
+            writer = BlockWriter(self, block, given, after, names, repeated=self.repeated)
             del outer[: len(block.params)]
             results = [result for target, result in zip(targets, block.results, strict=True) if target is not None]
             branches.append(writer.write(list(zip(names, results, strict=True))))
@@ -158,8 +164,8 @@ class StatementWriter(BodyWriter):
             return []
         made, margin = [*statement.inlined, unit], "    " * self.level
         if not then:
-            return self.lines([f"{margin}if not {cond.text}:"], made) + orelse
-        lines = self.lines([f"{margin}if {cond.text}:"], made) + then
+            return self.lines([f"{margin}if not {cond.text}:"], made, sources) + orelse
+        lines = self.lines([f"{margin}if {cond.text}:"], made, sources) + then
         return [*lines, *self.lines([f"{margin}else:"], made), *orelse] if orelse else lines
 
     def _outer(self, unit: Expr, sources: Mapping[Expr, Source]) -> list[Source]:
@@ -342,7 +348,10 @@ class BlockWriter(StatementWriter):
         outer: The source of what the block captures.
         after: The variables that are needed after the statement.
         reserved: Names that only the results of the block take.
+        repeated: Whether the block may run more than once.
     """
+
+    conditional = True
 
     def __init__(
         self,
@@ -351,10 +360,13 @@ class BlockWriter(StatementWriter):
         outer: Mapping[Expr, Source],
         after: Mapping[str, Expr],
         reserved: Iterable[str],
+        *,
+        repeated: bool = True,
     ) -> None:
         self.members_around = around.region.members
         block.members = self.members_around
         super().__init__(around.method, block, around.level + 1)
+        self.repeated = repeated
         self.arguments = around.arguments
         self.reserved = [*around.reserved, *reserved]
         self.live = dict(after)
@@ -456,7 +468,7 @@ class BlockWriter(StatementWriter):
             return []
         names = ", ".join(name for name, _ in left)
         doc: Doc = left[0][1].doc if len(left) == 1 else ", ".join(source.text for _, source in left)
-        return self.lines(lay_out(doc, self.level, f"{names} = "), self.plan.inlined)
+        return self.lines(lay_out(doc, self.level, f"{names} = "), self.plan.inlined, sources)
 
 
 def _plural(name: str) -> str:

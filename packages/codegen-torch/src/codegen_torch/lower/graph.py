@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from onnx_proto import Graph, Model, Node, Tensor
 
 import codegen_torch.ops  # noqa: F401  # registers the operators
-from codegen_torch.clean.subgraphs import reads, with_nested
+from codegen_torch.clean.subgraphs import reads, value_in_branch, with_nested
 from codegen_torch.clean.trained import trained_values
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
@@ -98,6 +98,8 @@ class _Scope:
         around: For a subgraph, the names that its node sees.
         depth: How many subgraphs this is in.
         block: The block of code that the graph becomes a part of.
+        place: The branch that the graph is, and of what; empty for the model's own graph, None where values have no
+            name in the model: those of a loop are many.
         values: The values of the graph's own names; None for what cannot be converted.
     """
 
@@ -106,6 +108,7 @@ class _Scope:
     around: _Scope | None = None
     depth: int = 0
     block: int = 0
+    place: tuple[str, str] | tuple[()] | None = ()
     values: dict[str, Expr | None] = field(default_factory=dict)
 
     def define(self, name: str, value: Expr | None) -> None:
@@ -127,6 +130,12 @@ class _Scope:
             scope = scope.around
         raise KeyError(name)
 
+    def called(self, name: str) -> str:
+        """What a value of the graph is called in the model; empty if it has no name there."""
+        if not self.place or not name:
+            return "" if self.place is None else name
+        return value_in_branch(name, *self.place)
+
     def count(self, value: Expr) -> int:
         """How many names stand for a value."""
         around = 0 if self.around is None else self.around.count(value)
@@ -145,9 +154,9 @@ class _Site:
         """How many nodes with subgraphs are around."""
         return self.scope.depth
 
-    def here(self, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
+    def here(self, graph: Graph, arguments: Sequence[Expr] = (), *, branch: str = "") -> list[Expr]:
         """The outputs of a subgraph that is written out in the place of its node."""
-        return self._lowered(graph, arguments, self.scope.block, self.origin.order)
+        return self._lowered(graph, arguments, self.scope.block, self.origin.order, branch)
 
     def number(self) -> int:
         """A number for a block of code."""
@@ -165,11 +174,13 @@ class _Site:
             raise NotApplicable(f"{name!r} and another name stand for one value")
         return value
 
-    def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
+    def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = (), *, branch: str = "") -> list[Expr]:
         """The outputs of a subgraph that becomes the block with this number."""
-        return self._lowered(graph, arguments, number, None)
+        return self._lowered(graph, arguments, number, None, branch)
 
-    def _lowered(self, graph: Graph, arguments: Sequence[Expr], block: int, order: int | None) -> list[Expr]:
+    def _lowered(
+        self, graph: Graph, arguments: Sequence[Expr], block: int, order: int | None, branch: str
+    ) -> list[Expr]:
         model = self.scope.model
         if self.scope.depth >= MAX_NESTING:
             raise NotApplicable(f"subgraphs are nested more than {MAX_NESTING} deep")
@@ -179,7 +190,9 @@ class _Site:
             raise InvalidModelError(
                 f"{model.source}: subgraph {graph.name!r} takes {len(graph.inputs)} values, not {len(arguments)}"
             )
-        scope = _Scope(model, _used(graph), self.scope, self.scope.depth + 1, block)
+        of = self.scope.called(self.origin.name)
+        place = (branch, of) if branch and of else None
+        scope = _Scope(model, _used(graph), self.scope, self.scope.depth + 1, block, place)
         for value, argument in zip(graph.inputs, arguments, strict=True):
             scope.define(value.name, argument)
         _lower_initializers(scope, graph)
@@ -312,8 +325,7 @@ def _lower_node(scope: _Scope, node: Node, order: int, position: int, around: tu
         if output:
             scope.define(output, result)
             if result is not None and result.op not in ("input", "weight", "constant") and result.origin is origin:
-                value = output if scope.around is None else ""
-                result.meta["origin"] = dataclasses.replace(origin, name=output, value=value)
+                result.meta["origin"] = dataclasses.replace(origin, name=output, value=scope.called(output))
 
 
 def _apply(scope: _Scope, node: Node, name: str, inputs: list[Expr | None]) -> tuple[Expr, ...] | None:

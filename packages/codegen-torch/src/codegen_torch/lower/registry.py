@@ -78,8 +78,13 @@ class Subgraphs(Protocol):
     def depth(self) -> int:
         """How many nodes with subgraphs are around."""
 
-    def here(self, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
+    def here(self, graph: Graph, arguments: Sequence[Expr] = (), *, branch: str = "") -> list[Expr]:
         """The outputs of a subgraph that is written out in the place of its node.
+
+        Args:
+            graph: The subgraph.
+            arguments: What it is given.
+            branch: Which branch of an If it is; empty for all else, whose values may be computed more than once.
 
         Raises:
             Obstructed: Something in the subgraph cannot be converted.
@@ -96,8 +101,8 @@ class Subgraphs(Protocol):
             Obstructed: It cannot be converted.
         """
 
-    def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = ()) -> list[Expr]:
-        """The outputs of a subgraph that becomes the block with this number.
+    def block(self, number: int, graph: Graph, arguments: Sequence[Expr] = (), *, branch: str = "") -> list[Expr]:
+        """The outputs of a subgraph that becomes the block with this number; else as for `here`.
 
         Raises:
             Obstructed: Something in the subgraph cannot be converted.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from onnx_proto import Graph
 
 from codegen_torch.blocks import Block, close, if_, loop, parameter, walk
+from codegen_torch.clean.subgraphs import BRANCHES
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, call, in_block, literal
@@ -29,11 +30,11 @@ def if_op(cond: Expr, *, then_branch: Graph, else_branch: Graph, context: Contex
     """A condition that is known takes its branch."""
     subgraphs = _subgraphs(context)
     if cond.fact.is_constant:
-        return tuple(subgraphs.here(then_branch if _is_true(cond) else else_branch))
+        taken, branch = (then_branch, "then_branch") if _is_true(cond) else (else_branch, "else_branch")
+        return tuple(subgraphs.here(taken, branch=branch))
     mark = Dim.fresh()
     numbers = [subgraphs.number(), subgraphs.number()]
-    graphs = zip(numbers, (then_branch, else_branch), strict=True)
-    results = _each(subgraphs.block, graphs)
+    results = _each(subgraphs, zip(numbers, (then_branch, else_branch), BRANCHES, strict=True))
     if len(results[0]) != len(results[1]):
         raise FactError(f"a choice of {len(results[0])} values or {len(results[1])}")
     used = [number for number, is_used in enumerate(context.outputs) if is_used and number < len(results[0])]
@@ -43,12 +44,12 @@ def if_op(cond: Expr, *, then_branch: Graph, else_branch: Graph, context: Contex
     return tuple(values.get(number) for number in range(len(context.outputs)))
 
 
-def _each(lowered: Callable[[int, Graph], list[Expr]], graphs: Iterable[tuple[int, Graph]]) -> list[list[Expr]]:
-    """The outputs of every subgraph. What obstructs one is no reason not to tell what obstructs the next."""
+def _each(subgraphs: Subgraphs, graphs: Iterable[tuple[int, Graph, str]]) -> list[list[Expr]]:
+    """The outputs of every branch. What obstructs one is no reason not to tell what obstructs the next."""
     results: list[list[Expr] | None] = []
-    for number, graph in graphs:
+    for number, graph, branch in graphs:
         try:
-            results.append(lowered(number, graph))
+            results.append(subgraphs.block(number, graph, branch=branch))
         except Obstructed:
             results.append(None)
     found = [result for result in results if result is not None]
