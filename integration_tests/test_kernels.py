@@ -14,9 +14,9 @@ from converted import Converted, import_model
 MODELS = {
     "bert": {"add_add_layer_norm", "add_layer_norm"},
     "llama": {"rotary", "silu_mul", "add_rms_norm"},
-    "convnext": {"mul_add"},
+    "convnext": {"scale_add"},
     "gpt2": {"add_layer_norm"},
-    "clip": {"mul_sigmoid_mul", "add_layer_norm"},
+    "clip": {"quick_gelu", "add_layer_norm"},
     "diffusion": {"group_norm_silu", "add_group_norm_silu"},
 }
 Convert = Callable[[str, str], Converted]

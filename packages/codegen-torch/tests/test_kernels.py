@@ -150,12 +150,24 @@ def test_bytes_are_said_with_sizes_by_name() -> None:
     assert fusion.notes == ["fused  block: silu_mul, saves 512 * rows bytes"]
 
 
+def test_names_say_what_kernels_do() -> None:
+    bias = parameter(COLUMNS)
+    assert fused(F.gelu(x + bias)) == ["bias_gelu"]
+    assert fused(x * parameter(COLUMNS) + bias) == ["scale_bias"]
+    assert fused(x * torch.sigmoid(x * 1.702)) == ["quick_gelu"]
+    assert fused(x / (x**2.0).sum(-1, keepdim=True) ** 0.5) == ["unit_length"]
+
+
+def test_a_bias_and_a_residual_are_kernels_of_their_own() -> None:
+    assert fused(F.gelu(x + parameter(COLUMNS)), F.gelu(y + z)) == ["bias_gelu", "add_gelu"]
+
+
 def test_a_permutation_goes_to_the_operands() -> None:
     image = tensor("image", ROWS, 16, 8, 8)
     inner = parameter(16) * tensor("inner", ROWS, 8, 8, 16)
     region = region_of(image + inner.permute(0, 3, 1, 2))
     fusion = fuse(region, DType.FLOAT32)
-    assert [kernel.name for kernel in fusion.kernels] == ["mul_add"]
+    assert [kernel.name for kernel in fusion.kernels] == ["scale_add"]
     assert [unit.op for unit in units_of(region)] == [
         "Tensor.unsqueeze",
         "Tensor.unsqueeze",
@@ -171,7 +183,7 @@ def test_a_rotation_is_fused_with_what_it_is_scaled_by() -> None:
 
 def test_what_is_reduced_is_fused_with_what_takes_it() -> None:
     scale = torch.rsqrt((x * x).mean(-1, keepdim=True) + 1e-6)
-    assert fused(x * scale * parameter(COLUMNS)) == ["mul_mean_to_mul_mul"]
+    assert fused(x * scale * parameter(COLUMNS)) == ["mul_mean_to_mul_scale"]
     assert fused((x * y).sum(-1)) == ["mul_sum"]
     assert fused(torch.exp(x - x.amax(-1, keepdim=True))) == ["amax_sub_exp"]
 
@@ -187,6 +199,19 @@ def test_reductions_of_other_dimensions_are_left() -> None:
     assert "it goes over other dimensions" in reasons((x * y).mean(0, keepdim=True) + 1.0)
     assert "it goes over other dimensions" in reasons((x * y).mean(None) + 1.0)
     assert "its rows are of one element" in reasons((tensor("column", ROWS, 1) * 2.0).mean(-1))
+
+
+def test_what_two_modules_could_compute_together_is_told() -> None:
+    total = x + y
+    first = region_of(total)
+    norm = nn.LayerNorm(total, parameter(COLUMNS), parameter(COLUMNS))
+    second = Region("next", units=[norm], params=[total], results=[norm], members={norm: "norm"})
+    root = Region("", units=[first, second], params=[x, y], results=[norm])
+    fusion = fuse(root, DType.FLOAT32)
+    assert fusion.kernels == []
+    assert fusion.notes[-1] == (
+        "left   block and next: operator.add, nn.LayerNorm: they are in two modules, which costs 256 * rows bytes"
+    )
 
 
 IMAGE = (ROWS, 16, 8, 8)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
+from codegen_torch.kernels.borders import borders
 from codegen_torch.kernels.kernel import Kernel, Use, use_of
 from codegen_torch.kernels.naming import name_kernels
 from codegen_torch.kernels.permuted import permute_operands
@@ -50,6 +51,7 @@ def fuse(root: Region, model_dtype: DType | None) -> Fusion:
             uses.append(dataclasses.replace(use, kernel=kernel))
         for members, reason in selection.left:
             fusion.notes.append(f"left   {scope}: {', '.join(member.op for member in members)}: {reason}")
+    fusion.notes += borders(root, model_dtype)
     fusion.kernels = list(known.values())
     name_kernels(fusion.kernels)
     fused = [

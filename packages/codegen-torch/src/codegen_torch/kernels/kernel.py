@@ -65,6 +65,10 @@ class Kernel:
             not value.dims or value.dims[-1] == 1 or (value.op in RULES and RULES[value.op].reduces)
         )
 
+    def is_vector(self, param: Expr) -> bool:
+        """Whether a parameter is one element or one dimension, beside results of more: a bias, a scale."""
+        return _extent(param) <= 1 < max(map(_extent, self.steps)) and param in self.params
+
     @property
     def key(self) -> Hashable:
         """The same for kernels that compute the same."""
@@ -78,8 +82,13 @@ class Kernel:
             return ("literal", typed(operand.attrs["value"]))
 
         steps = [(step.op, step.dtype, step.attrs.key, *map(place, step.inputs)) for step in self.steps]
-        params = tuple((param.dtype, self.is_narrow(param)) for param in self.params)
+        params = tuple((param.dtype, self.is_narrow(param), self.is_vector(param)) for param in self.params)
         return params, tuple(steps), tuple(map(place, self.results))
+
+
+def _extent(value: Expr) -> int:
+    """How many dimensions there are that are not of size 1."""
+    return sum(size != 1 for size in value.dims or ())
 
 
 @dataclass(frozen=True, slots=True)

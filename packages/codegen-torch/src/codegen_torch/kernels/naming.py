@@ -21,6 +21,12 @@ _TAKEN = frozenset(
 )
 _GENERIC = ("x", "y", "z")
 _ROTARY = ["operator.add", "operator.mul", "operator.mul", "rotate"]
+_KNOWN: dict[tuple[object, ...], str] = {
+    ("operator.mul", "torch.sigmoid", "operator.mul", 1.702): "quick_gelu",
+    ("operator.pow", "Tensor.sum", "operator.pow", "operator.truediv", 2.0, 0.5): "unit_length",
+}
+"""What has a name of its own, by its steps and the numbers in them."""
+_WITH_VECTORS = {"operator.add": "bias", "operator.mul": "scale"}
 
 
 def name_kernels(kernels: Iterable[Kernel]) -> None:
@@ -36,10 +42,22 @@ def _name(kernel: Kernel) -> str:
     ops = [step.op for step in kernel.steps]
     if sorted("rotate" if op in ROTATIONS else op for op in ops) == _ROTARY:
         return "rotary"
-    words = [RULES[op].word for op in ops if RULES[op].word != "cast"]
+    if known := _KNOWN.get((*ops, *_literals(kernel))):
+        return known
+    words = [word for word in (_word(kernel, step) for step in kernel.steps) if word != "cast"]
     if len(words) > _LONGEST:
         words = [*words[:2], "to", *words[-2:]]
     return "_".join(words) if len(words) > 1 else f"{(words or ['cast'])[0]}_all"
+
+
+def _literals(kernel: Kernel) -> list[object]:
+    return [each.attrs["value"] for step in kernel.steps for each in step.inputs if each and each.op == "literal"]
+
+
+def _word(kernel: Kernel, step: Expr) -> str:
+    """What a step does; adding a vector is a bias, a product with one a scale."""
+    vectors = [operand is not None and kernel.is_vector(operand) for operand in step.inputs]
+    return _WITH_VECTORS.get(step.op, RULES[step.op].word) if sum(vectors) == 1 else RULES[step.op].word
 
 
 def _role_in_norm(norm: Expr, place: int) -> str:
@@ -68,12 +86,10 @@ def _name_params(kernel: Kernel) -> None:
             name = "mask"
         elif rotated and step.op == "operator.mul" and place == 1:
             name = "sin" if step.inputs[0].op in ROTATIONS else "cos"
-        elif step.op == "operator.add" and place == 1 and "x" in taken and param.rank == 1:
-            name = "bias"
+        elif step.op in _WITH_VECTORS and kernel.is_vector(param):
+            name = _WITH_VECTORS[step.op]
         elif step.op == "operator.add" and place == 1 and normalizes:
-            name = "residual"
-        elif step.op == "operator.mul" and param.rank == 1:
-            name = "scale"
+            name = "residual" if param.dims == step.dims else "shift"
         elif step.op == "F.silu":
             name = "gate"
         name = name or next((each for each in _GENERIC if each not in taken), "x")
