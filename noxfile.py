@@ -155,8 +155,10 @@ def robustness(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def conformance(session: nox.Session) -> None:
-    """Run the ONNX suite, every operator against its reference."""
+    """Run the ONNX suite, every operator against its reference; see that the signatures kept here are onnx's."""
     run_models(session, "integration_tests/conformance", *session.posargs)
+    signatures = ROOT / "packages" / "codegen-torch" / "tools" / "compile_signatures.py"
+    session.run(torch_env(session, *MODELS) / "python", signatures, "--check", external=True)
 
 
 @nox.session(venv_backend="none")

@@ -50,6 +50,8 @@ def _below_zero(x: Expr, y: Expr, alpha: float) -> Expr:
 
 @op("Celu", since=12)
 def celu(x: Expr, *, alpha: float = 1.0) -> Expr:
+    if alpha == 0:
+        raise NotApplicable("torch divides by alpha, which is 0")
     return F.celu(x, alpha)  # type: ignore[no-any-return]
 
 

@@ -10,6 +10,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import Context, Int, NotApplicable, op
 from codegen_torch.symbols.base import size_of
+from codegen_torch.symbols.demands import demand_shape
 from codegen_torch.symbols.namespaces import F, index, runtime, torch
 
 _UNBOUNDED = -1
@@ -190,7 +191,12 @@ def rotary_embedding(
     is_flat = len(x.shape) == 3
     if is_flat and num_heads < 1:
         raise NotApplicable("num_heads is missing")
+    batch, steps = (None, None) if x.dims is None else (x.dims[0], x.dims[1 if is_flat else 2])
+    for name, cache in (("cosines", cos_cache), ("sines", sin_cache)):
+        sizes = (batch, steps, None) if position_ids is None else (None, None)
+        demand_shape("a rotation", name, cache.fact, *sizes)
     if position_ids is not None:
+        demand_shape("a rotation", "positions", position_ids.fact, batch, steps)
         cos_cache, sin_cache = index.take(cos_cache, position_ids, 0), index.take(sin_cache, position_ids, 0)
     heads = 2 if is_flat else 1
     cos, sin = cos_cache.unsqueeze(heads), sin_cache.unsqueeze(heads)

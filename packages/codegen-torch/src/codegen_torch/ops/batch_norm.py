@@ -94,6 +94,8 @@ def _by_statistics(x: Expr, scale: Expr, b: Expr, mean: Expr, var: Expr, epsilon
         return _by_statistics(x.unsqueeze(1), scale, b, mean, var, epsilon).squeeze(1)  # type: ignore[no-any-return]
     if x.rank == 0:
         raise NotApplicable("a scalar is not normalized")
+    if epsilon < 0:
+        raise NotApplicable("torch takes no epsilon below 0")
     scale, b, mean, var = _of_one_type(x, scale, b, mean, var)
     return F.batch_norm(x, mean, var, scale, b, eps=epsilon)  # type: ignore[no-any-return]
 

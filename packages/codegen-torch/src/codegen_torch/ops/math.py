@@ -7,6 +7,7 @@ from typing import Any
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, UnknownRank
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Int, Meaning, NotApplicable, op
 from codegen_torch.ops.unsigned import WIDE, through_int64, through_order, to_int64
 from codegen_torch.symbols.namespaces import F, index, runtime, torch
@@ -34,9 +35,17 @@ def mul(x: Expr, y: Expr) -> Expr:
 @op("Div", since=7)
 def div(x: Expr, y: Expr) -> Expr:
     """Integers are divided towards zero."""
+    _check_divisor(y)
     if x.dtype is DType.UINT64:
         return runtime.divide_uint64(x, y)  # type: ignore[no-any-return]
     return _div(x, y)  # type: ignore[no-any-return]
+
+
+def _check_divisor(y: Expr) -> None:
+    """Refuse integers to be divided by what is known to be 0."""
+    known = y.fact.value
+    if y.dtype.is_int and known is not None and known.dtype != object and not known.all():
+        raise FactError("a division of integers by 0")
 
 
 @through_int64
@@ -60,6 +69,7 @@ def power(x: Expr, y: Expr) -> Expr:
 @op("Mod", since=10)
 def mod(x: Expr, y: Expr, *, fmod: int = 0) -> Expr:
     """The remainder has the divisor's sign, with ``fmod`` the dividend's."""
+    _check_divisor(y)
     if x.dtype is DType.UINT64:
         quotient = runtime.divide_uint64(x, y)
         return sub(x, mul(quotient, y))  # type: ignore[no-any-return]

@@ -16,6 +16,7 @@ from codegen_torch.facts import Array, FactError, Size
 from codegen_torch.lower.registry import Const, Floats, Int, Ints, NotApplicable, host_elements, op
 from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols.base import size_of
+from codegen_torch.symbols.demands import demand_shape
 from codegen_torch.symbols.namespaces import F, host, runtime, torch
 from codegen_torch.symbols.shape import normal
 
@@ -142,6 +143,8 @@ def _places(
     given = sizes if sizes is not None else scales
     if given is None or given.fact.size == 0:
         raise NotApplicable("either scales or sizes must be given")
+    if 0 in (x.dims or ()):
+        raise NotApplicable("nothing is interpolated between no elements")
     numbers = _numbers(given)
     _check_positive(numbers if isinstance(numbers, tuple) else ())
     chosen: tuple[int, ...] | None = axes or None
@@ -152,6 +155,8 @@ def _places(
         stays = [1 if sizes is None else x.dims[axis] for axis in every]
         changed = [i for i, (number, same) in enumerate(zip(numbers, stays, strict=True)) if size_of(number) != same]
         numbers, chosen = tuple(numbers[i] for i in changed), tuple(every[i] for i in changed)
+    elif x.rank is not None:
+        demand_shape("a resize", "list of sizes or scales", given.fact, len(axes) or x.rank)
     options: dict[str, Any] = {"sizes": numbers} if sizes is not None else {"scales": numbers}
     if sizes is None and isinstance(numbers, tuple) and x.dims is not None:
         options["sizes"] = _rounded_sizes([x.dims[axis] for axis in chosen or range(len(x.dims))], numbers)

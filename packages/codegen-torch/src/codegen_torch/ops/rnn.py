@@ -8,6 +8,7 @@ from typing import Any
 
 from codegen_torch.dims import same
 from codegen_torch.expr import Expr, call, weight
+from codegen_torch.facts import FactError
 from codegen_torch.layers.refs import tensor_ref
 from codegen_torch.lower.registry import NotApplicable, op
 from codegen_torch.symbols.demands import demand_rank, demand_shape
@@ -304,6 +305,8 @@ def _check_shapes(
     call = f"a recurrent network in {net.directions} direction(s) with a state of {net.hidden}"
     rows = len(_GATES[net.kind]) * net.hidden
     demand_rank(call, x.fact, 3, 3)
+    if x.dims is not None and x.dims[0] == 0:
+        raise FactError(f"{call} of no steps")
     _, batch, inputs = (None, None, None) if x.dims is None else x.dims
     shapes = {"weight": (rows, inputs), "recurrent weight": (rows, net.hidden), "bias": (2 * rows,)}
     operands = [(name, value, shapes[name]) for name, value in weights.items()]

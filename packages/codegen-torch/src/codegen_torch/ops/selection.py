@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from codegen_torch.expr import Expr
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Context, Int, op
 from codegen_torch.ops.unsigned import through_order
+from codegen_torch.symbols.demands import demand_rank, is_below
 from codegen_torch.symbols.namespaces import index, runtime, torch
+from codegen_torch.symbols.shape import normal
 
 
 @op("TopK", since=1, until=9)
@@ -53,5 +56,9 @@ def unique(x: Expr, *, axis: int | None = None, sorted: int = 1, context: Contex
 @op("Compress", since=9)
 def compress(x: Expr, condition: Expr, *, axis: int | None = None) -> Expr:
     """The condition may be shorter than the dimension: what lies behind its end goes."""
+    demand_rank("a choice by a condition", condition.fact, 1, 1)
+    size = x.fact.size if axis is None else None if x.dims is None else x.dims[normal(axis, len(x.dims))]
+    if size is not None and condition.dims is not None and is_below(size - condition.dims[0], 0):
+        raise FactError(f"a choice by {condition.fact}, which is longer than {x.fact}")
     places = condition.nonzero().squeeze(1)
     return index.take(x.flatten() if axis is None else x, places, 0 if axis is None else axis)  # type: ignore[no-any-return]

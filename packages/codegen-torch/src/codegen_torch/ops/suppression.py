@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from codegen_torch.expr import Expr
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Int, op
 from codegen_torch.numbers import shortest_float32
 from codegen_torch.symbols.namespaces import host, runtime
@@ -34,5 +35,7 @@ def non_max_suppression(
 def _number(value: Expr | None, default: float | None) -> Any:
     if value is None:
         return default
+    if isinstance(value.fact.size, int) and value.fact.size != 1:
+        raise FactError(f"of a threshold {value.fact}")
     known = value.fact.value
     return host.item(value) if known is None else shortest_float32(known.reshape(()).item())

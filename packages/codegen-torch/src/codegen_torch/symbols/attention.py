@@ -8,7 +8,9 @@ from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, FactError, Facts, Size
 from codegen_torch.symbols.base import size_of, symbol
-from codegen_torch.symbols.demands import are_different, demand_rank
+from codegen_torch.symbols.demands import are_different, demand_rank, demand_shape
+from codegen_torch.symbols.indexing import check_positions
+from codegen_torch.symbols.shape import normal
 
 Tensor: TypeAlias = Fact
 
@@ -26,7 +28,7 @@ def check_attention(query: Fact, key: Fact, value: Fact, *, shares: bool) -> Non
         FactError: Such they are.
     """
     for each in (query, key, value):
-        demand_rank("attention", each, 2)
+        demand_rank("attention", each, 2, None if query.rank is None else max(query.rank, 2))
     if key.dims is None:
         return
     if query.dims is not None and are_different(query.dims[-1], key.dims[-1]):
@@ -108,6 +110,14 @@ def linear_attention(
     scale: float | None = None,
 ) -> Facts:
     dtype = query.dtype if state is None else state.dtype
+    call, (batch, steps, _) = "linear attention", query.dims if query.rank == 3 and query.dims else (None,) * 3
+    for name, operand, groups in (("query", query, heads), ("key", key, kv_heads), ("value", value, kv_heads)):
+        demand_shape(call, name, operand, batch, steps, None)
+        width = None if operand.dims is None else operand.dims[2]
+        if isinstance(width, int) and width % groups:
+            raise FactError(f"{call} whose {name} is {operand}, for {groups} heads")
+    for name, factors in (("decay", decay), ("beta", beta)):
+        demand_shape(call, name, factors, batch, steps, None)
     if query.dims is None or key.dims is None or value.dims is None:
         return Fact(query.dtype, None), Fact(dtype, None)
     size, value_size = (dims[2] // kv_heads for dims in (key.dims, value.dims))
@@ -117,4 +127,11 @@ def linear_attention(
 
 @symbol("runtime.tensor_scatter")
 def tensor_scatter(cache: Tensor, update: Tensor, starts: Tensor, dim: int, *, circular: bool = False) -> Fact:
+    if cache.dims is not None:
+        axis = normal(dim, len(cache.dims))
+        if not circular:
+            check_positions(cache, axis, starts)
+        sizes = (size if place != axis else None for place, size in enumerate(cache.dims))
+        demand_shape(f"a cache {cache}", "update", update, *sizes)
+        demand_shape(f"a cache {cache}", "starts", starts, cache.dims[0])
     return Fact(cache.dtype, cache.dims)

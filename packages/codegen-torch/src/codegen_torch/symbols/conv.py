@@ -65,7 +65,7 @@ def _check(x: Fact, weight: Fact, count: int, groups: Size) -> None:
     if not {x.rank, weight.rank} <= {None, count + 2}:
         raise FactError(f"a {count}-d convolution of {x} with {weight}")
     first = None if weight.dims is None else weight.dims[0]
-    if isinstance(first, int) and isinstance(groups, int) and first % groups:
+    if isinstance(first, int) and isinstance(groups, int) and (first < 1 or first % groups):
         raise FactError(f"a convolution with weight {weight} and {groups} groups")
 
 

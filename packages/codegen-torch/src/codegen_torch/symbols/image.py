@@ -7,8 +7,9 @@ from typing import Any, TypeAlias
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Fact, Size
+from codegen_torch.facts import Fact, FactError, Size, shape_text
 from codegen_torch.symbols.base import size_of, sizes_of, symbol
+from codegen_torch.symbols.demands import demand_rank, demand_shape, is_below
 from codegen_torch.symbols.shape import normal
 
 Tensor: TypeAlias = Fact
@@ -72,11 +73,19 @@ def resize_cubic(
     return Fact(x.dtype, places.dims)
 
 
+def _check_grid(x: Fact, grid: Fact) -> None:
+    """Refuse a grid of another batch, or whose points have not one coordinate for each spatial dimension."""
+    demand_rank("a sample", x, 3)
+    if x.dims is not None:
+        demand_shape(f"a sample of {x}", "grid", grid, x.dims[0], *[None] * (len(x.dims) - 2), len(x.dims) - 2)
+
+
 @symbol("F.grid_sample")
 def grid_sample(
     x: Tensor, grid: Tensor, *, mode: str = "bilinear", padding_mode: str = "zeros", align_corners: bool
 ) -> Fact:
     """torch warns where ``align_corners`` is not said."""
+    _check_grid(x, grid)
     if x.dims is None or grid.dims is None:
         return Fact(x.dtype, None)
     return Fact(x.dtype, (*x.dims[:2], *grid.dims[1:-1]))
@@ -86,6 +95,7 @@ def grid_sample(
 def grid_sample_nd(
     x: Tensor, grid: Tensor, *, mode: str = "linear", padding_mode: str = "zeros", align_corners: bool = False
 ) -> Fact:
+    _check_grid(x, grid)
     if x.dims is None or grid.dims is None:
         return Fact(x.dtype, None)
     return Fact(x.dtype, (*x.dims[:2], *grid.dims[1:-1]))
@@ -96,6 +106,9 @@ def affine_grid(theta: Tensor, size: tuple[Size, ...], *, align_corners: bool) -
     if isinstance(size, Expr) or sizes_of(size) is None:
         return Fact(theta.dtype, None)
     sizes = [size_of(length) for length in size]
+    if len(sizes) not in (4, 5) or any(is_below(length, 1) for length in sizes):
+        raise FactError(f"a grid of sizes {shape_text(tuple(sizes))}")
+    demand_shape("a grid", "transform", theta, sizes[0], len(sizes) - 2, len(sizes) - 1)
     return Fact(theta.dtype, (sizes[0], *sizes[2:], len(sizes) - 2))
 
 

@@ -120,6 +120,8 @@ def check_positions(x: Fact, dim: int, indices: Fact) -> None:
         FactError: There are such.
     """
     size = None if x.dims is None else x.dims[normal(dim, len(x.dims))]
+    if size == 0 and not (indices.size == 0 or isinstance(indices.size, Dim | None)):
+        raise FactError(f"some index of axis {dim} of {x}, which has none")
     known = indices.value
     if known is None or known.dtype == object or not known.size or not isinstance(size, int):
         return
@@ -226,6 +228,8 @@ def sliced(x: Tensor, starts: Any, ends: Any, axes: Any = None, steps: Any = Non
 
 @symbol("runtime.gather_nd")
 def gather_nd(x: Tensor, indices: Tensor, batch_dims: int = 0) -> Fact:
+    demand_rank("positions", indices, batch_dims + 1)
+    demand_rank("elements at positions", x, batch_dims + 1)
     return like(x, None)
 
 
@@ -236,4 +240,10 @@ def scatter_nd(x: Tensor, indices: Tensor, updates: Tensor, reduce: str | None =
 
 @symbol("runtime.reverse_sequence")
 def reverse_sequence(x: Tensor, lengths: Tensor, time_axis: int) -> Fact:
+    demand_rank("sequences", x, 2)
+    if x.dims is not None:
+        demand_shape(f"sequences {x}", "lengths", lengths, x.dims[1 - time_axis])
+        steps, known = x.dims[time_axis], lengths.value if lengths.is_constant else None
+        if known is not None and any(not int(length) >= 0 or is_below(steps - int(length), 0) for length in known.flat):
+            raise FactError(f"sequences {x} of lengths {known.tolist()}")
     return like(x, x.dims)

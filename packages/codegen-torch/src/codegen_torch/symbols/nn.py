@@ -8,8 +8,9 @@ from codegen_torch.dims import Dim, divide, product
 from codegen_torch.facts import Fact, FactError, Size, broadcast, shape_text
 from codegen_torch.symbols.attention import check_attention
 from codegen_torch.symbols.base import size_of, sizes_of, symbol
-from codegen_torch.symbols.demands import are_different, demand_rank, demand_shape
+from codegen_torch.symbols.demands import are_different, demand_rank, demand_shape, is_below
 from codegen_torch.symbols.shape import normal
+from codegen_torch.symbols.windows import spread, window_output
 
 Tensor: TypeAlias = Fact
 Ints: TypeAlias = int | tuple[int, ...]
@@ -39,7 +40,20 @@ def fold(
     padding: Ints = 0,
     stride: Ints = 1,
 ) -> Fact:
+    sizes, kernel = sizes_of(output_size), sizes_of(kernel_size)
+    if sizes is not None and kernel is not None:
+        ways = zip(*(spread(way, len(sizes)) for way in (padding, stride, dilation)), strict=True)
+        steps = [_steps(*each) for each in zip(sizes, kernel, ways, strict=True)]
+        demand_shape("an image of columns", "list of columns", x, None, None, product(steps))
     return _folded(x, output_size, kernel_size)
+
+
+def _steps(size: Size, kernel: Size, way: tuple[int, ...]) -> Size:
+    """How often a block fits, where that is known."""
+    padding, stride, dilation = way
+    if not isinstance(size, int) or not isinstance(kernel, int):
+        return Dim.fresh()
+    return window_output(size, 2 * padding, kernel, stride, dilation)
 
 
 @symbol("runtime.col2im")
@@ -56,6 +70,9 @@ def col2im(
 
 def _folded(x: Fact, image: tuple[Size, ...], block: tuple[Size, ...]) -> Fact:
     sizes, kernel = sizes_of(image), sizes_of(block)
+    demand_rank("an image of columns", x, 3, 3)
+    if any(is_below(size, 1) for size in (*(sizes or ()), *(kernel or ()))):
+        raise FactError(f"an image of sizes {shape_text(sizes or ())} in blocks {shape_text(kernel or ())}")
     if sizes is None:
         return Fact(x.dtype, None)
     batch, channels, _ = (Dim.fresh(), Dim.fresh(), None) if x.dims is None else x.dims
@@ -147,6 +164,8 @@ def rms_norm(
 @symbol("F.local_response_norm")
 def local_response_norm(x: Tensor, size: int, *, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> Fact:
     demand_rank("a local response normalization", x, 3)
+    if size < 1:
+        raise FactError(f"a local response normalization over {size} channels")
     return Fact(x.dtype, x.dims)
 
 

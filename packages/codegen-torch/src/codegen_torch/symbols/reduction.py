@@ -10,7 +10,7 @@ import numpy as np
 from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Fact
+from codegen_torch.facts import Fact, FactError
 from codegen_torch.symbols.base import symbol
 from codegen_torch.symbols.shape import check_axis, normal
 
@@ -45,9 +45,11 @@ def _reduced_over_some(x: Fact, axes: Expr, keepdim: bool) -> tuple[Dim, ...] | 
     return tuple(Dim.fresh() for _ in range(x.rank - count))
 
 
-def _register(name: str, dtype: DType | None = None) -> None:
+def _register(name: str, dtype: DType | None = None, *, picks: bool = False) -> None:
     @symbol(name)
     def reduction(x: Tensor, dim: Axes = None, *, keepdim: bool = False) -> Fact:
+        if picks and x.dims and isinstance(dim, int) and x.dims[normal(dim, len(x.dims))] == 0:
+            raise FactError(f"the best of nothing along axis {dim} of {x}")
         return reduced(x, dim, keepdim, dtype)
 
 
@@ -82,8 +84,8 @@ for _name in "mean amax amin logsumexp".split():
     _register(f"Tensor.{_name}")
 _register("runtime.amax")
 _register("runtime.amin")
-_register("Tensor.argmax", DType.INT64)
-_register("Tensor.argmin", DType.INT64)
+_register("Tensor.argmax", DType.INT64, picks=True)
+_register("Tensor.argmin", DType.INT64, picks=True)
 _register("Tensor.all", DType.BOOL)
 _register("Tensor.any", DType.BOOL)
 

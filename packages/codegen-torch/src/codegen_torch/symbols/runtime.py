@@ -6,8 +6,9 @@ from typing import Any, TypeAlias
 
 from codegen_torch.dims import Dim
 from codegen_torch.expr import Expr
-from codegen_torch.facts import Fact, Size, broadcast
+from codegen_torch.facts import Fact, FactError, Size, broadcast
 from codegen_torch.symbols.base import size_of, sizes_of, symbol
+from codegen_torch.symbols.demands import is_below
 from codegen_torch.symbols.shape import like
 
 Tensor: TypeAlias = Fact
@@ -36,7 +37,10 @@ def pad(x: Tensor, pads: Any, *, mode: str, value: Any = 0, axes: Any = None) ->
     if isinstance(pads, Expr):
         return Fact(x.dtype, tuple(Dim.fresh() for _ in range(rank)))
     sides = zip(pads[:rank], x.dims, pads[rank:], strict=True)
-    return Fact(x.dtype, tuple(size + size_of(before) + size_of(after) for before, size, after in sides))
+    dims = tuple(size + size_of(before) + size_of(after) for before, size, after in sides)
+    if any(is_below(size, 0) for size in dims):
+        raise FactError(f"a padding of {x} that cuts off more than there is")
+    return Fact(x.dtype, dims)
 
 
 @symbol("runtime.center_crop_pad")

@@ -194,7 +194,7 @@ def expand(x: Tensor, *size: Size) -> Fact:
     own = (*(1,) * (len(sizes) - len(x.dims)), *x.dims)
     expanded = tuple(mine if dim == -1 else dim for mine, dim in zip(own, sizes, strict=True))
     grows = [are_different(mine, dim) and mine != 1 for mine, dim in zip(own, expanded, strict=True)]
-    if any(grows) or any(is_below(dim, 0) for dim in expanded):
+    if -1 in sizes[: len(sizes) - len(x.dims)] or any(grows) or any(is_below(dim, 0) for dim in expanded):
         raise FactError(f"{x} cannot be expanded to {shape_text(sizes)}")
     return like(x, expanded)
 

@@ -8,6 +8,7 @@ from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.facts import Fact, FactError, Size
 from codegen_torch.symbols.base import size_of, symbol
+from codegen_torch.symbols.demands import are_different, demand_rank, is_below
 from codegen_torch.symbols.shape import normal
 
 Tensor: TypeAlias = Fact
@@ -17,6 +18,9 @@ _REAL = {wide: real for real, wide in _COMPLEX.items()}
 
 @symbol("torch.view_as_complex")
 def view_as_complex(x: Tensor) -> Fact:
+    demand_rank("complex numbers", x, 1)
+    if x.dims is not None and are_different(x.dims[-1], 2):
+        raise FactError(f"complex numbers of {x}, which has no pairs")
     return Fact(_COMPLEX[x.dtype], None if x.dims is None else x.dims[:-1])
 
 
@@ -27,6 +31,8 @@ def view_as_real(x: Tensor) -> Fact:
 
 def _transformed(x: Fact, n: Size | None, dim: int, dtype: DType, *, half: bool = False, whole: bool = False) -> Fact:
     """The facts of a transform of length ``n``; a real signal has a ``half`` one, from which the ``whole`` comes."""
+    if n is not None and is_below(size_of(n), 1):
+        raise FactError(f"a transform of {x} of length {n}")
     if x.dims is None:
         return Fact(dtype, None)
     axis = normal(dim, len(x.dims))
@@ -62,6 +68,9 @@ def irfft(x: Tensor, n: Size | None = None, dim: int = -1) -> Fact:
 
 @symbol("runtime.dft")
 def dft(x: Tensor, length: Size | None, axis: int, *, inverse: bool = False, onesided: bool = False) -> Fact:
+    demand_rank("a transform", x, 2)
+    if x.dims is not None and isinstance(x.dims[-1], int) and x.dims[-1] not in (1, 2):
+        raise FactError(f"a transform of {x}, which has neither one part nor two")
     return Fact(x.dtype, None if x.rank is None else tuple(Dim.fresh() for _ in range(x.rank)))
 
 
@@ -69,6 +78,8 @@ def dft(x: Tensor, length: Size | None, axis: int, *, inverse: bool = False, one
 def stft(
     x: Tensor, step: Size, window: Tensor | None = None, length: Size | None = None, *, onesided: bool = True
 ) -> Fact:
+    if is_below(size_of(step), 1) or (length is not None and is_below(size_of(length), 1)):
+        raise FactError(f"frames of {length} that are {step} apart")
     return Fact(x.dtype, (Dim.fresh() if x.dims is None else x.dims[0], Dim.fresh(), Dim.fresh(), 2))
 
 
@@ -77,8 +88,10 @@ def unfold(x: Tensor, dimension: int, size: Size, step: Size) -> Fact:
     if x.dims is None:
         return Fact(x.dtype, None)
     axis, length, stride = normal(dimension, len(x.dims)), size_of(size), size_of(step)
-    if stride == 0:
-        raise FactError("frames that are 0 apart")
+    if is_below(stride, 1) or is_below(length, 1):
+        raise FactError(f"frames of {length} that are {stride} apart")
+    if is_below(x.dims[axis] - length, 0):
+        raise FactError(f"frames of {length} in axis {axis} of {x}")
     try:
         count = (x.dims[axis] - length) // stride + 1
     except Undecided:
