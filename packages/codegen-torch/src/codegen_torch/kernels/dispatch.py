@@ -13,6 +13,7 @@ from codegen_torch.emit.layout import Bracket, lay_out
 from codegen_torch.kernels.allowed import check_kernels
 from codegen_torch.kernels.gradient import Gradient, gradient_of
 from codegen_torch.kernels.kernel import Kernel
+from codegen_torch.kernels.product import Product, product_lines
 from codegen_torch.kernels.reference import head, reference_lines
 from codegen_torch.kernels.rotation import ROTATIONS
 from codegen_torch.kernels.summary import summary
@@ -37,7 +38,7 @@ _ALWAYS = (
     "offsets",
 )
 _SCOPES = 3
-_TEMPLATES = ("fused", "grouped")
+_TEMPLATES = ("fused", "grouped", "packed")
 
 
 def write_kernels(kernels: Sequence[Kernel], model: str, version: str) -> str:
@@ -52,7 +53,7 @@ def write_kernels(kernels: Sequence[Kernel], model: str, version: str) -> str:
     used: set[str] = set()
     parts: list[list[str]] = []
     for kernel in kernels:
-        lines, helpers = tile_lines(kernel)
+        lines, helpers = product_lines(kernel) if isinstance(kernel, Product) else tile_lines(kernel)
         used |= helpers
         parts.append(_function(kernel))
         parts.append([*_decorator(kernel), *lines])
@@ -62,11 +63,9 @@ def write_kernels(kernels: Sequence[Kernel], model: str, version: str) -> str:
             used |= helpers
             parts += _gradient(kernel, gradient, lines)
             used.add("has_gradient")
-    rotations = {
-        step.op.removeprefix("runtime.") for kernel in kernels for step in kernel.steps if step.op in ROTATIONS
-    }
+    used |= {step.op.removeprefix("runtime.") for kernel in kernels for step in kernel.steps if step.op in ROTATIONS}
     copied = {name: text for name, text in template.functions.items() if name in _ALWAYS or name in used}
-    copied |= helper_sources(sorted(rotations))[1]
+    copied |= helper_sources(sorted(used - copied.keys()))[1]
     docstring = [f'"""Kernels of {model}', "", f"generated  by onnxgen {version}", "", *_ABOUT, '"""', ""]
     head_lines = [line for line in template.head.split("\n") if line != "import torch.nn.functional as F"]
     text_of_parts = "\n".join(line for part in parts for line in part)
@@ -99,6 +98,8 @@ def _gradient(kernel: Kernel, gradient: Gradient, lines: list[str]) -> list[list
 def _decorator(kernel: Kernel) -> list[str]:
     """How the operator's kernel is launched."""
     items = [kernel.name]
+    if isinstance(kernel, Product):
+        items += ["launch_product", *kernel.form.settings]
     if kernel.of_groups:
         items.append("launch_groups")
     if kernel.of_channels:

@@ -11,6 +11,7 @@ from codegen_torch.expr import Expr
 from codegen_torch.kernels.borders import borders
 from codegen_torch.kernels.kernel import Kernel, Use, use_of
 from codegen_torch.kernels.naming import name_kernels
+from codegen_torch.kernels.packed import packed_products
 from codegen_torch.kernels.permuted import permute_operands
 from codegen_torch.kernels.select import bytes_text, select
 from codegen_torch.modules.region import Region, blocks, is_layer, layer_weights
@@ -38,18 +39,19 @@ def fuse(root: Region, model_dtype: DType | None) -> Fusion:
     """
     fusion = Fusion()
     known: dict[Hashable, Kernel] = {}
-    uses: list[Use] = []
+    products: list[Use] = []
+    groups: list[Use] = []
     homes = {region: module for module in root.walk() for region in _bodies(module)}
     for region, module in homes.items():
         scope = module.path or "the model itself"
+        found, products_left = packed_products(region) if region is module else ([], [])
+        inside = [_shared(use, module, known) for use in found]
+        _replace(region, module, inside)  # before groups are chosen among what dequantizes a weight
+        products += inside
         permute_operands(region, model_dtype)
         selection = select(region, model_dtype)
-        for group in selection.groups:
-            use = use_of(group)
-            kernel = known.setdefault(use.kernel.key, use.kernel)
-            kernel.scopes.append(module.path)
-            uses.append(dataclasses.replace(use, kernel=kernel))
-        for members, reason in selection.left:
+        groups += [_shared(use_of(group), module, known) for group in selection.groups]
+        for members, reason in (*products_left, *selection.left):
             fusion.notes.append(f"left   {scope}: {', '.join(member.op for member in members)}: {reason}")
     fusion.notes += borders(root, model_dtype)
     fusion.kernels = list(known.values())
@@ -57,15 +59,22 @@ def fuse(root: Region, model_dtype: DType | None) -> Fusion:
     fused = [
         f"fused  {homes[use.group.region].path or 'the model itself'}: {use.kernel.name}, "
         f"saves {bytes_text(use.group.saved)}"
-        for use in uses
+        for use in (*products, *groups)
     ]
     fusion.notes[:0] = fused
     by_region: dict[Region, list[Use]] = {}
-    for use in uses:
+    for use in groups:
         by_region.setdefault(use.group.region, []).append(use)
     for region, inside in by_region.items():
         _replace(region, homes[region], inside)
     return fusion
+
+
+def _shared(use: Use, module: Region, known: dict[Hashable, Kernel]) -> Use:
+    """A use of the kernel that all uses of equal ones have."""
+    kernel = known.setdefault(use.kernel.key, use.kernel)
+    kernel.scopes.append(module.path)
+    return dataclasses.replace(use, kernel=kernel)
 
 
 def _bodies(module: Region) -> Iterator[Region]:

@@ -7,17 +7,18 @@ from collections.abc import Iterable
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.kernels.kernel import NORMS, Kernel
+from codegen_torch.kernels.product import Product, name_of
 from codegen_torch.kernels.rotation import ROTATIONS
 from codegen_torch.kernels.scalar import RULES
 from codegen_torch.names import numbered
 
 _LONGEST = 5
 _TAKEN = frozenset(
-    """abs alternating and Any Callable can_run cast constexpr contextlib DTYPES expm1 F functools fused
-    gathered groups_of_program has_gradient hashlib inside jit kernel_of larger launch launch_groups
-    log1p math max MAX_GRADIENT_ROW MAX_RANK MAX_ROW merged min NAMESPACE not offsets or Path places
-    places_in_groups pow power_of_two read reduced results_of rotate_half rotate_pairs run
-    sample_results Sequence smaller tanh Tensor TILE tile tl torch triton where""".split()
+    """abs alternating and Any Callable can_run cast constexpr contextlib dequantize_blocks DTYPES expm1 F functools fused
+    gathered groups_of_program has_gradient hashlib inside jit kernel_of larger launch launch_groups launch_product
+    log1p math max MAX_GRADIENT_ROW MAX_RANK MAX_ROW merged min NAMESPACE not offsets or part Path places
+    places_in_groups pow power_of_two read reduced repeated results_of rotate_half rotate_pairs run
+    sample_results Sequence smaller strides_of tanh Tensor TILE tile tile_of_product tl torch triton unpack_bits unpack_int4 unpack_uint4 where""".split()
 )
 _GENERIC = ("x", "y", "z")
 _ROTARY = ["operator.add", "operator.mul", "operator.mul", "rotate"]
@@ -33,9 +34,11 @@ def name_kernels(kernels: Iterable[Kernel]) -> None:
     """Give every kernel a name of its own, and its parameters theirs."""
     taken = set(_TAKEN)
     for kernel in kernels:
-        kernel.name = numbered(_name(kernel), taken)
+        wanted = name_of(kernel) if isinstance(kernel, Product) else _name(kernel)
+        kernel.name = numbered(wanted, taken)
         taken.add(kernel.name)
-        _name_params(kernel)
+        if not isinstance(kernel, Product):
+            _name_params(kernel)
 
 
 def _name(kernel: Kernel) -> str:

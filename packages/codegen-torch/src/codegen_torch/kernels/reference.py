@@ -13,6 +13,7 @@ from codegen_torch.emit.literals import number_source
 from codegen_torch.emit.source import ATOM, Source
 from codegen_torch.expr import Expr
 from codegen_torch.kernels.kernel import NORMS, Kernel
+from codegen_torch.kernels.product import product_source
 from codegen_torch.kernels.scalar import ALONG, GROUPED, ROW_MEAN, ROW_SUM
 from codegen_torch.names import numbered
 
@@ -84,6 +85,8 @@ class _Writer:
         return Source(self.named[value]) if value in self.named else self.sources[value]
 
     def _source(self, step: Expr) -> Source:
+        if (own := product_source(step, self.named)) is not None:
+            return own
         operands = {value: self._operand(value) for value in step.inputs if value is not None and value.op != "literal"}
         if step.op in GROUPED:
             return self._norm_of_groups(step)

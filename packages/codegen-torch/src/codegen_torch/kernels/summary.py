@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from codegen_torch.expr import Expr
 from codegen_torch.kernels.kernel import NORMS, Kernel
+from codegen_torch.kernels.product import Product, summary_of
 from codegen_torch.kernels.scalar import PRODUCT, RULES, SUM, UNARY
 
 _LONGEST = 76
@@ -17,6 +18,8 @@ _SIGNS = {
 
 def summary(kernel: Kernel) -> str:
     """Its results as formulas, without what a norm is given beside x; or, where that is too long, its steps' names."""
+    if isinstance(kernel, Product):
+        return summary_of(kernel)
     texts: dict[Expr, tuple[str, int]] = {}
     for operand in (*kernel.params, *kernel.numbers):
         texts[operand] = (operand.attrs["name"], UNARY)

@@ -25,6 +25,7 @@ FOLDED = "a BatchNorm is folded into the layer"
 FOLDED_UNNAMED = "a BatchNorm is folded into the convolution, and the file no longer has its name"
 TRANSPOSED = "torch's layer keeps the tensor in another layout than the original did"
 CUT = "the tensor is a part of the original's"
+PACKED = "the tensor holds two of the file's numbers in a byte"
 RESHAPED = "the tensor has another shape than the original's"
 RENAMED = "the file calls the tensor by another name"
 UNTOLD = "the file does not tell what the original called the tensor"
@@ -123,6 +124,8 @@ def _told(key: str, unit: Expr, state: State) -> KeyChange | None:
 def _reason(ref: TensorRef, *, is_same: bool, is_layer: bool) -> str | None:
     if "cut" in ref.moves:
         return CUT
+    if "packed" in ref.moves:
+        return PACKED
     if "permuted" in ref.moves:
         return TRANSPOSED if is_layer else RESHAPED
     if "reshaped" in ref.moves:
