@@ -14,11 +14,12 @@ from codegen_torch.names import numbered
 
 _LONGEST = 5
 _TAKEN = frozenset(
-    """abs alternating and Any Callable can_run cast constexpr contextlib dequantize_blocks DTYPES expm1 F functools fused
-    gathered groups_of_program has_gradient hashlib inside jit kernel_of larger launch launch_groups launch_product
-    log1p math max MAX_GRADIENT_ROW MAX_RANK MAX_ROW merged min NAMESPACE not offsets or part Path places
-    places_in_groups pow power_of_two read reduced repeated results_of rotate_half rotate_pairs run
-    sample_results Sequence smaller strides_of tanh Tensor TILE tile tile_of_product tl torch triton unpack_bits unpack_int4 unpack_uint4 where""".split()
+    """abs alternating and Any Callable can_run cast constexpr contextlib dequantize_blocks DTYPES expm1 F functools
+    fused gathered groups_of_program has_gradient hashlib inside jit kernel_of larger launch launch_groups
+    launch_product log1p math max MAX_GRADIENT_ROW MAX_RANK MAX_ROW merged min NAMESPACE not offsets or part Path
+    places places_in_groups pow power_of_two read reduced repeated results_of rotate_half rotate_pairs run
+    sample_results Sequence smaller strides_of tanh Tensor tile TILE tile_of_product tl torch triton unpack_bits
+    unpack_int4 unpack_uint4 where""".split()
 )
 _GENERIC = ("x", "y", "z")
 _ROTARY = ["operator.add", "operator.mul", "operator.mul", "rotate"]

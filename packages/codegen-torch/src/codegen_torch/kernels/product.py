@@ -100,7 +100,7 @@ def product_lines(kernel: Product) -> tuple[list[str], set[str]]:
     for name in _ORDER:
         if name in names:
             arguments += [f"{name}_ptr", f"{name}_strides"] if _is_tensor(names[name]) else [name]
-    arguments += ["rows", "columns", "inputs"]
+    arguments += ["rows", "columns", "inputs", "room"]
     arguments += [f"{name}: constexpr" for name in ("ROWS", "COLUMNS", "DEPTH", "BLOCK", "BLOCKS", "PRECISION")]
     head = lay_out(Bracket(f"def {kernel.name}_kernel(", tuple(arguments), "):"), 0)
     body = _Body(names, form)
@@ -131,8 +131,7 @@ class _Body:
     def lines(self) -> list[tuple[int, str | Bracket]]:
         """Statements, each with its level."""
         shared = [name for name in ("zero", "scale") if _is_tensor(self.names.get(name))]
-        before = ["halves = tl.cdiv(inputs, 2)"] if self.form.bits == 4 else []
-        before += ["blocks = tl.cdiv(inputs, BLOCK)"] if shared else []
+        before = ["blocks = tl.cdiv(inputs, BLOCK)"] if shared else []
         read = self._read_bytes() if self.form.bits == 8 else self._read_halves()
         multiply = self._multiply_bytes() if self.form.bits == 8 else self._multiply_halves()
         inner = [*read, *self._shared(shared), *multiply]
@@ -151,7 +150,7 @@ class _Body:
         return [
             "feature = start + tl.arange(0, DEPTH).to(tl.int64)",
             "x = part(x_ptr, x_strides, row, feature[None, :], rows, inputs)",
-            _part("weight", "weight", "feature[:, None]", "inputs"),
+            _part("weight", "weight", "feature[:, None]", "room"),
         ]
 
     def _multiply_bytes(self) -> list[str | Bracket]:
@@ -165,7 +164,7 @@ class _Body:
             "feature = start + tl.arange(0, DEPTH)[None, :].to(tl.int64)",
             "byte = start // 2 + tl.arange(0, DEPTH // 2)[:, None].to(tl.int64)",
             "x = part(x_ptr, x_strides, row, feature, rows, inputs)",
-            _part("packed", "weight", "byte", "halves"),
+            _part("packed", "weight", "byte", "room"),
         ]
 
     def _multiply_halves(self) -> list[str | Bracket]:
