@@ -13,9 +13,9 @@ float8_*                themselves          likewise: torch casts them and moves
 string                  numpy object array  torch has none
 ======================  ==================  ==========================================================================
 
-So a graph input of type int4 is passed as an int8 tensor, and weights of it are a byte each in the weights file, but for
-those that a kernel multiplies by (:mod:`codegen_torch.kernels.packed`). Packed weights of com.microsoft's operators are
-uint8 in ONNX already, and stay packed.
+So a graph input of type int4 is passed as an int8 tensor, and weights of it are a byte each in the weights file, but
+for those that a kernel multiplies by (:mod:`codegen_torch.kernels.packed`). Packed weights of com.microsoft's operators
+are uint8 in ONNX already, and stay packed.
 """
 
 from __future__ import annotations

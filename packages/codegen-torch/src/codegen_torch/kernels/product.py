@@ -60,6 +60,11 @@ class Product(Kernel):
 
     form: Form = None  # type: ignore[assignment]  # a field without a default cannot follow those of a kernel
 
+    @property
+    def reduces(self) -> bool:
+        """A product has no rows of one element."""
+        return False
+
 
 def name_of(kernel: Product) -> str:
     """What it does."""
