@@ -15,6 +15,7 @@ from codegen_torch.facts import Fact
 from codegen_torch.kernels import Fusion, fuse, write_kernels
 from codegen_torch.modules.region import LEAVES, Region
 from codegen_torch.ops.quantization import dequantize_linear
+from codegen_torch.packed_tensors import pack
 from codegen_torch.symbols.namespaces import F, runtime
 from codegen_torch.tensors import TensorRef
 
@@ -168,7 +169,7 @@ def test_packed_tensors_hold_two_numbers_in_a_byte(data: st.DataObject) -> None:
     values = np.array(
         data.draw(st.lists(st.integers(low, high), min_size=int(np.prod(shape)), max_size=int(np.prod(shape))))
     )
-    ref = TensorRef.of_array(values.reshape(shape).astype(dtype.numpy), dtype).pack(axis)
+    ref = pack(TensorRef.of_array(values.reshape(shape).astype(dtype.numpy), dtype), axis)
     packed = ref.numpy()
     assert (ref.dtype, packed.dtype.name, packed.shape) == (DType.UINT8, "uint8", ref.shape)
     assert b"".join(bytes(chunk) for chunk in ref.chunks(7)) == np.ascontiguousarray(packed).tobytes()
@@ -183,4 +184,4 @@ def _signed(codes: Any, dtype: DType) -> Any:
 
 def test_only_numbers_of_four_bits_are_packed() -> None:
     with pytest.raises(ValueError, match="int8 have not four bits"):
-        TensorRef.of_array(np.zeros(4, np.int8)).pack(0)
+        pack(TensorRef.of_array(np.zeros(4, np.int8)), 0)

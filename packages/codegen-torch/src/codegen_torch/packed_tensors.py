@@ -10,7 +10,7 @@ from codegen_torch.elements import read_only
 from codegen_torch.tensors import TensorRef
 
 
-def packed(ref: TensorRef, axis: int) -> TensorRef:
+def pack(ref: TensorRef, axis: int) -> TensorRef:
     """Two integers of four bits in a byte, neighbours along an axis, the first one lower; after an odd one zero.
 
     Args:

@@ -22,7 +22,7 @@ from codegen_torch.kernels.kernel import Use
 from codegen_torch.kernels.product import DEQUANTIZE, UNPACK, Form, Product
 from codegen_torch.kernels.select import SMALLEST, Group
 from codegen_torch.modules.region import Region, tensor_of
-from codegen_torch.packed_tensors import packed
+from codegen_torch.packed_tensors import pack
 
 _WEIGHTS = {DType.INT4: 4, DType.UINT4: 4, DType.INT8: 8, DType.UINT8: 8}
 _FLOATS = frozenset({DType.FLOAT32, DType.FLOAT16, DType.BFLOAT16})
@@ -289,7 +289,7 @@ def _unpacked(packed: Expr | None, found: _Found) -> list[Expr]:
 def _packed(found: _Found, region: Region) -> dict[Expr, Expr]:
     """The weight and what takes its place in the module."""
     weight = found.weight
-    kept = constant(packed(tensor_of(weight), int(found.form.by_rows)))
+    kept = constant(pack(tensor_of(weight), int(found.form.by_rows)))
     kept.meta = dict(weight.meta)
     region.members = {kept if member is weight else member: path for member, path in region.members.items()}
     region.units = [kept if unit is weight else unit for unit in region.units]
