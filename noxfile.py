@@ -9,6 +9,9 @@ Two kinds of environments:
 
 import hashlib
 import json
+import os
+import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterable
@@ -27,6 +30,7 @@ nox.options.sessions = [
     "alone",
     "tests",
     "notorch",
+    "pythons",
     "typecheck",
     "integration",
     "conformance",
@@ -45,6 +49,9 @@ PROJECTS = {
 PACKAGE_OF = {project["project"]["name"]: package for package, project in PROJECTS.items()}
 BENCHMARKS = ROOT / "integration_tests" / "bench"
 DIGITS = ROOT / "packages" / "cli" / "examples" / "digits.onnx"
+
+# Whose versions all packages are for, and write the same bytes under.
+PYTHONS = ("3.11", "3.12", "3.13")
 
 LARGEST_WHEEL = 150_000  # bytes of dataflow-ir, which is to be light enough for anyone
 
@@ -154,6 +161,30 @@ def robustness(session: nox.Session) -> None:
 
 
 @nox.session(venv_backend="none")
+def pythons(session: nox.Session) -> None:
+    """Test what needs no torch under every Python that is installed, and see that all write the same bytes."""
+    digests = {}
+    for version in PYTHONS:
+        interpreter = installed_python(version)
+        if interpreter is None:
+            session.warn(f"Python {version} is not installed: SKIPPED")
+            continue
+        ours = (part for folder in with_siblings("codegen-torch") for part in ("-e", str(folder)))
+        needed = sorted({each for package in closure("codegen-torch") for each in test_group(package)})
+        programs = shared_env(session, f"python{version}", *ours, *needed, python=interpreter)
+        # Under the Python that runs this, the session `tests` does it.
+        for package in closure("codegen-torch") if version != f"{sys.version_info[0]}.{sys.version_info[1]}" else ():
+            with session.chdir(ROOT / "packages" / package):
+                session.run(programs / "python", "-m", "pytest", "-q", external=True)
+        with tempfile.TemporaryDirectory() as folder:
+            script = ROOT / "integration_tests" / "robustness" / "digests.py"
+            digests[version] = session.run(programs / "python", script, folder, DIGITS, external=True, silent=True)
+    if len(set(digests.values())) > 1:
+        session.error(f"what is written differs: {digests}")
+    session.log(f"the same bytes under {', '.join(digests)}")
+
+
+@nox.session(venv_backend="none")
 def conformance(session: nox.Session) -> None:
     """Run the ONNX suite, every operator against its reference; see that the signatures kept here are onnx's."""
     run_models(session, "integration_tests/conformance", *session.posargs)
@@ -231,11 +262,11 @@ def build(session: nox.Session, package: str) -> None:
 # Environments
 
 
-def shared_env(session: nox.Session, name: str, *requirements: str) -> Path:
+def shared_env(session: nox.Session, name: str, *requirements: str, python: str = sys.executable) -> Path:
     """Returns the folder of programs of an environment that sessions share, with these requirements installed.
 
     What a session asks for is installed on top of what others have asked for, once, until a pin or a package's
-    declarations change.
+    declarations change. The interpreter is that of whoever makes it first.
     """
     folder = session.cache_dir.resolve() / name
     programs = folder / "bin"
@@ -244,7 +275,7 @@ def shared_env(session: nox.Session, name: str, *requirements: str) -> Path:
     if stamp.exists():
         return programs
     if not folder.exists():
-        session.run(sys.executable, "-m", "virtualenv", "--quiet", folder, external=True)
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", "--python", python, folder, external=True)
     session.run(programs / "python", "-m", "pip", "install", "--quiet", "-c", CONSTRAINTS, *requirements, external=True)
     stamp.parent.mkdir(exist_ok=True)
     stamp.touch()
@@ -265,6 +296,17 @@ def kernels_env(session: nox.Session) -> Path:
 def with_siblings(package: str) -> list[Path]:
     """Returns the folders of a package and of the siblings it stands on, which pip shall not look for elsewhere."""
     return [ROOT / "packages" / name for name in closure(package)]
+
+
+def installed_python(version: str) -> str | None:
+    """Returns the interpreter of a version: one on the path that runs, or one that pyenv has but did not activate."""
+    kept = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    candidates = [f"python{version}", *map(str, sorted(kept.glob(f"{version}.*/bin/python")))]
+    for candidate in candidates:
+        found = shutil.which(candidate)
+        if found and not subprocess.run([found, "-c", ""], capture_output=True, check=False).returncode:
+            return found
+    return None
 
 
 def installed(session: nox.Session) -> set[str]:

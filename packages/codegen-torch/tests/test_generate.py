@@ -36,7 +36,7 @@ def test_it_is_what_a_conversion_writes(tmp_path: Path) -> None:
     assert generated.report.source_map == report.source_map
     assert generated.report.files == ()
     assert list(generated.tensors) == ["block.fc.bias", "block.fc.weight", "head.bias", "head.weight"]
-    assert generated.inputs == [path]
+    assert list(generated.inputs) == [path]
 
 
 def test_the_modules_and_what_each_does_itself(tmp_path: Path) -> None:

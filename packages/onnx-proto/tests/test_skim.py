@@ -1,5 +1,6 @@
 """Payloads are lifted out of the file, and nothing else changes."""
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -119,6 +120,17 @@ def test_file_that_changed_after_loading_is_refused(tmp_path: Path) -> None:
 
     with pytest.raises(FormatError, match=r'model\.onnx: tensor "w": the file has changed since it was loaded'):
         loaded.graph.initializers[0].numpy()
+
+
+def test_file_that_is_cut_while_it_is_read_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "model.onnx"
+    onnx_proto.save(model(graph([], [], [], [tensor("w", WEIGHT)])), path)
+    chunks = onnx_proto.load(path).graph.initializers[0].chunks(64)
+    next(chunks)
+    os.truncate(path, path.stat().st_size // 2)
+
+    with pytest.raises(FormatError, match=r'model\.onnx: tensor "w": the file ends \d+ bytes early, at byte \d+'):
+        list(chunks)
 
 
 def test_reading_without_positioned_reads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -13,6 +13,10 @@ class InvalidModelError(ConversionError):
     """The file is an ONNX model, but it contradicts itself or the ONNX specification."""
 
 
+class InputChangedError(ConversionError):
+    """A file was changed while it was being read."""
+
+
 class OutputExistsError(ConversionError):
     """The output folder holds a file that this program did not write."""
 

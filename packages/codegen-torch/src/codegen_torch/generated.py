@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from onnx_proto.payload import Identity
+
 from codegen_torch.expr import Expr
 from codegen_torch.report import Report
 from codegen_torch.tensors import TensorRef
@@ -23,7 +25,7 @@ class Generated:
         report: What :func:`codegen_torch.convert` reports; it names no files.
         tensors: The tensors of the weights file by their keys.
         files: How the weights file, or files, will be written.
-        inputs: The files that were read: the model and those that hold its weights.
+        inputs: The files that were read, the model and those that hold its weights, and what they were then.
         values: What the names of the file's graph stand for, functions of its own written out; what cleaning up
             removed is missing.
     """
@@ -34,7 +36,7 @@ class Generated:
     report: Report
     tensors: Mapping[str, TensorRef]
     files: WeightsFiles
-    inputs: list[Path]
+    inputs: Mapping[Path, Identity | None]
     values: Mapping[str, Expr | None]
 
     @property

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
-from codegen_torch.errors import OutputExistsError
+from onnx_proto.payload import Identity, identity
+
+from codegen_torch.errors import InputChangedError, OutputExistsError
 from codegen_torch.safetensors_file import is_safetensors_of_ours
 from codegen_torch.weights import is_weights_file
 
@@ -64,7 +66,7 @@ def check_free(folder: Path, names: list[str], is_ours: Callable[[Path], bool] =
             raise OutputExistsError(f"{path} exists and was not written by onnxgen; use --force to overwrite it")
 
 
-def check_not_input(folder: Path, names: list[str], inputs: list[Path]) -> None:
+def check_not_input(folder: Path, names: list[str], inputs: Iterable[Path]) -> None:
     """Refuse to overwrite what is being converted, whatever name it goes by.
 
     Raises:
@@ -75,3 +77,22 @@ def check_not_input(folder: Path, names: list[str], inputs: list[Path]) -> None:
         for source in inputs:
             if path.exists() and source.exists() and path.samefile(source):
                 raise OutputExistsError(f"{path} is what is being converted, and would be overwritten")
+
+
+def identity_of_file(path: Path) -> Identity | None:
+    """What changes when a file does; None where there is no file."""
+    try:
+        return identity(path.stat())
+    except OSError:
+        return None
+
+
+def check_unchanged(inputs: Mapping[Path, Identity | None]) -> None:
+    """See that files still are what they were, so that all that was read is of one state.
+
+    Raises:
+        InputChangedError: One is not.
+    """
+    for path, before in inputs.items():
+        if identity_of_file(path) != before:
+            raise InputChangedError(f"{path} was changed while it was converted; nothing was written")

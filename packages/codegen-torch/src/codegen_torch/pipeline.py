@@ -39,7 +39,7 @@ from codegen_torch.modules.sizes import find_sizes
 from codegen_torch.modules.state import State, collect_state
 from codegen_torch.modules.tree import build_tree
 from codegen_torch.names import ClassName
-from codegen_torch.package import check_free, check_not_input, fingerprint
+from codegen_torch.package import check_free, check_not_input, check_unchanged, fingerprint, identity_of_file
 from codegen_torch.report import Report, SourceLine
 from codegen_torch.simplify import share, simplify
 from codegen_torch.simplify.sink import sink
@@ -89,6 +89,7 @@ def convert(
         onnx_proto.OnnxError: The file cannot be read.
         UnsupportedError: The model uses what cannot be converted; nothing is written.
         InvalidModelError: The model contradicts itself.
+        InputChangedError: The file, or one that holds its weights, is not what it was at the beginning.
         OutputExistsError: A file is in the way.
     """
     started = time.perf_counter()
@@ -117,6 +118,7 @@ def convert(
         files.write(draft, advance, generated.model_id)
         for file, text in sources.items():
             draft.path(file).write_text(text, "utf-8", newline="\n")
+        check_unchanged(generated.inputs)
     return dataclasses.replace(
         generated.report,
         files=tuple(out_dir / each for each in (*reversed(sources), *files.names)),
@@ -213,7 +215,10 @@ def _generate(
 ) -> Generated:
     """Everything but writing: the stages in their order."""
     notes: list[str] = []
+    inputs = {path: identity_of_file(path)}
     model, lowered = _lowered(path, changes, notes, report)
+    beside = {tensor.external.location for tensor in model.graph.initializers if tensor.external is not None}
+    inputs |= {each: identity_of_file(each) for each in (path.parent / location for location in sorted(beside))}
     outputs = trace("lower", everywhere(share, lowered.outputs))
     report("simplify", 3, STAGES)
     outputs = trace("simplify", everywhere(simplify, outputs))
@@ -233,7 +238,6 @@ def _generate(
     title = f"{root.cls}, generated from {_line(path.name)}."
     header = Header(title, _origin(model, path, state, files.entry), files.entry, _kernels_text(fusion, title))
     source = write_module(root, classes, sizes, state, list(outputs), header, model_dtype(state))
-    beside = {tensor.external.location for tensor in model.graph.initializers if tensor.external is not None}
     return Generated(
         text=source.text,
         kernels=header.kernels,
@@ -255,7 +259,7 @@ def _generate(
         ),
         tensors=state.tensors,
         files=files,
-        inputs=[path, *(path.parent / each for each in sorted(beside))],
+        inputs=inputs,
         values=lowered.values,
     )
 

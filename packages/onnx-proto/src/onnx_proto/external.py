@@ -118,6 +118,11 @@ class ExternalFile:
     data: ExternalData
     nbytes: int
 
+    @property
+    def path(self) -> Path:
+        """Where the model says that the file is."""
+        return (self.folders.base if self.folders else Path()) / self.data.location
+
     def open(self) -> FileIO:
         """Opens the file after checking that it is one the model may name.
 
@@ -126,7 +131,7 @@ class ExternalFile:
         """
         if self.folders is None:
             raise ExternalDataError(f"lies in {quoted(self.data.location)}, but the model was loaded without a folder")
-        path = self.folders.base / self.data.location
+        path = self.path
         try:
             descriptor = _open(self.folders, path)
         except (OSError, RuntimeError) as error:  # RuntimeError: a loop of symlinks

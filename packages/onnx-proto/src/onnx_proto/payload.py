@@ -65,6 +65,10 @@ class InMemory(NamedTuple):
 class DataFile(Protocol):
     """A file that can be opened again and again."""
 
+    @property
+    def path(self) -> Path:
+        """Where it is."""
+
     def open(self) -> FileIO:
         """Opens the file, unbuffered, positioned anywhere."""
 
@@ -80,7 +84,7 @@ class InFile(NamedTuple):
         """Reads the stretch; memory is taken when the file is known to be as long as that."""
         with self.file.open() as opened:
             data = _room(self.nbytes)
-            read_into(opened, self.offset, data)
+            self._read_into(opened, self.offset, data)
         return data.toreadonly()
 
     def chunks(self, size: int) -> Iterator[memoryview]:
@@ -88,7 +92,7 @@ class InFile(NamedTuple):
         with self.file.open() as opened:
             for start in range(0, self.nbytes, size):
                 data = bytearray(min(size, self.nbytes - start))
-                read_into(opened, self.offset + start, memoryview(data))
+                self._read_into(opened, self.offset + start, memoryview(data))
                 yield memoryview(data).toreadonly()
 
     def pieces(self, offsets: Sequence[int], length: int) -> Buffer:
@@ -96,8 +100,14 @@ class InFile(NamedTuple):
         with self.file.open() as opened:
             data = _room(len(offsets) * length)
             for start, offset in zip(range(0, len(data), length), offsets, strict=True):
-                read_into(opened, self.offset + offset, data[start : start + length])
+                self._read_into(opened, self.offset + offset, data[start : start + length])
         return data.toreadonly()
+
+    def _read_into(self, opened: FileIO, offset: int, buffer: memoryview) -> None:
+        try:
+            read_into(opened, offset, buffer)
+        except FormatError as error:
+            raise error.in_file(str(self.file.path)) from error.__cause__
 
 
 def _room(nbytes: int) -> memoryview:
