@@ -155,6 +155,24 @@ def test_a_file_of_training_mode_tells_the_shares(tmp_path: Path) -> None:
     assert ", 0.2, training=self.training)" in found.text
 
 
+class Tagger(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.lstm = nn.LSTM(16, 24, num_layers=3, batch_first=True, dropout=0.3)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.lstm(x)[0]
+
+
+def test_a_recurrent_module_drops_between_its_layers(tmp_path: Path) -> None:
+    found = case(Tagger().eval(), (X,), tmp_path, "default", "file")
+    assert_near(run(found.model, {"x": X}), run(found.original, {"x": X}))
+    assert found.model.lstm.dropout == 0.3
+    found.model.load_state_dict(found.original.state_dict())
+    found.model.train()
+    assert not torch.equal(found.model(X), found.model(X))
+
+
 def test_by_default_an_exporter_tells_of_none(tmp_path: Path) -> None:
     path = tmp_path / "net.onnx"
     with quiet():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -169,6 +170,33 @@ def test_weights_that_are_returned_stay_weights(tmp_path: Path) -> None:
     text, _ = dropped(tmp_path, made(nodes, inputs=HEADS, outputs="y d"))
     assert "F.dropout(" in text
     assert "scaled_dot_product_attention" not in text
+
+
+@pytest.mark.parametrize(
+    ("ratios", "layers"),
+    [
+        ((0.3, 0.3), ["nn.LSTM(4, 4, num_layers=3, bias=False, dropout=0.3)"]),
+        ((0.3, 0.2), ["nn.LSTM(4, 4, num_layers=2, bias=False, dropout=0.3)", "nn.LSTM(4, 4, bias=False)"]),
+        ((0.0, 0.2), ["nn.LSTM(4, 4, num_layers=2, bias=False)", "nn.LSTM(4, 4, bias=False)"]),
+    ],
+)
+def test_recurrent_layers_drop_what_training_drops_between_them(
+    ratios: tuple[float, float], layers: list[str], tmp_path: Path
+) -> None:
+    nodes: list[onnx_proto.Node] = []
+    given = "x"
+    for number, ratio in enumerate((*ratios, 0.0)):
+        nodes += [
+            call("LSTM", f"{given} w{number} r{number}", f"s{number}", "lstm", "torch.nn.LSTM", hidden_size=4),
+            call("Squeeze", f"s{number}", f"q{number}", "lstm", "torch.nn.LSTM", axes=[1]),
+            call("Dropout", f"q{number}", f"d{number}", "lstm", "torch.nn.LSTM", ratio=ratio),
+        ]
+        given = f"d{number}"
+    shapes = {f"{kind}{number}": [1, 16, 4] for number in range(3) for kind in "wr"}
+    source = made(nodes, weights(**shapes), inputs={"x": ["t", "n", 4]}, outputs="d2", opset=11)
+    text, _ = dropped(tmp_path, source, "file")
+    assert re.findall(r"nn\.LSTM\([^\n]*\)", text) == layers
+    assert text.count("F.dropout(") == len(layers) - 1
 
 
 def test_equal_dropouts_draw_apart(tmp_path: Path) -> None:

@@ -124,7 +124,8 @@ def _recurrent(layer: Expr, shapes: _Shapes) -> list[Argument]:
     return [
         Argument("input_size", shapes["weight_ih_l0"][1]),
         Argument("hidden_size", layer.attrs["hidden_size"]),
-        *_settings(layer, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False, bidirectional=False),
+        *_settings(layer, num_layers=1, nonlinearity="tanh", bias=True, batch_first=False),
+        *_settings(layer, dropout=0.0, bidirectional=False),
     ]
 
 

@@ -210,7 +210,8 @@ class _Builder:
         return self.number(site, value)
 
     def _plain(self, value: Any) -> str:
-        return _Builder(self.region, {}, lambda _, number: number_source(number or 0))._value(value, ())
+        number: NumberAt = lambda _, number: number_source(0 if number is None else number)  # noqa: E731
+        return _Builder(self.region, {}, number)._value(value, ())
 
 
 def _unnamed(required: Sequence[str]) -> int:

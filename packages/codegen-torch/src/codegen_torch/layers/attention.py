@@ -14,6 +14,7 @@ from codegen_torch.layers.causal import causal_fill
 from codegen_torch.layers.movement import permuted
 from codegen_torch.layers.patterns import as_written, last_axes, near, number
 from codegen_torch.layers.rules import Family, tensor_operands
+from codegen_torch.symbols.dropout import OF_ELEMENTS
 from codegen_torch.symbols.namespaces import F, torch
 
 RULES = Family()
@@ -26,7 +27,7 @@ _GUARDED = once(P.torch.where(P.torch.isnan(_SOFTMAX), near(0), V.softmax))
 _LARGEST = P.Tensor.amax(V.bias, keepdim=True).named("largest")
 _ASKED = once(P.torch.where(P.torch.eq(_LARGEST, near(-math.inf)), near(0), _SOFTMAX))
 _WEIGHTS = alt(plain=_SOFTMAX, guarded=_GUARDED)
-_DROPOUT = V("dropout", ("nn.Dropout", "training.dropout"))
+_DROPOUT = V("dropout", OF_ELEMENTS)
 
 
 @RULES(P.operator.matmul(once(_ASKED >> _DROPOUT), V.value))

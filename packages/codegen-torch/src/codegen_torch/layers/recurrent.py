@@ -10,6 +10,7 @@ from dataflow_ir import nodes, users
 
 from codegen_torch.expr import Expr, call, originating
 from codegen_torch.layers.movement import order_of
+from codegen_torch.symbols.dropout import OF_ELEMENTS
 from codegen_torch.symbols.rnn import STATES
 
 _SWAPPED = (1, 0, 2)
@@ -26,31 +27,48 @@ def _stacked(outputs: Outputs) -> Outputs:
     """A layer that takes all that the one before returns, of the same kind and size, is that one's next layer.
 
     Their states stay apart in the file and would be one tensor here, so neither may be given one or be asked for it.
+    What training drops between them, it drops between all.
     """
     used: Users = users(outputs)  # type: ignore[assignment]
     news: dict[Expr, Expr] = {}
     for expr in _order(outputs):
         before = _layer_before(expr, used, outputs)
-        if before is None:
+        below = None if before is None else news[before]
+        if below is None or not _drops_alike(below, expr):
             news[expr] = _renewed(expr, news)
             continue
-        below = news[before]
-        settings = {**below.attrs, "num_layers": below.attrs.get("num_layers", 1) + 1}
+        settings = {**below.attrs, "num_layers": below.attrs.get("num_layers", 1) + 1, "dropout": _dropped_before(expr)}
         news[expr] = _layer(expr, (*below.inputs, *expr.inputs[1:]), settings)
     return {name: news[result] for name, result in outputs.items()}
 
 
 def _layer_before(expr: Expr, used: Users, outputs: Outputs) -> Expr | None:
     """The layer that is nothing but the one below this."""
-    if expr.op not in STATES or expr.inputs[0].op != "operator.getitem" or not _only_sequence(expr, used):
+    if expr.op not in STATES or not _only_sequence(expr, used):
         return None
-    sequence, before = expr.inputs[0], expr.inputs[0].inputs[0]
+    given = expr.inputs[0]
+    sequence = given.inputs[0] if given.op in OF_ELEMENTS else given
+    if sequence.op != "operator.getitem":
+        return None
+    before = sequence.inputs[0]
     if before.op != expr.op or before.attrs != expr.attrs or before.attrs.get("state", False):
         return None
     if before.origin.scope != expr.origin.scope or before.origin.block != expr.origin.block:
         return None
-    is_alone = used[sequence] == [expr] and sequence not in outputs.values() and _only_sequence(before, used)
-    return before if is_alone else None
+    links = {sequence: given, given: expr} if given is not sequence else {sequence: expr}
+    is_alone = all(used[link] == [user] and link not in outputs.values() for link, user in links.items())
+    return before if is_alone and _only_sequence(before, used) else None
+
+
+def _drops_alike(below: Expr, layer: Expr) -> bool:
+    """Whether training drops as much before a layer as between those that are below it."""
+    return "num_layers" not in below.attrs or below.attrs.get("dropout", 0.0) == _dropped_before(layer)
+
+
+def _dropped_before(layer: Expr) -> float:
+    """The share of what a layer is given that training drops."""
+    given = layer.inputs[0]
+    return float(given.attrs["p"]) if given.op in OF_ELEMENTS else 0.0
 
 
 def _only_sequence(layer: Expr, used: Users) -> bool:

@@ -15,6 +15,8 @@ from codegen_torch.simplify.shapes import write_shapes
 from codegen_torch.symbols import SYMBOLS
 
 Outputs = dict[str, Expr]
+_DROPS = frozenset({"dropout", "dropout_p"})
+"""By what attributes attention and recurrent layers drop something in training."""
 
 
 def simplify(outputs: Outputs) -> Outputs:
@@ -38,4 +40,4 @@ def share(outputs: Outputs) -> Outputs:
 
 def has_effect(expr: Expr) -> bool:
     """Whether two equal calls differ."""
-    return expr.op in SYMBOLS and (SYMBOLS[expr.op].effect or "dropout_p" in expr.attrs)
+    return expr.op in SYMBOLS and (SYMBOLS[expr.op].effect or not _DROPS.isdisjoint(expr.attrs))

@@ -8,6 +8,8 @@ from codegen_torch.facts import Fact
 from codegen_torch.symbols.base import symbol
 
 Tensor: TypeAlias = Fact
+OF_ELEMENTS = frozenset({"nn.Dropout", "training.dropout"})
+"""Those that drop elements one by one, as attention and recurrent layers do themselves."""
 
 
 @symbol("training.dropout", effect=True, ordered=False)

@@ -25,6 +25,7 @@ def lstm_layer(
     num_layers: int = 1,
     bias: bool = True,
     batch_first: bool = False,
+    dropout: float = 0.0,
     bidirectional: bool = False,
     state: bool = False,
 ) -> Facts:
@@ -45,6 +46,7 @@ def gru_layer(
     num_layers: int = 1,
     bias: bool = True,
     batch_first: bool = False,
+    dropout: float = 0.0,
     bidirectional: bool = False,
     state: bool = False,
 ) -> Facts:
@@ -61,6 +63,7 @@ def rnn_layer(
     nonlinearity: str = "tanh",
     bias: bool = True,
     batch_first: bool = False,
+    dropout: float = 0.0,
     bidirectional: bool = False,
     state: bool = False,
 ) -> Facts:
