@@ -1,4 +1,4 @@
-"""A model of many nodes, in the scopes that torch's exporter would have written: blocks in stages."""
+"""Models for the page: one of many nodes in scopes as torch's exporter writes them, and one of branches."""
 
 from __future__ import annotations
 
@@ -46,3 +46,25 @@ def _metadata(scope: str, inner: str) -> dict[str, str]:
         "op",
     ]
     return {"pkg.torch.onnx.name_scopes": repr(paths), "pkg.torch.onnx.class_hierarchy": repr(classes)}
+
+
+def save_branches(path: Path) -> Path:
+    """Writes a model with a choice and a loop over a list."""
+    branches = {
+        name: graph([node(op, ["h"], ["t"])], [], ["t"])
+        for name, op in (("then_branch", "Sin"), ("else_branch", "Cos"))
+    }
+    body = graph(
+        [node("Add", ["a", "e"], ["b"]), node("Identity", ["b"], ["c"])],
+        [value("a", "float32", [4]), value("e", "float32", [4])],
+        ["b", "c"],
+    )
+    nodes = [
+        node("Abs", ["w"], ["h"]),
+        node("If", ["c"], ["z"], name="choice", attributes=branches),
+        node("Scan", ["h", "x"], ["s", "l"], attributes={"body": body, "num_scan_inputs": 1}),
+        node("Neg", ["z"], ["y"]),
+    ]
+    inputs = [value("w", "float32", [4]), value("c", "bool", []), value("x", "float32", ["n", 4])]
+    onnx_proto.save(model(graph(nodes, inputs, ["y", "s", "l"]), opset_imports=20), path)
+    return path

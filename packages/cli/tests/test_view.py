@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 from codegen_torch.report import SourceModule
-from many_nodes import save_model
+from many_nodes import save_branches, save_model
 from onnx_proto.build import node
 from running import DIGITS
 
@@ -156,6 +156,43 @@ def test_a_node_of_two_modules_is_in_what_is_around_both() -> None:
     nodes = [node("Neg", ["x"], ["m"]), node("Neg", ["m"], ["y"])]
     homes = {at: box.path for box in sort_into_boxes(nodes, range(2), modules) for at in box.nodes}
     assert homes == {0: "a", 1: "a.1"}
+
+
+def test_what_is_inside_of_nodes_is_in_boxes_of_their_own(here: Path) -> None:
+    save_branches(here / "branches.onnx")
+    data = data_of(run("branches.onnx", "-o", "-").stdout)
+    nodes, boxes, values = data["nodes"], data["boxes"], [each["name"] for each in data["values"]]
+
+    def inside(name: str) -> list[str]:
+        (box,) = (box for box in boxes if box["name"] == name)
+        return [nodes[number]["op"] for number in box["nodes"]]
+
+    assert [inside(name) for name in ("", "If choice", "then_branch", "else_branch")] == [
+        ["Abs", "Neg"],
+        ["If"],
+        ["Sin"],
+        ["Cos"],
+    ]
+    assert [inside(name) for name in ("Scan", "body")] == [["Scan"], ["Add", "Identity"]]
+    (choice,) = (box for box in boxes if box["name"] == "If choice")
+    assert [boxes[child]["name"] for child in choice["children"]] == ["then_branch", "else_branch"]
+    by_op = {each["op"]: each for each in nodes}
+    assert {values[number] for number in by_op["If"]["more"]} == {"t in then_branch of z", "t in else_branch of z"}
+    assert [values[number] for number in by_op["Sin"]["in"]] == ["h"]
+    # What a loop carries begins with what it is given; an element depends on its list.
+    assert [values[number] for number in by_op["Add"]["in"]] == ["h", "e in body of s"]
+    assert [values[number] for number in by_op["Add"]["more"]] == ["x"]
+    lines = run_and_lines(here)
+    for op, text in (("Sin", "torch.sin("), ("Cos", "torch.cos(")):
+        (line,) = by_op[op]["lines"]
+        assert text in lines[line - 1]
+    assert by_op["Add"]["lines"] == by_op["Scan"]["lines"] != []
+    assert [each["inside"] for each in (by_op["If"], by_op["Sin"])] == [False, True]
+
+
+def run_and_lines(here: Path) -> list[str]:
+    assert CliRunner().invoke(cli, ["convert", "branches.onnx", "-o", "out"]).exit_code == 0
+    return (here / "out" / "model.py").read_text("utf-8").splitlines()
 
 
 SOURCE = """class Block(nn.Sequential):

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from browser import Tab, browser, program
-from many_nodes import save_model
+from many_nodes import save_branches, save_model
 from onnx_proto import save
 from onnx_proto.build import graph, model, node, value
 from running import DIGITS
@@ -199,6 +199,29 @@ def test_names_are_text(tab: Tab, tmp_path: Path) -> None:
     assert "</script><script>globalThis.owned" in details(tab)
     assert tab.complaints() == []
     assert len(tab.requests()) == 1
+
+
+def test_branches_and_bodies(tab: Tab, tmp_path: Path) -> None:
+    write_page(save_branches(tmp_path / "branches.onnx"), tmp_path / "branches.html")
+    tab.open(tmp_path / "branches.html")
+    for _ in range(3):
+        tab.run("document.getElementById('expand').click()")
+    places = "onnxgenView.canvas.drawing.places"
+    sin = int(tab.run("onnxgenView.graph.nodes.findIndex(({op}) => op === 'Sin')"))
+    box = int(
+        tab.run("onnxgenView.graph.firstBox + onnxgenView.graph.boxes.findIndex(({name}) => name === 'If choice')")
+    )
+    assert tab.run(
+        f"((a, b) => a.x > b.x && a.y > b.y && a.x + a.w < b.x + b.w && a.y + a.h < b.y + b.h)"
+        f"({places}.get({sin}), {places}.get({box}))"
+    )
+    tab.run(f"onnxgenView.actions.choose({sin})")
+    (line,) = marked_lines(tab)
+    assert "torch.sin(" in tab.run(f"document.getElementById('L{line}').textContent")
+    tab.run(f"onnxgenView.actions.toggle({box})")
+    assert not tab.run(f"{places}.has({sin})")
+    assert tab.run(f"{places}.has({box})")
+    assert tab.complaints() == []
 
 
 def test_many_nodes(tab: Tab, tmp_path: Path) -> None:

@@ -8,12 +8,14 @@ them. A node that left no code (a folded constant, a cast of one) goes where its
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass, field
 
 from codegen_torch.clean.subgraphs import reads
 from codegen_torch.report import SourceModule
 from onnx_proto import Node
+
+from onnxgen.viewing.bodies import Body
 
 LARGEST = 120
 """How many things a box may hold; of more, neighbours are grouped into boxes of their own."""
@@ -44,20 +46,39 @@ class Box:
     is_open: bool = False
 
 
-def sort_into_boxes(nodes: Sequence[Node], shown: Iterable[int], modules: Sequence[SourceModule]) -> list[Box]:
+def sort_into_boxes(
+    nodes: Sequence[Node], shown: Iterable[int], modules: Sequence[SourceModule], bodies: Sequence[Body] = ()
+) -> list[Box]:
     """Builds the tree of boxes; the model's comes first, each before those in it.
 
     Args:
         nodes: The nodes of the file's graph, in topological order.
         shown: The positions of those that shall be in a box.
         modules: The modules of the generated model.
+        bodies: What is inside of nodes, with positions behind those of the nodes.
     """
+    shown = list(shown)
     boxes = _boxes(modules)
     homes = _homes_by_code(boxes, modules)
     _homes_by_use(boxes, homes, nodes)
+    _homes_in_bodies(boxes, homes, set(shown), bodies)
     for position in shown:
         boxes[homes[position]].nodes.append(position)
     return _opened(_grouped(_pruned(boxes)))
+
+
+def _homes_in_bodies(boxes: list[Box], homes: dict[int, int], shown: Set[int], bodies: Sequence[Body]) -> None:
+    """Gives a node with bodies a box of its own, in which each body has its box."""
+    owners: dict[int, int] = {}
+    for body in bodies:
+        if shown.isdisjoint(body.nodes):
+            continue
+        if body.owner not in owners:
+            owners[body.owner] = len(boxes)
+            boxes.append(Box("", body.title, "", homes[body.owner]))
+            homes[body.owner] = owners[body.owner]
+        homes.update(dict.fromkeys(body.nodes, len(boxes)))
+        boxes.append(Box("", body.name, "", owners[body.owner]))
 
 
 def _boxes(modules: Sequence[SourceModule]) -> list[Box]:

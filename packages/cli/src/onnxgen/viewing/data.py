@@ -8,7 +8,6 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
-from codegen_torch.clean.subgraphs import reads
 from codegen_torch.dtypes import DType
 from codegen_torch.generated import Generated
 from codegen_torch.lower.registry import definitions
@@ -16,6 +15,7 @@ from codegen_torch.statistics import Statistics, statistics
 from codegen_torch.tensors import TensorRef
 from onnx_proto import Attribute, Graph, Model, Node, SparseTensor, Tensor, TensorType, ValueInfo
 
+from onnxgen.viewing.bodies import Body, Inner, nodes_and_bodies
 from onnxgen.viewing.boxes import Box, sort_into_boxes
 from onnxgen.viewing.source import class_lines
 from onnxgen.words import counted, size
@@ -58,10 +58,11 @@ def page_data(
         advance: Is told how many bytes of weights were read.
     """
     graph, report = model.graph, generated.report
-    shown = [position for position, node in enumerate(graph.nodes) if not _is_constant(node)]
-    boxes = sort_into_boxes(graph.nodes, shown, report.modules)
-    values = _Values(graph, generated)
-    nodes = _nodes(model, shown, generated, values)
+    everything, bodies = nodes_and_bodies(graph)
+    shown = [position for position, inner in enumerate(everything) if not _is_constant(inner.node)]
+    boxes = sort_into_boxes(graph.nodes, shown, report.modules, bodies)
+    values = _Values(graph, generated, bodies)
+    nodes = _nodes(model, {position: everything[position] for position in shown}, generated, values)
     numbers = {position: number for number, position in enumerate(shown)}
     weights = {tensor.name for tensor in graph.initializers}
     return {
@@ -103,7 +104,7 @@ class _Values:
         listed: For each value its name, its type and, where it is a small constant, its elements.
     """
 
-    def __init__(self, graph: Graph, generated: Generated) -> None:
+    def __init__(self, graph: Graph, generated: Generated, bodies: Sequence[Body]) -> None:
         self.listed: list[Data] = []
         self._numbers: dict[str, int] = {}
         self._types = {info.name: _type(info) for info in (*graph.inputs, *graph.value_infos, *graph.outputs)}
@@ -112,6 +113,17 @@ class _Values:
         for node in graph.nodes:
             if _is_constant(node):
                 self._constants |= {name: _constant(node) for name in node.outputs if name}
+        for body in bodies:
+            self._add(body)
+
+    def _add(self, body: Body) -> None:
+        """What a body tells of its values; of what a loop carries, it is known already."""
+        inside = body.graph
+        for info in (*inside.inputs, *inside.value_infos, *inside.outputs):
+            self._types.setdefault(body.names.get(info.name, info.name), _type(info))
+        self._constants |= {body.names[tensor.name]: tensor for tensor in inside.initializers}
+        for node in filter(_is_constant, inside.nodes):
+            self._constants |= {body.names[name]: _constant(node) for name in node.outputs if name}
 
     def number(self, name: str) -> int:
         if name not in self._numbers:
@@ -156,7 +168,7 @@ def _tensor_type(tensor: Tensor) -> str:
     return f"{tensor.dtype.label}[{', '.join(map(str, tensor.shape))}]"
 
 
-def _nodes(model: Model, shown: Sequence[int], generated: Generated, values: _Values) -> list[Data]:
+def _nodes(model: Model, shown: Mapping[int, Inner], generated: Generated, values: _Values) -> list[Data]:
     versions = {opset.domain: opset.version for opset in model.opset_imports}
     lines: dict[int, list[int]] = {}
     for line in generated.report.source_map:
@@ -166,31 +178,29 @@ def _nodes(model: Model, shown: Sequence[int], generated: Generated, values: _Va
     for key, positions in generated.report.keys.items():
         for position in positions:
             keys.setdefault(position, []).append(key)
+    exactly = {each.value: each.line for each in generated.report.counterparts if each.conditional and each.line}
     found: list[Data] = []
-    for position in shown:
-        node = model.graph.nodes[position]
-        captured = sorted(reads(node) - set(node.inputs)) if any(map(_has_graph, node.attributes.values())) else []
+    for position, inner in shown.items():
+        node = inner.node
+        inputs, outputs = ([inner.called(name) for name in names] for names in (node.inputs, node.outputs))
+        more = [*inner.results, *(inner.elements[name] for name in inputs if name in inner.elements)]
+        own = sorted({exactly[name] for name in outputs if name in exactly})
         found.append(
             {
-                "at": position,
+                "at": inner.outer,
+                "inside": inner.outer != position,
                 "op": f"{node.domain}.{node.op_type}" if node.domain else node.op_type,
                 "name": node.name,
                 "kind": _kind(node, versions),
-                "in": [values.number(name) if name else -1 for name in node.inputs],
-                "more": [values.number(name) for name in captured if name],
-                "out": [values.number(name) if name else -1 for name in node.outputs],
-                "lines": lines.get(position, []),
+                "in": [values.number(name) if name else -1 for name in inputs],
+                "more": [values.number(name) for name in more if name],
+                "out": [values.number(name) if name else -1 for name in outputs],
+                "lines": own or lines.get(inner.outer, []),
                 "attrs": [(name, _attribute(attribute)) for name, attribute in node.attributes.items()],
                 "keys": keys.get(position, []),
             }
         )
     return found
-
-
-def _has_graph(attribute: Attribute) -> bool:
-    return isinstance(attribute.value, Graph) or (
-        isinstance(attribute.value, tuple) and any(isinstance(item, Graph) for item in attribute.value)
-    )
 
 
 def _kind(node: Node, versions: Mapping[str, int]) -> str:

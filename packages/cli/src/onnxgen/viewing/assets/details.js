@@ -38,7 +38,7 @@ class Details {
     const { graph } = this, node = graph.nodes[thing];
     const lines = graph.linesOf(thing);
     const rows = [
-      ["node", `${node.name || "(no name)"}, number ${node.at} of the file`],
+      ["node", `${node.name || "(no name)"}, ${node.inside ? "inside " : ""}number ${node.at} of the file`],
       ["module", this.module(graph.parents[thing])],
       ["code", lines.length ? this.lineLinks(lines) : "none: it was computed during conversion, or left out"],
       ...node.in.map((value, n) => [n ? "" : "inputs", value < 0 ? "(none)" : this.value(value, graph.makers.get(value))]),
