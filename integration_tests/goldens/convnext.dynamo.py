@@ -49,12 +49,13 @@ class ConvNextLayer(nn.Module):
 
 
 class ConvNextStage(nn.Module):
-    """model.convnext.encoder.stages.*"""
+    """model.convnext.encoder.stages.0-3"""
 
     def __init__(
         self,
         dim: int,
         hidden_dim: int,
+        depth: int,
         normalized_shape: int = 1,
         *,
         has_downsampling_layer: bool = False,
@@ -68,30 +69,15 @@ class ConvNextStage(nn.Module):
                     nn.Conv2d(normalized_shape, dim, 2, stride=2),
                 ],
             )
-        self.layers = nn.ModuleList([ConvNextLayer(dim, hidden_dim)])
+        self.layers = nn.ModuleList(
+            ConvNextLayer(dim, hidden_dim) for _ in range(depth)
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, *, *, *] -> [batch, dim, *, *]
         if self.has_downsampling_layer:
             out = self.downsampling_layer[0](x.permute(0, 2, 3, 1))
             x = self.downsampling_layer[1](out.permute(0, 3, 1, 2))
-        return self.layers[0](x)
-
-
-class ConvNextStage2(nn.Module):
-    """model.convnext.encoder.stages.2"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.downsampling_layer = nn.ModuleList(
-            [nn.LayerNorm(32, eps=1e-06), nn.Conv2d(32, 48, 2, stride=2)]
-        )
-        self.layers = nn.ModuleList(ConvNextLayer(48, 192) for _ in range(2))
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 32, 8, 8] -> [batch, 48, 4, 4]
-        x = self.downsampling_layer[0](x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
-        x = self.downsampling_layer[1](x)
         for layer in self.layers:
             x = layer(x)
         return x
@@ -104,13 +90,15 @@ class ConvNextEncoder(nn.Module):
         super().__init__()
         self.stages = nn.ModuleList(
             [
-                ConvNextStage(16, 64),
+                ConvNextStage(16, 64, depth=1),
                 ConvNextStage(
-                    32, 128, normalized_shape=16, has_downsampling_layer=True
+                    32, 128, depth=1, normalized_shape=16, has_downsampling_layer=True
                 ),
-                ConvNextStage2(),
                 ConvNextStage(
-                    64, 256, normalized_shape=48, has_downsampling_layer=True
+                    48, 192, depth=2, normalized_shape=32, has_downsampling_layer=True
+                ),
+                ConvNextStage(
+                    64, 256, depth=1, normalized_shape=48, has_downsampling_layer=True
                 ),
             ],
         )

@@ -82,6 +82,19 @@ class ResNetEmbeddings(nn.Module):
         return F.max_pool2d(self.embedder(image), 3, stride=2, padding=1)
 
 
+class ResNetShortCut(nn.Module):
+    """model.model.backbone.model.encoder.stages.1.layers.0.shortcut"""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution = nn.Conv2d(16, 32, 1, stride=2, bias=False)
+        self.normalization = DetrFrozenBatchNorm2d(32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
+        return self.normalization(self.convolution(x))
+
+
 class ResNetBasicLayer(nn.Module):
     """model.model.backbone.model.encoder.stages.0-1.layers.0"""
 
@@ -114,19 +127,6 @@ class ResNetStage(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 16, 16, 16] -> [batch, channels, *, *]
         return self.layers[0](x)
-
-
-class ResNetShortCut(nn.Module):
-    """model.model.backbone.model.encoder.stages.1.layers.0.shortcut"""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.convolution = nn.Conv2d(16, 32, 1, stride=2, bias=False)
-        self.normalization = DetrFrozenBatchNorm2d(32)
-
-    def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16] -> [batch, 32, 8, 8]
-        return self.normalization(self.convolution(x))
 
 
 class ResNetEncoder(nn.Module):

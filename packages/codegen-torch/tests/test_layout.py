@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codegen_torch.emit.layout import WIDTH, Bracket, Doc, Either, fits, lay_out
+from codegen_torch.emit.layout import WIDTH, Bracket, Doc, Either, Repeated, fits, lay_out
 
 LONG = "quite_a_long_argument_name"
 GENERATOR = f"{LONG}(i) for {LONG} in range(123_456_789)"
@@ -39,10 +39,15 @@ GENERATOR = f"{LONG}(i) for {LONG} in range(123_456_789)"
             Either(f"f({LONG * 2})", LONG, "nn.Identity()"),
             ["x = (", f"    f({LONG * 2})", f"    if {LONG}", "    else nn.Identity()", ")"],
         ),
+        (Bracket("f(", (Repeated("g(x)", "n"),), ")"), ["x = f(g(x) for _ in range(n))"]),
+        (
+            Bracket("f(", (Repeated(f"g({LONG * 2})", LONG),), ")"),
+            ["x = f(", f"    g({LONG * 2})", f"    for _ in range({LONG})", ")"],
+        ),
         ("y" * 100, [f"x = {'y' * 100}"]),
         (Bracket("f(", (), ")"), ["x = f()"]),
     ],
-    ids=range(14),
+    ids=range(16),
 )  # fmt: skip
 def test_lines(doc: Doc, lines: list[str]) -> None:
     assert lay_out(doc, 0, "x = ") == lines

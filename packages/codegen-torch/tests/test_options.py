@@ -153,11 +153,10 @@ def test_parts_that_different_instances_lack_are_options_of_one_class() -> None:
         "activation": False,
         "residual": False,
     }
-    assert [sorted(definition.lacking.get(region, ())) for region in definition.regions] == [
-        [],
-        ["activation"],
-        ["residual"],
+    lacking = [
+        [name for name, asked in definition.arguments[region].items() if not asked] for region in definition.regions
     ]
+    assert lacking == [[], ["activation"], ["residual"]]
 
 
 def test_an_option_of_a_child_is_an_argument_of_its_parent(tmp_path: Path) -> None:
@@ -248,3 +247,108 @@ def test_the_dtype_is_read_off_what_is_always_there(tmp_path: Path) -> None:
     text, _ = converted(tmp_path, made([*cast(0, "x", "m", whole=True), *cast(1, "m", "y", whole=False)], tensors))
     assert "self.q = nn.Linear(4, 4, bias=False) if q else nn.Identity()" in text
     assert "self.q.weight" not in text
+
+
+def stages(*depths: int) -> onnx_proto.Model:
+    """Stages of equal blocks, one after the other."""
+    nodes: Nodes = []
+    value = "x"
+    for stage, depth in enumerate(depths):
+        for number in range(depth):
+            path = (f"stages.{stage}/blocks.{number}", "Stage", "Block")
+            target = "y" if (stage, number) == (len(depths) - 1, depth - 1) else f"v{stage}{number}"
+            nodes.append(call("MatMul", f"{value} a", f"{target}_h", *path))
+            nodes.append(call("Sin", f"{target}_h", target, *path))
+            value = target
+    return made(nodes, TENSORS)
+
+
+def test_lists_of_different_length_are_one_class(tmp_path: Path) -> None:
+    text = body(converted(tmp_path, stages(2, 1, 3))[0])
+    assert (
+        text[text.index("class Stage") : text.index("class Net")].strip()
+        == '''class Stage(nn.Module):
+    """stages.0-2"""
+
+    def __init__(self, depth: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(Block() for _ in range(depth))
+
+    def forward(self, x: Tensor) -> Tensor:
+        # x: [batch, 4] -> [batch, 4]
+        for block in self.blocks:
+            x = block(x)
+        return x'''
+    )
+    assert "nn.ModuleList([Stage(2), Stage(1), Stage(3)])" in text
+
+
+def test_the_first_of_a_list_may_be_built_in_another_way(tmp_path: Path) -> None:
+    """Numbers tell the first block from the others, which are alike."""
+    tensors = weights(a0=[4, 8], b0=[8, 4], a=[4, 6], b=[6, 4])
+    nodes: Nodes = []
+    value = "x"
+    for stage, depth in enumerate((2, 3)):
+        for number in range(depth):
+            path = (f"stages.{stage}/blocks.{number}", "Stage", "Block")
+            target = "y" if (stage, number) == (1, 2) else f"v{stage}{number}"
+            first, second = ("a", "b") if number else ("a0", "b0")
+            nodes.append(call("MatMul", f"{value} {first}", f"{target}_h", *path))
+            nodes.append(call("Sin", f"{target}_h", f"{target}_s", *path))
+            nodes.append(call("MatMul", f"{target}_s {second}", target, *path))
+            value = target
+    text = body(converted(tmp_path, made(nodes, tensors))[0])
+    assert "[Block(8), *(Block(6) for _ in range(depth - 1))]" in text
+    assert "nn.ModuleList([Stage(2), Stage(3)])" in text
+
+
+def test_lists_whose_later_modules_differ_are_written_out() -> None:
+    tensors = weights(**{f"a{n}": [4, n] for n in (6, 7, 8)}, **{f"b{n}": [n, 4] for n in (6, 7, 8)})
+    nodes: Nodes = []
+    value = "x"
+    for stage, widths in enumerate(((6, 7), (6, 7, 8))):
+        for number, width in enumerate(widths):
+            path = (f"stages.{stage}/blocks.{number}", "Stage", "Block")
+            target = "y" if (stage, number) == (1, 2) else f"v{stage}{number}"
+            nodes.append(call("MatMul", f"{value} a{width}", f"{target}_h", *path))
+            nodes.append(call("Sin", f"{target}_h", f"{target}_s", *path))
+            nodes.append(call("MatMul", f"{target}_s b{width}", target, *path))
+            value = target
+    assert [definition.base for definition in definitions(made(nodes, tensors))] == ["Block", "Stage", "Stage"]
+
+
+def test_equal_entries_at_the_end_of_a_list_are_written_once(tmp_path: Path) -> None:
+    source = model(["first", "Sin", "second"], *[["first", "Sin"]] * 3)
+    assert block_text(tmp_path, source)[1] == "nn.ModuleList([Block(second=True), *(Block() for _ in range(3))])"
+
+
+def test_the_class_of_an_optional_child_comes_first(tmp_path: Path) -> None:
+    nodes = [
+        call("MatMul", "x a", "h0", "blocks.0", "Block"),
+        call("Sin", "h0", "m", "blocks.0", "Block"),
+        call("MatMul", "m a", "h1", "blocks.1", "Block"),
+        call("Sin", "h1", "s1", "blocks.1", "Block"),
+        call("MatMul", "s1 wide", "i1", "blocks.1/inner", "Block", "Inner"),
+        call("MatMul", "i1 narrow", "y", "blocks.1/inner", "Block", "Inner"),
+    ]
+    text = body(converted(tmp_path, made(nodes, TENSORS))[0])
+    assert [line for line in text.splitlines() if line.startswith("class ")] == [
+        "class Inner(nn.Module):",
+        "class Block(nn.Module):",
+        "class Net(nn.Module):",
+    ]
+
+
+@pytest.mark.parametrize("member", ["Inner", "nn", "self"])
+def test_an_option_hides_nothing_that_the_constructor_needs(tmp_path: Path, member: str) -> None:
+    nodes = [
+        call("MatMul", "x a", "h0", "blocks.0", "Block"),
+        call("Sin", "h0", "m", "blocks.0", "Block"),
+        call("MatMul", "m a", "h1", "blocks.1", "Block"),
+        call("Sin", "h1", "s1", "blocks.1", "Block"),
+        call("MatMul", "s1 wide", "i1", f"blocks.1/{member}", "Block", "Inner"),
+        call("MatMul", "i1 narrow", "y", f"blocks.1/{member}", "Block", "Inner"),
+    ]
+    text, _ = converted(tmp_path, made(nodes, TENSORS))
+    assert f"self.{member} = Inner() if has_{member} else nn.Identity()" in text
+    assert f"nn.ModuleList([Block(), Block(has_{member}=True)])" in text

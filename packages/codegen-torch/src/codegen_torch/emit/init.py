@@ -8,10 +8,10 @@ from typing import Any
 
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.constructors import constructor
-from codegen_torch.emit.layout import Bracket, Doc, Either, lay_out
+from codegen_torch.emit.layout import Bracket, Doc, Either, Repeated, lay_out
 from codegen_torch.emit.literals import buffer_source, number_source, string_source, strings_doc
 from codegen_torch.expr import Expr
-from codegen_torch.modules.definition import ClassDef, Number, Site
+from codegen_torch.modules.definition import ClassDef, Number, Run, Site
 from codegen_torch.modules.members import MODULES_OF_FUNCTIONS
 from codegen_torch.modules.region import Region, tensor_of
 from codegen_torch.symbols import SYMBOLS
@@ -21,6 +21,8 @@ NumberAt = Callable[[Site, Number | None], str]
 _POSITIONAL_ARGUMENTS = 2
 _PLAIN = ("channels", "features", "dim", "kernel_size")
 """How the names of three arguments end that need no saying, as those of ``nn.Conv2d`` do not."""
+_REPEATS = 3
+"""So many equal entries of a list are not written one by one."""
 _MODULE_DEFAULTS = {"start_dim": 1}
 """Where a module has another default than its function."""
 
@@ -35,6 +37,7 @@ class Container:
 def init_lines(definition: ClassDef, classes: Mapping[Region, ClassDef]) -> list[str]:
     """The statements that build a class's members."""
     builder = _Builder(definition.printed, classes, _numbers_of(definition))
+    builder.runs = {run.calls[0]: (name, run) for name, run in definition.runs.items()}
     options = {unit: name for name, option in definition.options.items() for unit in option.units}
     lines: list[str] = []
     below: str | None = None
@@ -99,6 +102,7 @@ class _Builder:
         self.classes = classes
         self.number = number
         self.positions = {unit: position for position, unit in enumerate(region.all_units)}
+        self.runs: Mapping[Region, tuple[str, Run]] = {}
 
     def statement(
         self, name: str, entry: Container | Expr | Region, level: int, option: str | None = None
@@ -150,7 +154,7 @@ class _Builder:
         """The entries of a chain in the order of their numbers; what is missing was folded away."""
         entries = {int(self.region.members[unit]): unit for unit in self.region.units}
         docs = [self._step(entries[n]) if n in entries else "nn.Identity()" for n in range(max(entries) + 1)]
-        return Bracket(opening, tuple(docs), ")")
+        return Bracket(opening, _shortened(docs), ")")
 
     def _step(self, unit: Expr | Region) -> Doc:
         if isinstance(unit, Region) and unit.is_operation:
@@ -176,11 +180,22 @@ class _Builder:
             items = [_entry(key, self.entry(entry)) for key, entry in container.entries.items()]
             return Bracket("nn.ModuleDict(", (Bracket("{", tuple(items), "}"),), ")")
         entries = {int(key): entry for key, entry in container.entries.items()}
+        first = entries.get(0)
+        if isinstance(first, Region) and first in self.runs:
+            return self._run(*self.runs[first])
         docs = [self.entry(entries[n]) if n in entries else "nn.Identity()" for n in range(max(entries) + 1)]
         texts = {str(doc) for doc in docs}
         if len(texts) == 1 and len(docs) > 1:
-            return Bracket("nn.ModuleList(", (f"{docs[0]} for _ in range({len(docs)})",), ")")
-        return Bracket("nn.ModuleList(", (Bracket("[", tuple(docs), "]"),), ")")
+            return Bracket("nn.ModuleList(", (Repeated(docs[0], str(len(docs))),), ")")
+        return Bracket("nn.ModuleList(", (Bracket("[", _shortened(docs), "]"),), ")")
+
+    def _run(self, depth: str, run: Run) -> Doc:
+        """A list of as many modules as the constructor is asked for."""
+        first = self._child(run.calls[0])
+        if run.is_uniform:
+            return Bracket("nn.ModuleList(", (Repeated(first, depth),), ")")
+        others = Bracket("*(", (Repeated(self._child(run.calls[1]), f"{depth} - 1"),), ")")
+        return Bracket("nn.ModuleList(", (Bracket("[", (first, others), "]"),), ")")
 
     def parameter(self, leaf: Expr) -> Doc:
         """``nn.Parameter(torch.empty(…))``; loading fills it."""
@@ -220,6 +235,16 @@ def _unnamed(required: Sequence[str]) -> int:
         return 0
     are_plain = len(required) > _POSITIONAL_ARGUMENTS and all(name.endswith(_PLAIN) for name in required[:3])
     return 3 if are_plain else min(len(required), _POSITIONAL_ARGUMENTS)
+
+
+def _shortened(docs: Sequence[Doc]) -> tuple[Doc, ...]:
+    """Entries of a list, those at its end that are all the same in one."""
+    same = 1
+    while same < len(docs) and str(docs[-same - 1]) == str(docs[-1]):
+        same += 1
+    if same < _REPEATS:
+        return tuple(docs)
+    return (*docs[:-same], Bracket("*(", (Repeated(docs[-1], str(same)),), ")"))
 
 
 def _entry(key: str, doc: Doc) -> Doc:

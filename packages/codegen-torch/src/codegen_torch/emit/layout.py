@@ -41,7 +41,23 @@ class Either:
         return f"{self.then} if {self.condition} else {self.orelse}"
 
 
-Doc = str | Bracket | Either
+@dataclass(frozen=True, slots=True)
+class Repeated:
+    """``item for _ in range(count)``; broken, the clause has a line of its own."""
+
+    item: Doc
+    count: str
+
+    def __str__(self) -> str:
+        return f"{self.item} {self.clause}"
+
+    @property
+    def clause(self) -> str:
+        """What says how often."""
+        return f"for _ in range({self.count})"
+
+
+Doc = str | Bracket | Either | Repeated
 
 
 def fits(doc: Doc, indent: int, prefix: str = "") -> bool:
@@ -62,6 +78,8 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "") -> list[s
     flat = f"{margin}{prefix}{doc}{suffix}"
     if len(flat) <= WIDTH or isinstance(doc, str):
         return [flat]
+    if isinstance(doc, Repeated):
+        return [*lay_out(doc.item, indent, prefix), f"{margin}{doc.clause}{suffix}"]
     if isinstance(doc, Either):
         parts = [f"{margin}{_INDENT}{doc}"]
         if len(parts[0]) > WIDTH:
@@ -83,7 +101,9 @@ def lay_out(doc: Doc, indent: int, prefix: str = "", suffix: str = "") -> list[s
 
 
 def _is_generator(doc: Bracket) -> bool:
-    return len(doc.items) == 1 and " for " in str(doc.items[0]) and doc.prefix.endswith("(")
+    if len(doc.items) != 1 or not doc.prefix.endswith("("):
+        return False
+    return isinstance(doc.items[0], Repeated) or (isinstance(doc.items[0], str) and " for " in doc.items[0])
 
 
 def _must_spread(doc: Bracket) -> bool:

@@ -95,7 +95,7 @@ def write_module(
         header: The docstring.
         model_dtype: The float type that follows the model when it is cast.
     """
-    definitions = list(dict.fromkeys(classes[region] for region in root.walk()))
+    definitions = _in_order(root, classes)
     optional = {unit for definition in definitions for unit in definition.optional_units()}
     name_classes(definitions, classes[root])
     helpers = sorted({e.op.removeprefix("runtime.") for e in _expressions(root) if e.op.startswith("runtime.")})
@@ -139,6 +139,23 @@ def write_module(
     source = ModuleSource(lines, name, model_id)
     check_source(source.text, functions, arranged)
     return source
+
+
+def _in_order(root: Region, classes: Mapping[Region, ClassDef]) -> list[ClassDef]:
+    """The classes, those that a class uses before it."""
+    found: dict[ClassDef, None] = {}
+    stack = [(root, False)]
+    while stack:
+        region, seen = stack.pop()
+        definition = classes[region]
+        if definition in found:
+            continue
+        if seen:
+            found[definition] = None
+            continue
+        stack.append((definition.printed, True))
+        stack += [(child, False) for child in reversed(definition.printed.children)]
+    return list(found)
 
 
 def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:

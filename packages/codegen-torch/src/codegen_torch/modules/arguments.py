@@ -78,6 +78,33 @@ def find_holes(instances: Sequence[Mapping[Site, Number]]) -> list[Hole]:
     return found
 
 
+def without_repeats(
+    instances: Sequence[Mapping[Site, Number]], run: Sequence[int], depths: Sequence[int]
+) -> tuple[list[Mapping[Site, Number]], bool] | None:
+    """The numbers of instances in which some modules of a list need not be told apart; None where they must be.
+
+    Args:
+        instances: For each instance its numbers.
+        run: Where the calls of the modules are.
+        depths: How many of the modules each instance has.
+
+    Returns:
+        The numbers without those of modules that are built like one before, and whether all are built like the first.
+    """
+    is_uniform = True
+    places = {position: index for index, position in enumerate(run)}
+    for numbers, depth in zip(instances, depths, strict=True):
+        labelled: list[dict[Site, str]] = [{} for _ in run]
+        for (position, *label), number in numbers.items():
+            if position in places:
+                labelled[places[position]][tuple(label)] = repr(number)
+        if any(each != labelled[1] for each in labelled[2:depth]):
+            return None
+        is_uniform = is_uniform and all(each == labelled[0] for each in labelled[1:depth])
+    dropped = set(run[1 if is_uniform else 2 :])
+    return [{site: n for site, n in each.items() if site[0] not in dropped} for each in instances], is_uniform
+
+
 def parameter_name(region: Region, sites: Sequence[Site], taken: set[str]) -> Identifier:
     """A name for an argument that stands at these sites."""
     heads = _heads(region)

@@ -6,8 +6,9 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 
 from dataflow_ir import Node, sccs
 
+from codegen_torch.emit.naming import MODULE_NAMES
 from codegen_torch.modules.arguments import MAX_PARAMETERS, Hole, find_holes, parameter_name
-from codegen_torch.modules.definition import ClassDef, Number, Option, Parameter, Site
+from codegen_torch.modules.definition import ClassDef, Number, Option, Parameter, Run, Site
 from codegen_torch.modules.options import Group, Variants, called
 from codegen_torch.modules.params import arrange_params, learned_values
 from codegen_torch.modules.region import Region
@@ -102,7 +103,10 @@ def _define(group: Group) -> ClassDef:
         for region, numbers in zip(group.regions, group.numbers, strict=True):
             definition.arguments[region] = dict[Hashable, Number](numbers.items())
         return definition
-    holes = find_holes(group.numbers)
+    distinct = group.distinct_numbers()
+    assert distinct is not None
+    instances, uniform = distinct
+    holes = find_holes(instances)
     taken = {path.split(".")[0] for path in first.members.values()}
     parameters: list[Parameter] = []
     for hole in holes:
@@ -113,17 +117,23 @@ def _define(group: Group) -> ClassDef:
         for region, value in zip(group.regions, hole.values, strict=True):
             if value is not None:
                 definition.arguments.setdefault(region, {})[name] = value
-    definition.literals = _literals(group.numbers, definition.holes)
+    definition.literals = _literals(instances, definition.holes)
+    for path, run in group.runs.items():
+        name = Identifier(numbered("depth", taken))
+        taken.add(name)
+        definition.runs[name] = Run(tuple(run), uniform[path])
+        parameters.append(Parameter(name, "int"))
+        for region in group.regions:
+            definition.arguments.setdefault(region, {})[name] = group.depth(run, region)
     for option in group.options:
         name = _option_name(first, option, taken)
         taken.add(name)
         definition.options[name] = option
         parameters.append(Parameter(name, "bool", default=False))
         for region in group.regions:
-            is_there = option not in group.lacking.get(region, ())
+            is_there = option.units[0] not in group.absent.get(region, ())
             definition.arguments.setdefault(region, {})[name] = is_there
-    for region, lacking in group.lacking.items():
-        definition.lacking[region] = frozenset(n for n, option in definition.options.items() if option in lacking)
+    definition.absent = group.absent
     # What must be given comes first, what switches something on comes last.
     definition.parameters = sorted(parameters, key=lambda p: (p.default is not None, p.type == "bool"))
     definition.defaults = {p.name: p.default for p in parameters if p.default is not None}
@@ -173,6 +183,8 @@ def _base_name(region: Region) -> ClassName:
 
 def _option_name(region: Region, option: Option, taken: set[str]) -> Identifier:
     """The member's own name where the member shows whether it is there; else what a module can ask itself."""
-    if option.is_member:
-        return Identifier(region.members[option.units[0]])
+    path = region.members.get(option.units[0], "")
+    # An argument hides a class, or a module, of its name.
+    if option.is_member and path[:1].islower() and path not in MODULE_NAMES:
+        return Identifier(path)
     return Identifier(numbered(Identifier.like(called(region, option)), taken))

@@ -40,6 +40,19 @@ class Option:
     is_member: bool
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class Run:
+    """The modules of a list, called one after the other, of which every instance has as many as it is asked for.
+
+    Attributes:
+        calls: The calls in the printed region, which has the most of them.
+        is_uniform: Whether the first module is built like the others, which are all alike.
+    """
+
+    calls: tuple[Region, ...]
+    is_uniform: bool
+
+
 @dataclass(eq=False, slots=True)
 class ClassDef:
     """A class of the output, and the regions that are its instances.
@@ -53,7 +66,8 @@ class ClassDef:
         arguments: For each instance, the arguments' values; those it leaves free are missing.
         defaults: What arguments are that nobody states.
         options: By the argument that asks for it, what instances may have or not.
-        lacking: The names of the options that an instance does without.
+        runs: By the argument that says how many, the modules of which instances have different numbers.
+        absent: The units of the printed region that an instance does without.
         inline: Whether instances are written out where they are built (``nn.Sequential(…)``) and no class is needed.
             The holes then are all numbers, and arguments are by site.
     """
@@ -66,7 +80,8 @@ class ClassDef:
     arguments: dict[Region, dict[Hashable, Number]] = field(default_factory=dict)
     defaults: dict[Hashable, Number] = field(default_factory=dict)
     options: dict[str, Option] = field(default_factory=dict)
-    lacking: dict[Region, frozenset[str]] = field(default_factory=dict)
+    runs: dict[str, Run] = field(default_factory=dict)
+    absent: dict[Region, frozenset[Expr | Region]] = field(default_factory=dict)
     inline: bool = False
     name: str = ""
 
@@ -77,14 +92,13 @@ class ClassDef:
 
     def aligned(self, region: Region) -> list[Expr | Region | None]:
         """The units of an instance, in the places that they have in the printed one; None for those it lacks."""
-        lacking = self.lacking.get(region, frozenset())
-        absent = {unit for name in lacking for unit in self.options[name].units}
+        absent = self.absent.get(region, frozenset())
         own = iter(region.all_units)
         return [None if unit in absent else next(own) for unit in self.printed.all_units]
 
     def optional_units(self) -> Iterator[Expr | Region]:
-        """What is optional, in all instances that have it."""
-        optional = {unit for option in self.options.values() for unit in option.units}
+        """What an instance is without, in all instances that have it."""
+        optional = {unit for absent in self.absent.values() for unit in absent}
         positions = [index for index, unit in enumerate(self.printed.all_units) if unit in optional]
         for region in self.regions if positions else ():
             units = self.aligned(region)

@@ -1,16 +1,19 @@
 """Classes that differ by a part that a value can go past become one, with the part as an option.
 
-A shortcut with a projection or without, a residual that is added or not, the first block of a stage that samples down.
+A shortcut with a projection or without, a residual that is added or not, the first block of a stage that samples down,
+stages of different depth.
 """
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterable, Iterator, Mapping, Sequence
+import math
+from collections.abc import Collection, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 
-from codegen_torch.emit.plan import find_loops, operands_of
+from codegen_torch.emit.plan import Loop, find_loops, operands_of
 from codegen_torch.expr import Expr
-from codegen_torch.modules.arguments import MAX_PARAMETERS, find_holes
+from codegen_torch.modules.arguments import MAX_PARAMETERS, find_holes, without_repeats
 from codegen_torch.modules.definition import ClassDef, Number, Option, Site
 from codegen_torch.modules.region import LEAVES, Region, blocks, is_layer
 from codegen_torch.modules.sizes import Sizes
@@ -41,7 +44,8 @@ class Group:
         key: The structure of the first.
         defaults: What numbers are that nobody states.
         options: What regions may have or not.
-        lacking: The options that a region does without.
+        runs: The calls of modules in a list, by its path, of which regions have different numbers.
+        absent: The units of the first region that a region does without.
     """
 
     regions: list[Region]
@@ -49,7 +53,8 @@ class Group:
     key: Hashable
     defaults: dict[Site, Number] = field(default_factory=dict)
     options: list[Option] = field(default_factory=list)
-    lacking: dict[Region, list[Option]] = field(default_factory=dict)
+    runs: dict[str, Sequence[Region]] = field(default_factory=dict)
+    absent: dict[Region, frozenset[Expr | Region]] = field(default_factory=dict)
 
     def add(self, region: Region, structure: Structure) -> None:
         """Add a region of the same structure."""
@@ -57,8 +62,29 @@ class Group:
         self.numbers.append(structure.numbers)
         self.defaults.update(structure.defaults)
 
-    def take(self, other: Group, lacked: Sequence[Option], kept: Sequence[int]) -> bool:
-        """Take in the regions of another group, if that makes the code shorter and the class still is one thought.
+    def depth(self, run: Sequence[Region], region: Region) -> int:
+        """How many modules of a list a region has."""
+        absent = self.absent.get(region, ())
+        return sum(call not in absent for call in run)
+
+    def distinct_numbers(self) -> tuple[list[Mapping[Site, Number]], dict[str, bool]] | None:
+        """The numbers without those of modules built like one before; None where a list's modules are not alike.
+
+        Returns:
+            The numbers, and for each list whether even its first module is built like the others.
+        """
+        positions = {unit: position for position, unit in enumerate(self.regions[0].all_units)}
+        numbers, uniform = list(self.numbers), {}
+        for path, run in self.runs.items():
+            depths = [self.depth(run, region) for region in self.regions]
+            found = without_repeats(numbers, [positions[call] for call in run], depths)
+            if found is None:
+                return None
+            numbers, uniform[path] = found
+        return numbers, uniform
+
+    def joined(self, other: Group, lacked: Difference, kept: Sequence[int]) -> Group | None:
+        """This group with the regions of another, if the class then still is one thought.
 
         Args:
             other: A group without options.
@@ -66,26 +92,65 @@ class Group:
             kept: Where the units that they have are in the first region.
         """
         known = {frozenset(option.units): option for option in self.options}
-        options = [known.get(frozenset(option.units), option) for option in lacked]
+        options = [known.get(frozenset(option.units), option) for option in lacked.options]
         new = [option for option in options if option not in self.options]
-        taken = {unit for units in known for unit in units}
-        numbers = [dict(_placed(each, kept)) for each in other.numbers]
+        runs = self.runs | {tail.path: tail.calls for tail in lacked.tails}
+        taken = {unit for units in [*known, *runs.values()] for unit in units}
         if len(self.options) + len(new) > MAX_OPTIONS or not all(taken.isdisjoint(option.units) for option in new):
-            return False
-        if any(a.value is not b.value for a, b in zip(options, lacked, strict=True)):
-            return False
-        before = max(len(find_holes(self.numbers)), len(find_holes(other.numbers)))
-        after = len(find_holes([*self.numbers, *numbers])) + len(new)
-        # What is saved against what is declared and handed over.
-        if LINES_OF_CLASS + len(other.regions[0].units) < 2 * (after - before):
-            return False
-        if after + len(self.options) > MAX_PARAMETERS:
-            return False
-        self.regions += other.regions
-        self.numbers += numbers
-        self.options += new
-        self.lacking.update(dict.fromkeys(other.regions, options))
-        return True
+            return None
+        if any(a.value is not b.value for a, b in zip(options, lacked.options, strict=True)):
+            return None
+        found = Group(
+            [*self.regions, *other.regions],
+            [*self.numbers, *(dict(_placed(each, kept)) for each in other.numbers)],
+            self.key,
+            self.defaults,
+            [*self.options, *new],
+            runs,
+            self.absent | dict.fromkeys(other.regions, lacked.units),
+        )
+        return found if found.arguments <= MAX_PARAMETERS else None
+
+    @property
+    def arguments(self) -> float:
+        """How many arguments the constructor has; infinite where none could say what differs."""
+        distinct = self.distinct_numbers()
+        return math.inf if distinct is None else len(find_holes(distinct[0])) + len(self.options) + len(self.runs)
+
+
+@dataclass(frozen=True, slots=True)
+class Tail:
+    """The last modules of a list, which a shorter region lacks.
+
+    Attributes:
+        path: The list.
+        calls: The calls of all its modules in the longer region.
+        depth: How many the shorter one has.
+    """
+
+    path: str
+    calls: Sequence[Region]
+    depth: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """What a shorter region lacks."""
+
+    options: Sequence[Option]
+    tails: Sequence[Tail]
+
+    @property
+    def units(self) -> frozenset[Expr | Region]:
+        """All of it."""
+        optional = frozenset(unit for option in self.options for unit in option.units)
+        return optional.union(*(tail.calls[tail.depth :] for tail in self.tails))
+
+    @property
+    def omission(self) -> Omission:
+        """How the longer region does without it."""
+        passed = {tail.calls[-1].results[0]: tail.calls[tail.depth - 1].results[0] for tail in self.tails}
+        return Omission(self.units, passed | {option.result: option.value for option in self.options})
 
 
 class Variants:
@@ -94,7 +159,8 @@ class Variants:
     Two groups are joined where one is the other without a few parts (at most ``MAX_OPTIONS``), each of which takes a
     value and gives one that can be replaced by it. A part is members with what happens around them, or one of
     ``OPERATIONS``; all parts together are no longer than what the two classes share, and the further arguments take
-    fewer lines than the second class did.
+    fewer lines than the second class did. A list of modules that are called one after the other may have fewer of them,
+    if all but the first are built alike.
 
     Args:
         classes: The classes of the regions' children.
@@ -113,27 +179,42 @@ class Variants:
         joined: list[Group] = []
         while waiting:
             longest, *others = waiting
-            waiting = [other for other in others if not self._take(longest, other)]
-            joined.append(longest)
+            found, waiting = self._with_all(longest, others, one_by_one=False)
+            if not _is_shorter(found, [longest, *(other for other in others if other not in waiting)]):
+                found, waiting = self._with_all(longest, others, one_by_one=True)
+            joined.append(found)
         return joined
 
-    def _take(self, group: Group, other: Group) -> bool:
-        """Make a shorter group a part of this one, if it is this one without options."""
+    def _with_all(self, group: Group, others: Sequence[Group], *, one_by_one: bool) -> tuple[Group, list[Group]]:
+        """A group with the shorter ones that can be joined to it, and the groups that cannot.
+
+        Args:
+            group: The group.
+            others: Shorter groups.
+            one_by_one: Whether each of them must make the code shorter.
+        """
+        left: list[Group] = []
+        for other in others:
+            found = self._joined(group, other)
+            if found is None or (one_by_one and not _is_shorter(found, [group, other])):
+                left.append(other)
+            else:
+                group = found
+        return group, left
+
+    def _joined(self, group: Group, other: Group) -> Group | None:
+        """A group with a shorter one, if that is this one without options."""
         printed, region = group.regions[0], other.regions[0]
         units = printed.all_units
         for kept in self._alignments(printed, region):
-            options = self._options(printed, region, [units[position] for position in kept])
-            if options is None:
+            lacked = self._difference(printed, region, [units[position] for position in kept])
+            if lacked is None:
                 continue
-            omission = Omission(
-                frozenset(unit for option in options for unit in option.units),
-                {option.result: option.value for option in options},
-            )
-            if structure_of(printed, self.classes, self.sizes[printed], omission).key != other.key:
+            if structure_of(printed, self.classes, self.sizes[printed], lacked.omission).key != other.key:
                 continue
-            if group.take(other, options, kept):
-                return True
-        return False
+            if found := group.joined(other, lacked, kept):
+                return found
+        return None
 
     def _alignments(self, printed: Region, region: Region) -> Iterator[list[int]]:
         """Where the units of a shorter region may be in the longer one: as early as can be, or as late."""
@@ -153,19 +234,26 @@ class Variants:
             for unit in region.all_units
         ]
 
-    def _options(self, printed: Region, region: Region, kept: Sequence[Expr | Region]) -> list[Option] | None:
+    def _difference(self, printed: Region, region: Region, kept: Sequence[Expr | Region]) -> Difference | None:
         """What the longer region has more than the shorter, if a value can go past each part."""
-        extra = [unit for unit in printed.all_units if unit not in set(kept)]
-        if _text(extra) > _text(kept) or not set(extra) <= set(printed.units):
+        held = set(kept)
+        tails = [tail for tail in map(partial(_tail, printed, held), find_loops(printed).values()) if tail]
+        held.update(*(tail.calls for tail in tails))
+        extra = [unit for unit in printed.all_units if unit not in held]
+        if _text(extra, deep=False) > _text(kept, deep=True) or not set(extra) <= set(printed.units):
             return None
         options: list[Option] = []
         passed = _passed(printed, region, kept)
+        for tail in tails:
+            last = passed.get(tail.calls[tail.depth - 1].results[0])
+            if last is not None:
+                passed.setdefault(tail.calls[-1].results[0], last)
         for part in _connected(extra):
             found = self._option(printed, part, passed)
             if found is None:
                 return None
             options.append(found)
-        return options
+        return Difference(options, tails)
 
     def _option(self, printed: Region, part: list[Expr | Region], passed: Mapping[Expr, Expr]) -> Option | None:
         """A part as an option, if it is one that people would write."""
@@ -193,6 +281,17 @@ class Variants:
         if more or "." in path or operands_of(only) != (value,) or list(printed.members.values()).count(path) > 1:
             return False
         return not self.sizes[only].arguments if isinstance(only, Region) else is_layer(only)
+
+
+def _tail(printed: Region, held: Collection[Expr | Region], loop: Loop) -> Tail | None:
+    """The end of a list that is all called in a loop, if the shorter region has the beginning and nothing else."""
+    path = printed.members[loop.calls[0]].rpartition(".")[0]
+    depth = sum(call in held for call in loop.calls)
+    if depth in (0, len(loop.calls)) or any(call in held for call in loop.calls[depth:]):
+        return None
+    inside = [member for member in printed.members.values() if member.startswith(f"{path}.")]
+    is_whole = inside == [f"{path}.{number}" for number in range(len(loop.calls))]
+    return Tail(path, loop.calls, depth) if is_whole else None
 
 
 def _placed(numbers: Mapping[Site, Number], places: Sequence[int]) -> Iterator[tuple[Site, Number]]:
@@ -261,8 +360,25 @@ def _can_be_branch(printed: Region, part: Sequence[Expr | Region]) -> bool:
     return whole <= set(part) and loops.isdisjoint(part)
 
 
-def _text(units: Iterable[Expr | Region]) -> int:
-    """How often something is written for units and what is below them: a layer is built and called."""
-    inner = [each for unit in units for each in (unit.walk() if isinstance(unit, Region) else (unit,))]
-    exprs = [unit for each in inner for unit in (each.units if isinstance(each, Region) else [each])]
-    return sum(1 + is_layer(unit) for unit in exprs if isinstance(unit, Expr) and unit.op not in LEAVES)
+def _is_shorter(group: Group, parts: Sequence[Group]) -> bool:
+    """Whether less is written for a class than for those that it stands for.
+
+    What these classes say is saved, but for one; further arguments are declared and handed over.
+    """
+    saved = sum(LINES_OF_CLASS + len(part.regions[0].units) for part in parts[1:])
+    return saved >= 2 * (group.arguments - max(part.arguments for part in parts))
+
+
+def _text(units: Iterable[Expr | Region], *, deep: bool) -> int:
+    """How often something is written for units: a layer or child is built and called.
+
+    Args:
+        units: The units.
+        deep: Whether what is below a child counts in its place.
+    """
+    inner = [each for unit in units for each in (unit.walk() if deep and isinstance(unit, Region) else (unit,))]
+    written = [unit for each in inner for unit in (each.units if deep and isinstance(each, Region) else [each])]
+    exprs = [unit for unit in written if isinstance(unit, Expr) and unit.op not in LEAVES]
+    return sum(1 + is_layer(unit) for unit in exprs) + 2 * sum(isinstance(unit, Region) for unit in written) * (
+        not deep
+    )
