@@ -186,6 +186,7 @@ def test_what_is_reduced_is_fused_with_what_takes_it() -> None:
     assert fused(x * scale * parameter(COLUMNS)) == ["mul_mean_to_mul_scale"]
     assert fused((x * y).sum(-1)) == ["mul_sum"]
     assert fused(torch.exp(x - x.amax(-1, keepdim=True))) == ["amax_sub_exp"]
+    assert fused(x / call("Tensor.norm", x, 2, (-1,), keepdim=True)) == ["norm_div"]
 
 
 def test_a_reduced_value_that_lost_its_dimension_meets_no_other_rows() -> None:

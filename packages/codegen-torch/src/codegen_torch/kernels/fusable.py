@@ -158,7 +158,7 @@ def _rotation(expr: Expr, model_dtype: DType | None) -> str | None:
 
 def _reduction(expr: Expr, model_dtype: DType | None) -> str | None:
     x = expr.inputs[0]
-    if not x.rank or expr.attrs.get("dim") not in (-1, x.rank - 1):
+    if not x.rank or expr.attrs.get("dim") not in (-1, (-1,), x.rank - 1, (x.rank - 1,)):
         return "it goes over other dimensions"
     if expr.attrs.get("p", 2) != 2:
         return "it is another norm than the Euclidean"
