@@ -71,7 +71,7 @@ ROWS = [
     (known("TopK", 11, X, [5]), "the best 5"),
     (known("TopK", 11, X, [-1]), "the best -1"),
     (known("OneHot", 11, np.array([1]), -1, np.float32([0, 1])), "depth -1"),
-    (known("Resize", 18, IMAGE, None, np.float32([1, 1, -1, 1])), "a resize by -1"),
+    (known("Resize", 18, IMAGE, None, np.float32([1, 1, -1, 1])), "a resize by .*-1"),
     (
         Row("Attention", 23, (np.ones((1, 2, 3, 8), np.float32), *[np.ones((1, 2, 4, 6), np.float32)] * 2)),
         "queries float32.* and keys",

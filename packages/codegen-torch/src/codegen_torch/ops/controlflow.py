@@ -13,7 +13,7 @@ from codegen_torch.clean.subgraphs import BRANCHES
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, call, in_block, literal
-from codegen_torch.facts import Fact, FactError, Facts, KindError, SequenceOf, Size, joined
+from codegen_torch.facts import Container, Fact, FactError, Facts, KindError, SequenceOf, Size, joined
 from codegen_torch.lower.loops import Settled, outside
 from codegen_torch.lower.registry import Context, Int, List, NotApplicable, Obstructed, Subgraphs, Value, op
 from codegen_torch.ops.sequence import unbound
@@ -29,6 +29,7 @@ _COMPARISONS = frozenset({"torch.eq", "torch.ne", "torch.lt", "torch.le", "torch
 def if_op(cond: Expr, *, then_branch: Graph, else_branch: Graph, context: Context) -> Any:
     """A condition that is known takes its branch."""
     subgraphs = _subgraphs(context)
+    _check_condition(cond)
     if cond.fact.is_constant:
         taken, branch = (then_branch, "then_branch") if _is_true(cond) else (else_branch, "else_branch")
         return tuple(subgraphs.here(taken, branch=branch))
@@ -61,6 +62,13 @@ def _each(subgraphs: Subgraphs, graphs: Iterable[tuple[int, Graph, str]]) -> lis
 def _subgraphs(context: Context) -> Subgraphs:
     assert context.subgraphs is not None
     return context.subgraphs
+
+
+def _check_condition(cond: Expr) -> None:
+    """Refuse what is not one truth value."""
+    count = cond.fact.size
+    if isinstance(cond.fact, Container) or cond.dtype is not DType.BOOL or (isinstance(count, int) and count != 1):
+        raise FactError(f"decided by {cond.fact}")
 
 
 def _is_true(cond: Expr) -> bool:
@@ -99,6 +107,8 @@ def loop_op(count: Int | None = None, cond: Expr | None = None, *initial: Value,
     subgraphs = _subgraphs(context)
     if len(body.inputs) != 2 + len(initial) or len(body.outputs) <= len(initial):
         raise FactError(f"a loop over {len(initial)} values with a body of {len(body.inputs)} inputs")
+    if cond is not None:
+        _check_condition(cond)
     if cond is not None and cond.fact.is_constant:
         count = count if _is_true(cond) else 0
         cond = None
@@ -115,6 +125,7 @@ def loop_op(count: Int | None = None, cond: Expr | None = None, *initial: Value,
     settled = Settled([value.name for value in body.inputs[2:]], initial, lowered, subgraphs.depth)
     going_on: Expr | None = settled.others[0]
     assert going_on is not None
+    _check_condition(going_on)
     conditional = not (going_on.fact.is_constant and _is_true(going_on))
     if isinstance(count, int) and count >= _FOREVER and (conditional or cond is not None):
         count = None
@@ -258,6 +269,8 @@ def scan(
     states = len(inputs) - num_scan_inputs
     if states < 0 or num_scan_inputs < 1 or len(body.inputs) != len(inputs) or len(body.outputs) < states:
         raise FactError(f"a scan of {len(inputs)} inputs with a body of {len(body.inputs)}")
+    if not {*scan_input_directions, *scan_output_directions} <= {0, 1}:
+        raise FactError("a scan in directions other than 0 and 1")
     axes = _padded(scan_input_axes, num_scan_inputs)
     backwards = _padded(scan_input_directions, num_scan_inputs)
     lists = [
@@ -303,6 +316,8 @@ def _scan(
     settled = Settled(names[: len(initial)], initial, lowered, subgraphs.depth)
     lengths = [values.fact.length for values in lists if isinstance(values.fact, SequenceOf)]
     known = [length for length in lengths if isinstance(length, int)]
+    if len(set(known)) > 1:
+        raise FactError(f"a scan of lists of {' and '.join(map(str, known))} elements")
     times = known[0] if known else lengths[0]
     results, found = made.end(
         settled, initial, None, None, [*zip(lists, elements, strict=True)], settled.others, times, None

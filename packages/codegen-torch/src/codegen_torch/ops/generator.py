@@ -10,7 +10,7 @@ from onnx_proto import DataType, SparseTensor, Tensor
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array, constant, weight
-from codegen_torch.facts import Fact
+from codegen_torch.facts import Fact, FactError
 from codegen_torch.lower.registry import Context, Ints, NotApplicable, op
 from codegen_torch.lower.strings import strings
 from codegen_torch.minifloats import decoded
@@ -34,6 +34,9 @@ def constant_(
     value_strings: tuple[str, ...] | None = None,
     context: Context,
 ) -> Expr:
+    given = (value, sparse_value, value_float, value_floats, value_int, value_ints, value_string, value_strings)
+    if sum(each is not None for each in given) > 1:
+        raise FactError("of more than one value")
     if value is not None:
         return _stored(value, trained=context.trained)
     if sparse_value is not None:
@@ -99,7 +102,9 @@ def _filled(shape: Any, value: Tensor | None, context: Context) -> Expr:
     element = np.zeros((), np.float32) if value is None else TensorRef.of_onnx(value).numpy().reshape(-1)[0]
     if not isinstance(shape, Expr) and all(isinstance(size, int) for size in shape):
         ref = TensorRef.filled(shape, dtype, element)
-        if min(shape, default=0) < 0 or ref.nbytes > (MOST_BYTES_OF_A_WEIGHT if context.trained else MOST_BYTES):
+        if min(shape, default=0) < 0 or ref.nbytes > MOST_BYTES:
+            raise FactError(f"a tensor of shape {list(shape)}")
+        if ref.nbytes > (MOST_BYTES_OF_A_WEIGHT if context.trained else MOST_BYTES):
             raise NotApplicable(f"a tensor of shape {list(shape)}, all of one number, is not supported")
         if context.trained:
             return weight(ref)

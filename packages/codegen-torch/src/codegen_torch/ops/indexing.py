@@ -36,12 +36,15 @@ def slice_(
     steps = (1,) * len(starts) if steps is None else steps
     if not len(starts) == len(ends) == len(axes) == len(steps):
         raise FactError(f"a slice with {len(starts)} starts, {len(ends)} ends, {len(axes)} axes and {len(steps)} steps")
+    if x.rank is not None and len({normal(axis, x.rank) for axis in axes}) < len(axes):  # type: ignore[arg-type]
+        raise FactError(f"a slice of axes {list(axes)}, some of which are one")
     for axis, start, end, step in zip(axes, starts, ends, steps, strict=True):
         if not isinstance(axis, int) or not isinstance(step, int) or step == 0:
             raise FactError(f"a slice with a step of {step} on axis {axis}")
         if step < 0:
             # Counted from the other side, position p is ~p: the last element, -1, comes first.
             x, start, end, step = x.flip(axis), -1 - _last_or_before(x, axis, start), -1 - end, -step
+        step = min(step, _FAR)  # as far as any step, and torch counts no further
         x = _slice_axis(x, axis, start, end, step)
     return x
 
@@ -153,6 +156,8 @@ def gather_elements(x: Expr, indices: Expr, *, axis: int = 0) -> Expr:
 @op("GatherND", since=11)
 def gather_nd(x: Expr, indices: Expr, *, batch_dims: int = 0) -> Expr:
     """The last dimension of the indices holds one position for each leading dimension of ``x``."""
+    if batch_dims < 0:
+        raise FactError(f"of {batch_dims} batch dimensions")
     if indices.rank is None:
         raise UnknownRank(indices)
     if batch_dims == 0 and indices.dims is not None and indices.dims[-1] == 1:
@@ -169,6 +174,8 @@ def gather_nd_at_run_time(x: Expr, indices: Expr, *, batch_dims: int = 0) -> Exp
 
 def _columns(indices: Expr) -> list[Expr]:
     count = None if indices.dims is None else indices.dims[-1]
+    if count == 0:
+        raise FactError(f"positions {indices.fact} of no coordinates")
     if not isinstance(count, int):
         raise NotApplicable("the length of the last dimension of the indices is not known")
     return [index.select(indices, -1, position) for position in range(count)]

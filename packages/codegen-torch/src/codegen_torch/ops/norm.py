@@ -6,7 +6,7 @@ from codegen_torch.dims import product
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.lower.registry import Context, NotApplicable, op
-from codegen_torch.ops.windows import spatial_rank
+from codegen_torch.ops.windows import MOST, spatial_rank
 from codegen_torch.symbols.demands import demand_shape
 from codegen_torch.symbols.namespaces import F, torch
 
@@ -128,6 +128,8 @@ def lp_normalization(x: Expr, *, axis: int = -1, p: int = 2) -> Expr:
 @op("LRN", since=1)
 def lrn(x: Expr, *, size: int, alpha: float = 1e-4, beta: float = 0.75, bias: float = 1.0) -> Expr:
     """Over channels. Of an even window, ONNX puts the longer half behind the channel and torch before it."""
+    if size > MOST:
+        raise NotApplicable(f"a window over {size} channels is not supported")
     if size % 2:
         return F.local_response_norm(x, size, alpha=alpha, beta=beta, k=bias)  # type: ignore[no-any-return]
     return F.local_response_norm(x.flip(1), size, alpha=alpha, beta=beta, k=bias).flip(1)  # type: ignore[no-any-return]

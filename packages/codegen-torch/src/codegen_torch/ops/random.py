@@ -12,6 +12,7 @@ from typing import Any
 
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
+from codegen_torch.facts import FactError
 from codegen_torch.lower.registry import Context, NotApplicable, op
 from codegen_torch.numbers import shortest_float32
 from codegen_torch.ops.cast import cast_to, dtype_of
@@ -140,6 +141,8 @@ def _dropped(data: Expr, ratio: Any, trains: Any, seed: int | None, context: Con
     masked = any(context.outputs[1:])
     if trains is False or (not isinstance(ratio, Expr) and ratio == 0):
         return data, torch.full(data.shape, True, dtype=DType.BOOL) if masked else None
+    if trains is True and isinstance(ratio, float) and not 0 <= ratio < 1:
+        raise FactError(f"a dropout of {ratio}")
     if trains is True and not masked and seed is None and not isinstance(ratio, Expr):
         return F.dropout(data, p=shortest_float32(ratio)), None
     return runtime.dropout_with_mask(data, ratio, trains, seed=seed)  # type: ignore[no-any-return]

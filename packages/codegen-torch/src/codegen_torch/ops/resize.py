@@ -12,9 +12,10 @@ import numpy as np
 from codegen_torch.dims import divide
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, array
-from codegen_torch.facts import Array, FactError, Size
+from codegen_torch.facts import Array, FactError, Size, shape_text
 from codegen_torch.lower.registry import Const, Floats, Int, Ints, NotApplicable, host_elements, op
 from codegen_torch.numbers import shortest_float32
+from codegen_torch.ops.windows import MOST
 from codegen_torch.symbols.base import size_of
 from codegen_torch.symbols.demands import demand_shape
 from codegen_torch.symbols.namespaces import F, host, runtime, torch
@@ -277,8 +278,8 @@ def _by_axis(x: Expr, axes: tuple[int, ...], sizes: Sequence[Int], scales: Seque
 def _check_positive(numbers: Sequence[Int | float]) -> None:
     """Refuse scales that turn round, and sizes below 0."""
     known = [number for number in map(size_of, numbers) if isinstance(number, int | float)]
-    if min(known, default=1) < 0:
-        raise FactError(f"a resize by {min(known)}")
+    if any(number < 0 or number > MOST or (isinstance(number, float) and number == 0) for number in known):
+        raise FactError(f"a resize by {shape_text(tuple(map(str, known)))}")
 
 
 def _check_factor(size: Size, factor: float) -> None:

@@ -11,6 +11,8 @@ from codegen_torch.lower.registry import Int, NotApplicable
 from codegen_torch.symbols.namespaces import F, runtime
 
 Numbers = tuple[int, ...]
+MOST = (1 << 31) - 1
+"""torch counts no further than that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,8 @@ def window(kernel: Numbers, strides: Numbers, dilations: Numbers, pads: Numbers)
         raise NotApplicable("there is no spatial dimension")
     if min(kernel) < 1 or min(strides) < 1 or min(dilations) < 1:
         raise NotApplicable("kernel_shape, strides and dilations must be positive")
+    if max(map(abs, (*kernel, *strides, *dilations, *pads))) > MOST:
+        raise NotApplicable(f"kernel_shape, strides, dilations and pads are at most {MOST}")
     return Window(kernel, strides, dilations, pads[:count], pads[count:])
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import enum
 import inspect
+import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -24,13 +25,15 @@ import numpy as np
 from codegen_torch.dims import Dim, Undecided
 from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr, Slot, array, literal
-from codegen_torch.facts import Array, Fact, Facts, Size, elements
+from codegen_torch.facts import Array, Fact, FactError, Facts, Size, elements
 from codegen_torch.table import SUBSTITUTES, SYMBOLS
 
 FOLD_LIMIT = 1 << 16
 """Constants of more elements are not folded but computed when the model runs."""
 LONGEST_SIZE = 256
 """Sizes that are formulas of more symbols are computed when the model runs."""
+MOST_ELEMENTS = 1 << 60
+"""A tensor of more has no size in bytes that fits into 64 bits, whatever its type."""
 SYMBOLIC_LIMIT = 64
 """Tensors of more elements are not followed as shapes."""
 
@@ -114,6 +117,8 @@ class Symbol:
         if isinstance(facts, tuple):
             expr.fact = facts  # type: ignore[assignment]
             return project(expr, facts)
+        if _is_too_large(facts):
+            raise FactError(f"of {facts}, which has more elements than any tensor")
         value = self._folded(operands, arguments, facts)
         if value is not None and value.dtype != object and not facts.host and facts.dtype is not DType.STRING:
             return array(value, facts.dtype)
@@ -232,6 +237,11 @@ def symbol(
         return rule
 
     return register
+
+
+def _is_too_large(fact: Fact) -> bool:
+    """Whether a tensor has so many elements that their number is none of torch's."""
+    return not fact.host and fact.is_static and math.prod(fact.dims or ()) >= MOST_ELEMENTS
 
 
 def _is_long(element: Any) -> bool:

@@ -19,6 +19,9 @@ def einsum(tensors: Tensors, equation: str) -> Fact:
     """Printed with torch's order: ``torch.einsum(equation, x, y)``."""
     left, arrow, right = equation.replace(" ", "").partition("->")
     terms = left.split(",")
+    letters = equation.replace(_ELLIPSIS, "").replace("->", "").replace(",", "").replace(" ", "")
+    if not (letters.isascii() and (letters.isalpha() or not letters)) or len(set(_labels(right))) < len(_labels(right)):
+        raise FactError(f"an einsum {equation!r}, which is no equation")
     if len(terms) != len(tensors):
         raise FactError(f"an einsum {equation!r} of {len(tensors)} tensors")
     known: dict[str, Size] = {}
@@ -34,6 +37,10 @@ def einsum(tensors: Tensors, equation: str) -> Fact:
         return Fact(tensors[0].dtype, None)
     dims = [size for label in labels for size in (between if label == "." else (known[label],))]
     return Fact(tensors[0].dtype, tuple(dims))
+
+
+def _labels(term: str) -> str:
+    return term.replace(_ELLIPSIS, "")
 
 
 def _assign(known: dict[str, Size], term: str, tensor: Fact, equation: str) -> list[tuple[Size, ...] | None]:

@@ -5,20 +5,28 @@ from __future__ import annotations
 from typing import TypeAlias
 
 from codegen_torch.dtypes import DType
-from codegen_torch.facts import Fact, Size
+from codegen_torch.facts import Fact, FactError, Size, shape_text
 from codegen_torch.symbols.base import sizes_of, symbol
+from codegen_torch.symbols.demands import is_below
 
 Tensor: TypeAlias = Fact
 
 
+def _of_sizes(size: tuple[Size, ...], dtype: DType) -> Fact:
+    dims = sizes_of(size)
+    if any(is_below(length, 0) for length in dims or ()):
+        raise FactError(f"a tensor of sizes {shape_text(dims or ())}")
+    return Fact(dtype, dims)
+
+
 @symbol("torch.randn", creates=True, effect=True)
 def randn(*size: Size, dtype: DType) -> Fact:
-    return Fact(dtype, sizes_of(size))
+    return _of_sizes(size, dtype)
 
 
 @symbol("torch.rand", creates=True, effect=True)
 def rand(*size: Size, dtype: DType) -> Fact:
-    return Fact(dtype, sizes_of(size))
+    return _of_sizes(size, dtype)
 
 
 @symbol("torch.randn_like", effect=True)
@@ -47,17 +55,19 @@ def dropout(x: Tensor, p: float = 0.5) -> Fact:
 
 
 def _drawn(x: Fact, count: int) -> Fact:
+    if is_below(count, 1):
+        raise FactError(f"{count} samples")
     return Fact(DType.INT64, None if x.dims is None else (*x.dims[:-1], count))
 
 
 @symbol("runtime.seeded_randn", creates=True, effect=True)
 def seeded_randn(size: tuple[Size, ...], seed: int, *, dtype: DType) -> Fact:
-    return Fact(dtype, sizes_of(size))
+    return _of_sizes(size, dtype)
 
 
 @symbol("runtime.seeded_rand", creates=True, effect=True)
 def seeded_rand(size: tuple[Size, ...], seed: int, *, dtype: DType) -> Fact:
-    return Fact(dtype, sizes_of(size))
+    return _of_sizes(size, dtype)
 
 
 @symbol("runtime.seeded_randn_like", effect=True)

@@ -99,20 +99,26 @@ def unfold(x: Tensor, dimension: int, size: Size, step: Size) -> Fact:
     return Fact(x.dtype, (*x.dims[:axis], count, *x.dims[axis + 1 :], length))
 
 
+def _window(length: Size, dtype: DType) -> Fact:
+    if is_below(size_of(length), 0):
+        raise FactError(f"a window of {length} elements")
+    return Fact(dtype, (size_of(length),))
+
+
 @symbol("torch.hann_window", creates=True)
 def hann_window(window_length: Size, periodic: bool = True, *, dtype: DType) -> Fact:
-    return Fact(dtype, (size_of(window_length),))
+    return _window(window_length, dtype)
 
 
 @symbol("torch.hamming_window", creates=True)
 def hamming_window(window_length: Size, periodic: bool, alpha: float, beta: float, *, dtype: DType) -> Fact:
     """torch takes the coefficients by position alone."""
-    return Fact(dtype, (size_of(window_length),))
+    return _window(window_length, dtype)
 
 
 @symbol("torch.blackman_window", creates=True)
 def blackman_window(window_length: Size, periodic: bool = True, *, dtype: DType) -> Fact:
-    return Fact(dtype, (size_of(window_length),))
+    return _window(window_length, dtype)
 
 
 @symbol("runtime.mel_weight_matrix", creates=True)
