@@ -9,9 +9,11 @@ import numpy as np
 import onnxruntime
 import pytest
 import torch
+from arrays import to_torch
 from codegen_torch.pipeline import convert, generate
 from converted import import_model
 from quantized_weights import WEIGHTS, Weight
+from test_quantized_models import inputs, packed, pairs
 
 Pair = tuple[ModuleType, ModuleType]
 
@@ -122,3 +124,26 @@ def test_layers_share_a_kernel_at_any_size(tmp_path: Path) -> None:
     generated = generate(tmp_path / "both.onnx", kernels="triton")
     assert generated.kernels.count("launch_product, bits=4") == 1
     assert generated.text.count("kernels.linear_int4(") == 2
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize(("name", "make", "count"), [("vit", pairs, 19), ("llama", packed, 2)])
+def test_whole_models_compute_the_same(
+    name: str,
+    make: Callable[[str, Path, Path], None],
+    count: int,
+    exported: Callable[[str, str], Path],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Quantizers put what dequantizes a weight outside of the module that multiplies by it."""
+    monkeypatch.setattr("codegen_torch.kernels.packed.SMALLEST", 0)
+    make(name, exported(name, "torchscript"), tmp_path / "model.onnx")
+    convert(tmp_path / "model.onnx", tmp_path / "plain")
+    convert(tmp_path / "model.onnx", tmp_path / "kernels", kernels="triton")
+    assert (tmp_path / "kernels" / "model.py").read_text().count("kernels.linear_") == count
+    plain, fused = (import_model(tmp_path / each).load_model() for each in ("plain", "kernels"))
+    assert list(plain.state_dict()) == list(fused.state_dict())
+    arrays = [to_torch(each) for each in inputs(name, 3)]
+    with torch.no_grad():
+        torch.testing.assert_close(fused(*arrays), plain(*arrays), rtol=0, atol=0)

@@ -102,6 +102,11 @@ def nbits(bits: int = 4, groups: Expr | None = None) -> Expr:
     return F.linear(x, runtime.dequantize_blocks(packed, scales(OUTPUTS, 4), None, groups, bits=bits, features=INPUTS))  # type: ignore[no-any-return]
 
 
+def test_other_forms_have_other_names() -> None:
+    fusion = fused(x @ blocks(), x @ blocks(block=16), x @ blocks(block=64))
+    assert [kernel.name for kernel in fusion.kernels] == ["linear_int4", "linear_int4_2", "linear_int4_3"]
+
+
 def test_weights_that_come_packed() -> None:
     assert [kernel.name for kernel in fused(nbits()).kernels] == ["linear_uint4"]
     assert [kernel.name for kernel in fused(nbits(8)).kernels] == ["linear_uint8"]
@@ -185,3 +190,20 @@ def _signed(codes: Any, dtype: DType) -> Any:
 def test_only_numbers_of_four_bits_are_packed() -> None:
     with pytest.raises(ValueError, match="int8 have not four bits"):
         pack(TensorRef.of_array(np.zeros(4, np.int8)), 0)
+
+
+def test_a_weight_that_is_dequantized_around_the_module_is_passed_on_packed() -> None:
+    """Quantizers add nodes without a scope to files that have them."""
+    weight = blocks()
+    product = x @ weight
+    root = region_of(product)
+    inner = Region("block.inner", parent=root, units=[product], params=[x, weight], results=[product])
+    root.units[root.units.index(product)] = inner
+    fusion = fuse(root, DType.FLOAT32)
+    assert [kernel.scopes for kernel in fusion.kernels] == [["block.inner"]]
+    stored = [unit for unit in root.units if isinstance(unit, Expr)]
+    assert [(unit.op, unit.dtype) for unit in stored] == [("constant", DType.UINT8), ("constant", DType.FLOAT32)]
+    assert inner.params == [x, *stored]
+    assert inner.units == [product]
+    assert product.op == "kernels.call"
+    assert list(product.inputs) == [x, *stored]

@@ -11,7 +11,7 @@ from codegen_torch.expr import Expr
 from codegen_torch.kernels.borders import borders
 from codegen_torch.kernels.kernel import Kernel, Use, use_of
 from codegen_torch.kernels.naming import name_kernels
-from codegen_torch.kernels.packed import packed_products
+from codegen_torch.kernels.packed import Places, packed_products
 from codegen_torch.kernels.permuted import permute_operands
 from codegen_torch.kernels.select import bytes_text, select
 from codegen_torch.modules.region import Region, blocks, is_layer, layer_weights
@@ -39,12 +39,13 @@ def fuse(root: Region, model_dtype: DType | None) -> Fusion:
     """
     fusion = Fusion()
     known: dict[Hashable, Kernel] = {}
+    places = Places.of(root)
     products: list[Use] = []
     groups: list[Use] = []
     homes = {region: module for module in root.walk() for region in _bodies(module)}
     for region, module in homes.items():
         scope = module.path or "the model itself"
-        found, products_left = packed_products(region) if region is module else ([], [])
+        found, products_left = packed_products(region, places) if region is module else ([], [])
         inside = [_shared(use, module, known) for use in found]
         _replace(region, module, inside)  # before groups are chosen among what dequantizes a weight
         products += inside

@@ -35,11 +35,15 @@ def name_kernels(kernels: Iterable[Kernel]) -> None:
     """Give every kernel a name of its own, and its parameters theirs."""
     taken = set(_TAKEN)
     for kernel in kernels:
-        wanted = name_of(kernel) if isinstance(kernel, Product) else _name(kernel)
-        kernel.name = numbered(wanted, taken)
+        kernel.name = _free(name_of(kernel), taken) if isinstance(kernel, Product) else numbered(_name(kernel), taken)
         taken.add(kernel.name)
         if not isinstance(kernel, Product):
             _name_params(kernel)
+
+
+def _free(name: str, taken: set[str]) -> str:
+    """A name that ends in a number, or the first of ``linear_int8_2``, ``linear_int8_3``, … that is not taken."""
+    return name if name not in taken else numbered(f"{name}_", {*taken, f"{name}_"})
 
 
 def _name(kernel: Kernel) -> str:

@@ -54,30 +54,58 @@ class _Found:
     names: dict[Expr, str] = field(default_factory=dict)
 
 
-def packed_products(region: Region) -> tuple[list[Use], list[tuple[list[Expr], str]]]:
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Where the expressions of a model are.
+
+    Attributes:
+        users: How many expressions need each, and regions return it.
+        homes: The region that has each among its units.
+    """
+
+    users: Counter[Expr]
+    homes: dict[Expr, Region]
+
+    @classmethod
+    def of(cls, root: Region) -> Places:
+        """Look through a region tree."""
+        users: Counter[Expr] = Counter()
+        homes: dict[Expr, Region] = {}
+        for region in root.walk():
+            users.update(region.results)
+            for unit in region.all_units:
+                if isinstance(unit, Expr):
+                    users.update(operands_of(unit))
+                    homes.setdefault(unit, region)
+        return cls(users, homes)
+
+
+def packed_products(region: Region, places: Places) -> tuple[list[Use], list[tuple[list[Expr], str]]]:
     """The products of a module that become kernels, and those with a quantized weight that are left, with the reason.
 
     Args:
-        region: The module. Its weights of four bits are replaced by packed ones.
+        region: The module. What dequantizes a weight may stand in a module around it, and is no longer there then.
+        places: Where everything is.
     """
     left: list[tuple[list[Expr], str]] = []
-    users = Counter(operand for unit in region.all_units for operand in operands_of(unit))
-    users.update(region.results)
-    uses = []
+    uses: list[Use] = []
+    if region.sequential:
+        return uses, left
     for unit in region.units:
         if not isinstance(unit, Expr) or unit.op not in ("operator.matmul", "F.linear"):
             continue
         try:
-            found = _found(unit, region, users)
+            found = _found(unit, region, places)
         except _Unfit as reason:
             left.append(([unit], str(reason)))
             continue
         if found is not None:
+            _bring_home(found, region, places)
             uses.append(_use(found, region))
     return uses, left
 
 
-def _found(product: Expr, region: Region, users: Counter[Expr]) -> _Found | None:
+def _found(product: Expr, region: Region, places: Places) -> _Found | None:
     """A product with a quantized weight; None if it is another one.
 
     Raises:
@@ -99,7 +127,7 @@ def _found(product: Expr, region: Region, users: Counter[Expr]) -> _Found | None
     if len(product.inputs) > 2 and product.inputs[2] is not None:
         found.names[product.inputs[2]] = "bias"
     found.names = {x: "x", **found.names}
-    _check(found, region, users)
+    _check(found, region, places)
     return found
 
 
@@ -204,7 +232,7 @@ def _shared(value: Expr, weight: Expr, axis: int, blocks: set[int], name: str) -
     return value, steps[::-1]
 
 
-def _check(found: _Found, region: Region, users: Counter[Expr]) -> None:
+def _check(found: _Found, region: Region, places: Places) -> None:
     """See that a kernel computes the product and nothing else needs what it takes along.
 
     Raises:
@@ -217,14 +245,44 @@ def _check(found: _Found, region: Region, users: Counter[Expr]) -> None:
         raise _Unfit("its types differ")
     if any(isinstance(each.fact, tuple) or (each.fact.host and each.op != "literal") for each in found.names):
         raise _Unfit("it takes a number that is computed")
-    if any(users[each] != 1 for each in found.chain[:-1]):
+    users, around = places.users, set(_around(region))
+    if any(users[each] != 1 or places.homes.get(each) not in around for each in found.chain[:-1]):
         raise _Unfit("its dequantized weight is needed elsewhere")
     is_packed_here = form.bits == 4 and found.weight.dtype is not DType.UINT8
-    if found.weight not in region.members or (is_packed_here and users[found.weight] != 1):
+    if any(places.homes.get(each) not in around for each in _leaves(found)) or (
+        is_packed_here and users[found.weight] != 1
+    ):
         raise _Unfit("its quantized weight is needed elsewhere")
     size = found.weight.fact.size
     if isinstance(size, int) and size < SMALLEST:
         raise _Unfit(f"only {size} elements")
+
+
+def _around(region: Region) -> list[Region]:
+    """A region and all that are around it, the innermost first."""
+    found = [region]
+    while found[-1].parent is not None:
+        found.append(found[-1].parent)
+    return found
+
+
+def _leaves(found: _Found) -> list[Expr]:
+    """The stored tensors that the weight is dequantized from."""
+    return [each for each, name in found.names.items() if name in ("weight", "zero", "scale") and each.op != "literal"]
+
+
+def _bring_home(found: _Found, region: Region, places: Places) -> None:
+    """Take what dequantizes the weight out of the modules around; instead of its result they pass on what it needs."""
+    gone = set(found.chain[:-1])
+    around = _around(region)
+    for home in {places.homes[each] for each in gone} - {region}:
+        home.units = [unit for unit in home.units if unit not in gone]
+    for leaf in _leaves(found):
+        for inner in around[: around.index(places.homes[leaf])]:
+            if leaf not in inner.params:
+                inner.params.append(leaf)
+    for each in around:
+        each.params = [param for param in each.params if param not in gone]
 
 
 def _is_float(value: Expr) -> bool:
@@ -234,7 +292,8 @@ def _is_float(value: Expr) -> bool:
 def _use(found: _Found, region: Region) -> Use:
     """The product as a call of a kernel."""
     group = Group(region, found.product.dims or (), found.chain, [found.product], _saved(found))
-    values = _packed(found, region) if found.weight.dtype in (DType.INT4, DType.UINT4) else {}
+    weight = found.weight
+    dtypes = {weight: DType.UINT8} if weight.dtype in (DType.INT4, DType.UINT4) else {}
     copies: dict[Expr, Expr] = {}
     params: list[Expr] = []
     numbers: list[tuple[Expr, float]] = []
@@ -243,7 +302,7 @@ def _use(found: _Found, region: Region) -> Use:
             copies[value] = graph_input(name, Fact(found.product.dtype, (), host=True))
             numbers.append((copies[value], float(value.attrs["value"])))
         else:
-            copies[value] = graph_input(name, Fact(values.get(value, value).dtype, value.dims))
+            copies[value] = graph_input(name, Fact(dtypes.get(value, value.dtype), value.dims))
             params.append(value)
     kernel = Product(
         [copies[param] for param in params],
@@ -253,7 +312,9 @@ def _use(found: _Found, region: Region) -> Use:
         whole_rows=False,
         form=found.form,
     )
-    return Use(group, kernel, [values.get(param, param) for param in params], [number for _, number in numbers])
+    if dtypes:
+        _keep_packed(weight, int(found.form.by_rows))
+    return Use(group, kernel, [*params], [number for _, number in numbers])
 
 
 def _steps(found: _Found, copies: dict[Expr, Expr]) -> list[Expr]:
@@ -286,14 +347,10 @@ def _unpacked(packed: Expr | None, found: _Found) -> list[Expr]:
     return steps
 
 
-def _packed(found: _Found, region: Region) -> dict[Expr, Expr]:
-    """The weight and what takes its place in the module."""
-    weight = found.weight
-    kept = constant(pack(tensor_of(weight), int(found.form.by_rows)))
-    kept.meta = dict(weight.meta)
-    region.members = {kept if member is weight else member: path for member, path in region.members.items()}
-    region.units = [kept if unit is weight else unit for unit in region.units]
-    return {weight: kept}
+def _keep_packed(weight: Expr, axis: int) -> None:
+    """Let a stored tensor be the packed one, wherever it is known."""
+    kept = constant(pack(tensor_of(weight), axis))
+    weight.attrs, weight.fact = kept.attrs, kept.fact
 
 
 def _saved(found: _Found) -> int:
