@@ -11,10 +11,15 @@ CONVERT = [sys.executable, "-c", "import sys, codegen_torch; codegen_torch.conve
 
 
 def contents(folder: Path) -> dict[str, bytes]:
-    """The files of a folder, those aside that only a process that was killed leaves there."""
+    """The files of a folder, and whatever else is there, with nothing in it."""
     if not folder.exists():
         return {}
-    return {path.name: path.read_bytes() for path in folder.iterdir() if not path.name.startswith(".onnxgen-")}
+    return {path.name: path.read_bytes() if path.is_file() else b"" for path in folder.iterdir()}
+
+
+def published(folder: Path) -> dict[str, bytes]:
+    """The files of a folder, without what a process that was killed may leave beside them."""
+    return {name: content for name, content in contents(folder).items() if not name.startswith(".onnxgen-")}
 
 
 def written(model: Path, folder: Path) -> dict[str, bytes]:

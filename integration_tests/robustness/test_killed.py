@@ -16,7 +16,7 @@ import pytest
 import torch
 from codegen_torch.weights_files import WeightsFiles
 from converted import import_model
-from folders import CONVERT, contents, written
+from folders import CONVERT, contents, published, written
 from onnx import TensorProto, helper
 from tried import TRIED
 
@@ -61,7 +61,7 @@ def test_killed_at_every_step(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, f
     TRIED["kills"] += len(folders) - 1
     noticed = 0
     for folder in folders:
-        found = contents(folder)
+        found = published(folder)
         if found == after:
             assert factor_of(folder) == 3
         elif found == before:
@@ -93,7 +93,7 @@ def test_ended_at_random_moments(tmp_path: Path, models: tuple[Path, Path], numb
         process.send_signal(number)
         process.wait()
         TRIED["kills"] += 1
-        found = contents(tmp_path / "out")
+        found = published(tmp_path / "out")
         if found not in wholes:
             assert number == signal.SIGKILL
             assert_noticed(tmp_path / "out")
