@@ -65,6 +65,9 @@ GRAPH_LIBRARIES = ("sympy", "tinygrad", "xdsl")
 # Other converters from ONNX to torch, each in an environment of its own.
 PEERS = ("onnx2torch==1.5.15", "onnx2pytorch==0.6.0", "pnnx==20261020")
 
+# One from ONNX to TensorFlow, which brings 2.6 GB of its own pins: `nox -s peers -- --onnx2tf`.
+TENSORFLOW_PEER = "onnx2tf==1.29.24"
+
 every_package = nox.parametrize("package", list(PROJECTS), ids=list(PROJECTS))
 
 
@@ -212,7 +215,10 @@ def bench(session: nox.Session) -> None:
 
 @nox.session(venv_backend="none")
 def peers(session: nox.Session) -> None:
-    """Convert the zoo with onnxgen and with its peers, and print how they compare; docs/comparison.md holds it."""
+    """Convert the zoo with onnxgen and with its peers, and print how they compare; docs/comparison.md holds it.
+
+    With ``--onnx2tf`` after the --, that converter takes part.
+    """
     environment = torch_env(session, *MODELS)
     pythons = {"onnxgen": environment / "python"}
     for peer in PEERS:
@@ -221,9 +227,13 @@ def peers(session: nox.Session) -> None:
         # torchvision, which two of them name, has no build beside a CPU's torch; only rare operators call it.
         session.run(programs / "python", "-m", "pip", "install", "--quiet", "--no-deps", peer, external=True)
         pythons[name] = programs / "python"
+    arguments = list(session.posargs)
+    if "--onnx2tf" in arguments:
+        arguments.remove("--onnx2tf")
+        pythons["onnx2tf"] = tensorflow_env(session) / "python"
     compare = ROOT / "integration_tests" / "peers" / "compare.py"
     pairs = [f"{each}={python}" for each, python in pythons.items()]
-    session.run(environment / "python", compare, *pairs, *session.posargs, external=True)
+    session.run(environment / "python", compare, *pairs, *arguments, external=True)
 
 
 @nox.session
@@ -286,6 +296,16 @@ def torch_env(session: nox.Session, *requirements: str, name: str = "torch") -> 
     """Returns the programs of an environment that holds torch and our packages, as they stand in the tree."""
     ours = (part for package in PROJECTS for part in ("-e", str(ROOT / "packages" / package)))
     return shared_env(session, name, "torch", *ours, *requirements)
+
+
+def tensorflow_env(session: nox.Session) -> Path:
+    """Returns the programs of the environment of onnx2tf, which pins all it needs itself, unlike our constraints."""
+    folder = session.cache_dir.resolve() / pinned_name(TENSORFLOW_PEER)
+    if not (folder / "complete").exists():
+        session.run(sys.executable, "-m", "virtualenv", "--quiet", folder, external=True)
+        session.run(folder / "bin" / "python", "-m", "pip", "install", "--quiet", TENSORFLOW_PEER, external=True)
+        (folder / "complete").touch()
+    return folder / "bin"
 
 
 def kernels_env(session: nox.Session) -> Path:

@@ -29,6 +29,7 @@ sys.path.insert(0, str(HERE.parent))
 import zoo  # noqa: E402 (it lies in the folder above)
 
 MINUTES = 10  # for one converter on one model
+PROBES = {"onnx2tf": "probe_tensorflow.py"}  # the others have the probe that asks torch modules
 COLUMNS = (
     "model",
     "converter",
@@ -86,7 +87,7 @@ def floats(path: Path) -> int:
 
 def probe(python: str, converter: str, folder: Path) -> dict[str, object]:
     """Runs one converter in its environment; what ends its process counts as an error of its own."""
-    command = [python, HERE / "probe.py", converter, folder / "model.onnx", folder / "data.npz"]
+    command = [python, HERE / PROBES.get(converter, "probe.py"), converter, folder / "model.onnx", folder / "data.npz"]
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=60 * MINUTES, check=False)
     except subprocess.TimeoutExpired:
@@ -102,6 +103,9 @@ def row(model: str, converter: str, said: dict[str, object], original: nn.Module
         if reason.startswith("NotImplementedError"):
             reason = "an operator is not implemented"
         return f"| {model} | {converter} | does not convert: {reason} | | | | | | |"
+    if converter in PROBES:
+        marks = ["yes" if said[key] else "no" for key in ("right", "other_size")]
+        return f"| {model} | {converter} | {' | '.join(marks)} | – | – | – | – | – |"
     layers = sum(isinstance(module, nn.Linear) for module in original.modules())
     marks = {key: "yes" if said[key] else "no" for key in ("right", "other_size", "compiles", "exports")}
     cells = [
