@@ -222,7 +222,7 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
     Of such a row torch makes zeros, where the mask says minus infinity or False, as a guarded softmax does; an
     unguarded one gives NaN there. Where the mask is finite, the row is like any other.
     """
-    terms = [_unexpanded(term) for term in scores.terms if term.op != "torch.zeros"]
+    terms = [term for term in map(_unexpanded, scores.terms) if not _adds_nothing(term, scores)]
     if not terms:
         return None
     if len(terms) == 1:
@@ -240,6 +240,23 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
     if total.rank is None or rank is None or total.rank > rank or total.dtype is not scores.query.dtype:
         return False
     return total
+
+
+def _adds_nothing(term: Expr, scores: _Scores) -> bool:
+    """Whether a mask is zero everywhere and makes the scores no larger."""
+    chosen = term.inputs[1] if term.op == "torch.where" and _holds_everywhere(term.inputs[0]) else term
+    if chosen is None or chosen.op == "weight" or chosen.fact.fill != 0 or term.dims is None:
+        return False
+    if scores.query.dims is None or scores.key.dims is None:
+        return False
+    sizes = (*scores.query.dims[:-1], scores.key.dims[-2])
+    own = term.dims
+    return len(own) <= len(sizes) and all(a in (1, b) for a, b in zip(reversed(own), reversed(sizes), strict=False))
+
+
+def _holds_everywhere(condition: Expr | None) -> bool:
+    value = None if condition is None else condition.fact.value
+    return value is not None and value.dtype == bool and bool(value.all())
 
 
 def _is_causal(scores: _Scores) -> bool:
