@@ -1,7 +1,7 @@
-"""Converting what was exported from a conversion, and once more: the second and the third source are equal.
+"""Converting what was exported from a conversion, and once more, changes nothing.
 
-G1 is converted from the original's export, G2 from G1's, G3 from G2's. G2 and G3 agree byte for byte below the
-docstring of the module, which names the file. G1 and G2 may differ only where ``CHANGES`` says so and why.
+G1 is converted from the original's export, G2 from G1's, G3 from G2's. All agree byte for byte below the docstring of
+the module, which names the file.
 """
 
 from __future__ import annotations
@@ -9,9 +9,8 @@ from __future__ import annotations
 import ast
 import copy
 import dataclasses
-import difflib
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -22,22 +21,13 @@ from test_zoo import assert_near, run
 from torch import nn
 from zoo import ZOO
 
-# By model, what differs between G1 and G2: what every line that is removed or added holds, and why.
-CHANGES = {
-    "vit": {
-        r"table": "torch's exporter writes a buffer that no checkpoint holds as a tensor like any parameter",
-        r"\b(mask|out)\b|self, x: Tensor\)|layer\(x\)|attention\(": "layers share that tensor, and are handed it",
-    },
-    "llama": {
-        r"rotary_emb": "members stand in the order of first use, and G1 makes the angles before it embeds",
-    },
-}
-# G1 of T5 flattens what attention returns after a transposition, and torch.onnx.export decomposes that to a view of
-# other strides and fails.
-NOT_YET = {"t5_encoder"}
-# The same holds for Swin; torch cannot export the order that TopK has among equals, which Mixtral's router asks for; of
-# the others the names of buffers and the order of statements still change.
-NOT_YET |= {"swin", "mixtral", "segformer", "detr", "whisper", "clip", "diffusion"}
+# torch cannot export the order that TopK has among equals, which Mixtral's router asks for.
+NOT_YET = {"mixtral"}
+# Where an attention adds a learned bias, torch takes another layout for its result than it has when the attention is
+# decomposed, and the export fails; not so where nothing asks for gradients.
+LEARNED_BIAS = {"swin", "t5_encoder"}
+# The second LSTM that torch exports in one process has a fixed length, which the comments then state.
+FIXED_SIZES = {"lstm"}
 SHORT = ("mlp", "unet")
 NAMES = [
     name if name in SHORT else pytest.param(name, marks=pytest.mark.long)
@@ -51,14 +41,14 @@ def test_converting_again_changes_nothing(
     converted: Callable[[str, str], Converted], tmp_path: Path, name: str
 ) -> None:
     first = converted(name, "dynamo")
-    second, model = convert_again(first.entry, first.load(), tmp_path / "second")
-    third, _ = convert_again(first.entry, model, tmp_path / "third")
+    learns = name not in LEARNED_BIAS
+    second, model = convert_again(first.entry, first.load().requires_grad_(learns), tmp_path / "second")
+    third, _ = convert_again(first.entry, model.requires_grad_(learns), tmp_path / "third")
     assert_near(run(model, first.inputs(other=True)), run(first.original, first.inputs(other=True)))
-    assert third == second
-    changes = CHANGES.get(name, {})
-    lines = list(changed(code_of(first.source), second))
-    assert [line for line in lines if not any(re.search(pattern, line) for pattern in changes)] == []
-    assert [pattern for pattern in changes if not any(re.search(pattern, line) for line in lines)] == []
+    sources = [code_of(first.source), second, third]
+    if name in FIXED_SIZES:
+        sources = [re.sub(r"^ *# .*\n", "", source, flags=re.MULTILINE) for source in sources]
+    assert sources[1:] == sources[:-1]
 
 
 def convert_again(entry: zoo.Entry, model: nn.Module, folder: Path) -> tuple[str, nn.Module]:
@@ -79,10 +69,3 @@ def code_of(source: str) -> str:
     docstring = ast.parse(source).body[0]
     code = "\n".join(source.splitlines()[docstring.end_lineno :])
     return re.sub(r'(?<=None if weights else ")[0-9a-f]{16}', "…", code)
-
-
-def changed(before: str, after: str) -> Iterator[str]:
-    """The lines that one text has and the other has not, blank ones aside."""
-    for line in difflib.ndiff(before.splitlines(), after.splitlines()):
-        if line[0] in "+-" and line[1:].strip():
-            yield line

@@ -25,13 +25,13 @@ class BertEmbeddings(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.word_embeddings = nn.Embedding(99, 32)
         self.register_buffer(
             "table", torch.zeros(1, 64, dtype=torch.int64), persistent=False
         )
         self.register_buffer(
             "position_ids", torch.arange(64).reshape(1, 64), persistent=False
         )
-        self.word_embeddings = nn.Embedding(99, 32)
         self.token_type_embeddings = nn.Embedding(2, 32)
         self.position_embeddings = nn.Embedding(64, 32)
         self.LayerNorm = nn.LayerNorm(32, eps=1e-12)

@@ -25,13 +25,13 @@ class Embeddings(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.word_embeddings = nn.Embedding(99, 32)
         self.register_buffer(
             "table", torch.zeros(1, 64, dtype=torch.int64), persistent=False
         )
         self.register_buffer(
             "table2", torch.arange(64).reshape(1, 64), persistent=False
         )
-        self.word_embeddings = nn.Embedding(99, 32)
         self.token_type_embeddings = nn.Embedding(2, 32)
         self.position_embeddings = nn.Embedding(64, 32)
         self.LayerNorm = nn.LayerNorm(32, eps=1e-12)
@@ -57,8 +57,8 @@ class Self(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         # x: [batch, seq, 32], mask: [batch, 1, 1, seq] -> [batch, seq, 32]
         q = self.query(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        v = self.value(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.key(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.value(x).unflatten(-1, (4, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2)
         return attn.flatten(2)
 

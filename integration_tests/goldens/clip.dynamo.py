@@ -23,10 +23,10 @@ class CLIPTextEmbeddings(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
+        self.token_embedding = nn.Embedding(99, 32)
         self.register_buffer(
             "position_ids", torch.arange(64).reshape(1, 64), persistent=False
         )
-        self.token_embedding = nn.Embedding(99, 32)
         self.position_embedding = nn.Embedding(64, 32)
 
     def forward(self, input_ids: Tensor) -> Tensor:
@@ -124,11 +124,11 @@ class CLIPTextModel(nn.Module):
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 32]
         batch, seq = input_ids.shape
-        positions = torch.arange(batch, device=input_ids.device)
-        positions2 = torch.arange(seq, device=input_ids.device)
-        mask = positions2.unsqueeze(0) <= positions2.unsqueeze(1)
+        positions = torch.arange(seq, device=input_ids.device)
+        mask = positions.unsqueeze(0) <= positions.unsqueeze(1)
         mask = mask & attention_mask.bool()[:, None, None, :]
         x = self.encoder(self.embeddings(input_ids), mask)
+        positions = torch.arange(batch, device=input_ids.device)
         mask = (input_ids.int() == 98).int().argmax(-1)
         return self.final_layer_norm(x)[positions, mask]
 
@@ -139,8 +139,8 @@ class CLIPVisionEmbeddings(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.class_embedding = nn.Parameter(torch.empty(32))
-        self.embedding = nn.Parameter(torch.empty(1, 17, 32))
         self.patch_embedding = nn.Conv2d(3, 32, 8, stride=8, bias=False)
+        self.embedding = nn.Parameter(torch.empty(1, 17, 32))
 
     def forward(self, pixel_values: Tensor) -> Tensor:
         # pixel_values: [batch, 3, 32, 32] -> [batch, 17, 32]
@@ -221,20 +221,20 @@ class CLIPModel(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.text_model = CLIPTextModel()
+        self.text_projection = nn.Linear(32, 24, bias=False)
         self.vision_model = CLIPVisionModel()
         self.visual_projection = nn.Linear(32, 24, bias=False)
-        self.text_projection = nn.Linear(32, 24, bias=False)
 
     def forward(
         self, input_ids: Tensor, pixel_values: Tensor, attention_mask: Tensor
     ) -> Tensor:
         # input_ids: [batch, seq], pixel_values: [batch, 3, 32, 32],
         # attention_mask: [batch, seq] -> [batch, batch]
-        x = self.visual_projection(self.vision_model(pixel_values))
-        out = self.text_projection(self.text_model(input_ids, attention_mask))
-        x = (x / (x**2.0).sum(-1, keepdim=True) ** 0.5).transpose(0, 1)
-        out = (out / (out**2.0).sum(-1, keepdim=True) ** 0.5) @ x * 14.856382
-        return out.transpose(0, 1)
+        x = self.text_projection(self.text_model(input_ids, attention_mask))
+        out = self.visual_projection(self.vision_model(pixel_values))
+        out = (out / (out**2.0).sum(-1, keepdim=True) ** 0.5).transpose(0, 1)
+        x = (x / (x**2.0).sum(-1, keepdim=True) ** 0.5) @ out * 14.856382
+        return x.transpose(0, 1)
 
 
 class First(nn.Module):

@@ -22,17 +22,17 @@ class DetrFrozenBatchNorm2d(nn.Module):
     model.model.backbone.model.encoder.stages.1.layers.0.shortcut.normalization
     """
 
-    scale: Tensor
-    bias: Tensor
+    frozen_scale: Tensor
+    frozen_bias: Tensor
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.register_buffer("scale", torch.empty(1, size, 1, 1))
-        self.register_buffer("bias", torch.empty(1, size, 1, 1))
+        self.register_buffer("frozen_scale", torch.empty(1, size, 1, 1))
+        self.register_buffer("frozen_bias", torch.empty(1, size, 1, 1))
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, size, *, *] -> [batch, size, *, *]
-        return x * self.scale + self.bias
+        return x * self.frozen_scale + self.frozen_bias
 
 
 class ResNetConvLayer(nn.Module):
@@ -184,14 +184,14 @@ class DetrSinePositionEmbedding(nn.Module):
         dtype = self.periods.dtype
         mask = mask.to(dtype)
         x = torch.cumsum(mask, dim=1)
+        x = (x / (x[:, -1:] + 1e-06) * 6.2831855).unsqueeze(3) / self.periods
+        cos = torch.cos(x[:, :, :, 1::2])
+        x = torch.stack([torch.sin(x[:, :, :, ::2]), cos], dim=-1).flatten(3)
         out = torch.cumsum(mask, dim=2)
         out = (out / (out[:, :, -1:] + 1e-06) * 6.2831855).unsqueeze(3)
         out = out / self.periods
-        x = (x / (x[:, -1:] + 1e-06) * 6.2831855).unsqueeze(3) / self.periods
         cos = torch.cos(out[:, :, :, 1::2])
         out = torch.stack([torch.sin(out[:, :, :, ::2]), cos], dim=-1).flatten(3)
-        cos = torch.cos(x[:, :, :, 1::2])
-        x = torch.stack([torch.sin(x[:, :, :, ::2]), cos], dim=-1).flatten(3)
         return torch.cat([x, out], dim=3).permute(0, 3, 1, 2)
 
 
@@ -327,20 +327,21 @@ class DetrModel(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(torch.empty(1, 7, 32))
         self.backbone = DetrConvEncoder()
-        self.position_embedding = DetrSinePositionEmbedding()
         self.input_projection = nn.Conv2d(32, 32, 1)
+        self.position_embedding = DetrSinePositionEmbedding()
         self.encoder = DetrEncoder()
         self.decoder = DetrDecoder()
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 7, 32]
+        dtype = self.weight.dtype
         batch = image.shape[0]
-        mask = torch.ones(batch, 8, 8, dtype=torch.bool, device=image.device)
-        x = self.input_projection(self.backbone(image)).flatten(2).transpose(1, 2)
-        out = self.position_embedding(mask).flatten(2).transpose(1, 2)
-        y = self.weight.repeat(batch, 1, 1)
-        z = torch.zeros(batch, 7, 32, dtype=x.dtype, device=x.device)
-        return self.decoder(self.encoder(x, out), z, y, out)
+        x = torch.zeros(batch, 7, 32, dtype=dtype, device=image.device)
+        out = self.weight.repeat(batch, 1, 1)
+        y = self.input_projection(self.backbone(image)).flatten(2).transpose(1, 2)
+        mask = torch.ones(batch, 8, 8, dtype=torch.bool, device=x.device)
+        z = self.position_embedding(mask).flatten(2).transpose(1, 2)
+        return self.decoder(self.encoder(y, z), x, out, z)
 
 
 class DetrForObjectDetection(nn.Module):

@@ -27,9 +27,9 @@ class Attn(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
         q, k, v = self.c_attn(x).split(32, dim=2)
-        v = v.unflatten(-1, (4, 8)).transpose(1, 2)
         q = q.unflatten(-1, (4, 8)).transpose(1, 2)
         k = k.unflatten(-1, (4, 8)).transpose(1, 2)
+        v = v.unflatten(-1, (4, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2)
         return self.c_proj(attn.flatten(2))
 

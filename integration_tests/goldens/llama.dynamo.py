@@ -49,10 +49,10 @@ class LlamaAttention(nn.Module):
         # x: [batch, seq, 32], cos: [seq, 8], sin: [seq, 8], mask: [batch, 1, seq, seq]
         # -> [batch, seq, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         q = q * cos + rotate_half(q) * sin
+        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         k = k * cos + rotate_half(k) * sin
+        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True)
         return self.o_proj(attn.transpose(1, 2).flatten(2))
 

@@ -51,10 +51,10 @@ class MixtralAttention(nn.Module):
         # x: [batch, seq, 32], cos: [seq, 8], sin: [seq, 8], mask: [batch, 1, seq, seq]
         # -> [batch, seq, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         q = q * cos + rotate_half(q) * sin
+        k = self.k_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         k = k * cos + rotate_half(k) * sin
+        v = self.v_proj(x).unflatten(-1, (2, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v, mask, enable_gqa=True)
         return self.o_proj(attn.transpose(1, 2).flatten(2))
 
@@ -67,8 +67,8 @@ class MixtralExperts(nn.Module):
         self.weight = nn.Parameter(torch.empty(4, 32, 64))
         self.weight2 = nn.Parameter(torch.empty(4, 128, 32))
 
-    def forward(self, x: Tensor, index: Tensor, out: Tensor) -> Tensor:
-        # x: [batch * seq, 32], index: [batch * seq, 2], out: [batch * seq, 2]
+    def forward(self, index: Tensor, x: Tensor, out: Tensor) -> Tensor:
+        # index: [batch * seq, 2], x: [batch * seq, 32], out: [batch * seq, 2]
         # -> [batch * seq, 32]
         index = index.flatten()
         x = self.weight2[index] @ x.repeat_interleave(2, 0).unsqueeze(-1)
@@ -90,7 +90,7 @@ class MixtralSparseMoeBlock(nn.Module):
         batch, seq = x.shape[:2]
         x = x.flatten(end_dim=1)
         out, index = topk(F.softmax(self.gate(x), dim=-1), 2)
-        x = self.experts(x, index, out / out.sum(-1, keepdim=True))
+        x = self.experts(index, x, out / out.sum(-1, keepdim=True))
         return x.unflatten(0, (batch, seq))
 
 

@@ -298,17 +298,17 @@ class SegformerDecodeHead(nn.Module):
         self.classifier = nn.Conv2d(32, 10, 1)
 
     def forward(self, x: Tensor, out: Tensor, y: Tensor, z: Tensor) -> Tensor:
-        # x: [batch, 16, 16, 16], out: [batch, 32, 8, 8], y: [batch, 48, 4, 4],
-        # z: [batch, 64, 2, 2] -> [batch, 10, 16, 16]
-        x = self.linear_projections[0](x).transpose(1, 2).unflatten(-1, (16, 16))
-        out = self.linear_projections[1](out).transpose(1, 2).unflatten(-1, (8, 8))
+        # x: [batch, 64, 2, 2], out: [batch, 48, 4, 4], y: [batch, 32, 8, 8],
+        # z: [batch, 16, 16, 16] -> [batch, 10, 16, 16]
+        x = self.linear_projections[3](x).transpose(1, 2).unflatten(-1, (2, 2))
+        x = F.interpolate(x, size=(16, 16), mode="bilinear")
+        out = self.linear_projections[2](out).transpose(1, 2).unflatten(-1, (4, 4))
         out = F.interpolate(out, size=(16, 16), mode="bilinear")
-        y = self.linear_projections[2](y).transpose(1, 2).unflatten(-1, (4, 4))
+        y = self.linear_projections[1](y).transpose(1, 2).unflatten(-1, (8, 8))
         y = F.interpolate(y, size=(16, 16), mode="bilinear")
-        z = self.linear_projections[3](z).transpose(1, 2).unflatten(-1, (2, 2))
-        z = F.interpolate(z, size=(16, 16), mode="bilinear")
-        z = F.relu(self.linear_fuse(torch.cat([z, y, out, x], dim=1)))
-        return self.classifier(z)
+        z = self.linear_projections[0](z).transpose(1, 2).unflatten(-1, (16, 16))
+        x = F.relu(self.linear_fuse(torch.cat([x, out, y, z], dim=1)))
+        return self.classifier(x)
 
 
 class SegformerForSemanticSegmentation(nn.Module):
@@ -322,7 +322,7 @@ class SegformerForSemanticSegmentation(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 10, 16, 16]
         x, out, y, z = self.segformer(image)
-        return self.decode_head(x, out, y, z)
+        return self.decode_head(z, y, out, x)
 
 
 class First(nn.Module):

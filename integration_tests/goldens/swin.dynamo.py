@@ -44,21 +44,21 @@ class SwinEmbeddings(nn.Module):
 class SwinAttention(nn.Module):
     """model.swin.encoder.layers.0-1.blocks.0.attention"""
 
-    def __init__(self, num_heads: int, dim: int) -> None:
+    def __init__(self, dim: int, num_heads: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.attn_bias = nn.Parameter(torch.empty(1, num_heads, 16, 16))
         self.q_proj = nn.Linear(dim, dim)
         self.k_proj = nn.Linear(dim, dim)
         self.v_proj = nn.Linear(dim, dim)
+        self.position_bias = nn.Parameter(torch.empty(1, num_heads, 16, 16))
         self.o_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [*, 16, dim] -> [*, 16, dim]
         q = self.q_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v, self.attn_bias)
+        v = self.v_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        attn = F.scaled_dot_product_attention(q, k, v, self.position_bias)
         return self.o_proj(attn.transpose(1, 2).flatten(2))
 
 
@@ -83,7 +83,7 @@ class SwinLayer(nn.Module):
         self.dim = dim
         self.sizes = sizes
         self.layernorm_before = nn.LayerNorm(dim)
-        self.attention = SwinAttention(num_heads, dim)
+        self.attention = SwinAttention(dim, num_heads)
         self.layernorm_after = nn.LayerNorm(dim)
         self.mlp = SwinMLP(dim, hidden_dim)
 
@@ -103,23 +103,23 @@ class SwinAttention2(nn.Module):
 
     mask: Tensor
 
-    def __init__(self, num_heads: int, size: int, dim: int) -> None:
+    def __init__(self, dim: int, num_heads: int, size: int) -> None:
         super().__init__()
         self.num_heads = num_heads
-        self.attn_bias = nn.Parameter(torch.empty(1, num_heads, 16, 16))
-        self.register_buffer("mask", torch.empty(1, size, 1, 16, 16))
         self.q_proj = nn.Linear(dim, dim)
         self.k_proj = nn.Linear(dim, dim)
         self.v_proj = nn.Linear(dim, dim)
+        self.position_bias = nn.Parameter(torch.empty(1, num_heads, 16, 16))
+        self.register_buffer("mask", torch.empty(1, size, 1, 16, 16))
         self.o_proj = nn.Linear(dim, dim)
 
     def forward(self, x: Tensor, batch: int) -> Tensor:
         # x: [*, 16, dim] -> [*, 16, dim]
         q = self.q_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
-        out = self.mask.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
         k = self.k_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v, self.attn_bias + out)
+        v = self.v_proj(x).unflatten(-1, (self.num_heads, 8)).transpose(1, 2)
+        x = self.mask.expand(batch, -1, -1, -1, -1).flatten(end_dim=1)
+        attn = F.scaled_dot_product_attention(q, k, v, self.position_bias + x)
         return self.o_proj(attn.transpose(1, 2).flatten(2))
 
 
@@ -140,7 +140,7 @@ class SwinLayer2(nn.Module):
         self.sizes = sizes
         self.shape = shape
         self.layernorm_before = nn.LayerNorm(dim)
-        self.attention = SwinAttention2(num_heads, size, dim=dim)
+        self.attention = SwinAttention2(dim, num_heads, size=size)
         self.layernorm_after = nn.LayerNorm(dim)
         self.mlp = SwinMLP(dim, hidden_dim)
 

@@ -34,16 +34,16 @@ class T5Attention(nn.Module):
         # -> ([batch, 4, seq, seq], [batch, seq, 32])
         seq = x.shape[1]
         q = self.q(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        k = self.k(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v(x).unflatten(-1, (4, 8)).transpose(1, 2)
         positions = positions.unsqueeze(0) - positions.unsqueeze(1)
         index = torch.abs(positions)
-        out = (torch.log(index.to(x.dtype) / 8.0) / 2.7725887 * 8.0).long()
-        index2 = torch.full((seq, seq), 15, dtype=torch.int64, device=x.device)
-        index = torch.where(index < 8, index, torch.minimum(out + 8, index2))
-        out = self.relative_attention_bias((positions > 0).long() * 16 + index)
-        k = self.k(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        x = (torch.log(index.to(q.dtype) / 8.0) / 2.7725887 * 8.0).long()
+        index2 = torch.full((seq, seq), 15, dtype=torch.int64, device=mask.device)
+        index = torch.where(index < 8, index, torch.minimum(x + 8, index2))
+        x = self.relative_attention_bias((positions > 0).long() * 16 + index)
         mask = torch.where(mask, 0.0, torch.finfo(q.dtype).min).to(q.dtype)
-        mask = out.permute(2, 0, 1).unsqueeze(0) + mask
+        mask = x.permute(2, 0, 1).unsqueeze(0) + mask
         attn = F.scaled_dot_product_attention(q, k, v, mask, scale=1.0)
         return mask, self.o(attn.transpose(1, 2).flatten(2))
 
@@ -120,8 +120,8 @@ class T5Attention2(nn.Module):
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         # x: [batch, seq, 32], mask: [batch, 4, seq, seq] -> [batch, seq, 32]
         q = self.q(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        v = self.v(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.v(x).unflatten(-1, (4, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v, mask, scale=1.0)
         return self.o(attn.transpose(1, 2).flatten(2))
 

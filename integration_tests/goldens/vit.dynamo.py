@@ -34,8 +34,8 @@ class ViTEmbeddings(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.empty(1, 1, 32))
-        self.position_embeddings = nn.Parameter(torch.empty(1, 17, 32))
         self.patch_embeddings = ViTPatchEmbeddings()
+        self.position_embeddings = nn.Parameter(torch.empty(1, 17, 32))
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 32, 32] -> [batch, 17, 32]
@@ -48,11 +48,8 @@ class ViTEmbeddings(nn.Module):
 class ViTAttention(nn.Module):
     """model.vit.layers.0-2.attention"""
 
-    mask: Tensor
-
     def __init__(self) -> None:
         super().__init__()
-        self.register_buffer("mask", torch.zeros(1, 1, 17, 1), persistent=False)
         self.q_proj = nn.Linear(32, 32)
         self.k_proj = nn.Linear(32, 32)
         self.v_proj = nn.Linear(32, 32)
@@ -63,8 +60,8 @@ class ViTAttention(nn.Module):
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        attn = F.scaled_dot_product_attention(q, k, v, self.mask).transpose(1, 2)
-        return self.o_proj(attn.flatten(2))
+        attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
+        return self.o_proj(attn)
 
 
 class ViTMLP(nn.Module):

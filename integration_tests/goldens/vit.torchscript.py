@@ -34,8 +34,8 @@ class Embeddings(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.cls_token = nn.Parameter(torch.empty(1, 1, 32))
-        self.position_embeddings = nn.Parameter(torch.empty(1, 17, 32))
         self.patch_embeddings = PatchEmbeddings()
+        self.position_embeddings = nn.Parameter(torch.empty(1, 17, 32))
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 32, 32] -> [batch, 17, 32]
@@ -58,8 +58,8 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 17, 32] -> [batch, 17, 32]
         q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
+        v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return self.o_proj(attn)
 

@@ -28,9 +28,9 @@ class WhisperAttention(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 32, 32] -> [batch, 32, 32]
+        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return self.out_proj(attn)
 
@@ -57,9 +57,9 @@ class WhisperEncoder(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.embedding = nn.Parameter(torch.empty(32, 32))
         self.conv1 = nn.Conv1d(16, 32, 3, padding=1)
         self.conv2 = nn.Conv1d(32, 32, 3, stride=2, padding=1)
+        self.embedding = nn.Parameter(torch.empty(32, 32))
         self.layers = nn.ModuleList(WhisperEncoderLayer() for _ in range(2))
         self.layer_norm = nn.LayerNorm(32)
 
@@ -84,9 +84,9 @@ class WhisperAttention2(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> Tensor:
         # x: [batch, seq, 32], mask: [batch, 1, seq, seq] -> [batch, seq, 32]
+        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
-        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v, mask).transpose(1, 2)
         return self.out_proj(attn.flatten(2))
 
@@ -103,9 +103,9 @@ class WhisperAttention3(nn.Module):
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
         # x: [batch, seq, 32], out: [batch, 32, 32] -> [batch, seq, 32]
+        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         k = self.k_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
         v = self.v_proj(out).unflatten(-1, (4, 8)).transpose(1, 2)
-        q = self.q_proj(x).unflatten(-1, (4, 8)).transpose(1, 2)
         attn = F.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2)
         return self.out_proj(attn)
 

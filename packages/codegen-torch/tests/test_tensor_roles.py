@@ -32,8 +32,8 @@ WIDE = np.linspace(0, 1, 4, dtype=np.float32) ** 2
 @pytest.mark.parametrize(
     ("nodes", "names"),
     [
-        ([call("Mul", "x mul_4", "h"), call("Add", "h sub_2", "y")], {"scale", "bias"}),
-        ([call("Div", "x val_3", "y")], {"divisor"}),
+        ([call("Mul", "x mul_4", "h"), call("Add", "h sub_2", "y")], {"frozen_scale", "frozen_bias"}),
+        ([call("Div", "x val_3", "y")], {"frozen_divisor"}),
         ([call("Mul", "x pow_1", "h"), call("Sin", "h", "y")], {"inv_freq"}),
         ([call("Div", "x pow_1", "h"), call("Cos", "h", "y")], {"periods"}),
         ([call("Mul", "x gamma", "y")], {"gamma"}),

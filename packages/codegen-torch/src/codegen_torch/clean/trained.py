@@ -75,7 +75,9 @@ _GENERATED = re.compile(
 )
 _COMPUTED = re.compile(r"(pow|unsqueeze|view|reshape|permute|transpose)(_default)?(_\d+)?")
 # Names under which modules keep tensors that they do not train.
-_BUFFERS = re.compile(r"(.*\.)?(inv_freq|position_ids|running_mean|running_var|mask|masked_bias|attn_bias)")
+_BUFFERS = re.compile(
+    r"(.*\.)?(inv_freq|periods|position_ids|running_mean|running_var|mask|masked_bias|attn_bias|frozen_\w+)"
+)
 
 
 def trained_values(graph: Graph) -> frozenset[str]:

@@ -45,13 +45,15 @@ def tensor_role(leaf: Expr, users: Users) -> str | None:
         users: Who uses each value of the region around it.
     """
     if _reaches(leaf, users, _is_attended, through=("operator.add", *_MOVES)):
-        return "attn_bias" if leaf.op == "weight" else "mask"
+        return "position_bias" if leaf.op == "weight" else "mask"
     if _reaches(leaf, users, _is_looked_up, through=("torch.gather", "runtime.expand", *_MOVES)):
         return "position_ids" if (buffer_source(leaf) or "").startswith("torch.arange") else "ids"
     direct = {_part(leaf, user) for user in users.get(leaf, [])}
     if direct <= {"scale", "divisor"} and _reaches(leaf, users, _is_wave, through=_TURNS):
         return "inv_freq" if direct == {"scale"} else "periods"
-    return direct.pop() if len(direct) == 1 else None
+    part = direct.pop() if len(direct) == 1 else None
+    # A name that tells so keeps it from being trained when the model is exported and converted again.
+    return f"frozen_{part}" if part and leaf.op == "constant" else part
 
 
 def _reaches(leaf: Expr, users: Users, wanted: Callable[[Expr, Expr], bool], through: tuple[str, ...]) -> bool:

@@ -27,7 +27,8 @@ def build_tree(inputs: list[Expr], outputs: Mapping[str, Expr]) -> Region:
         outputs: The graph's outputs, which become its results, by name.
     """
     results = list(outputs.values())
-    ordered = [e for e in topo(results, key=lambda expr: expr.origin.order) if isinstance(e, Expr)]
+    # The order in which nested expressions are evaluated: it is the graph's own, whatever order a file is in.
+    ordered = [expr for expr in topo(results) if isinstance(expr, Expr)]
     order = [expr for expr in ordered if expr.op not in LEAVES]
     places, classes = places_of(order, results, scopes_of(order, results))
     owned = _owned_weights(order)
@@ -186,6 +187,7 @@ def _connect(flat: _Flat, regions: Mapping[Place, Region]) -> None:
     """Give every region its parameters, in order of first use, and its results."""
     params: dict[Region, dict[Expr, None]] = {region: {} for region in regions.values()}
     results: dict[Region, dict[Expr, None]] = {region: {} for region in regions.values()}
+    position = {expr: number for number, expr in enumerate(flat.order)}
     for expr in flat.order:
         for operand in () if expr.op in LEAVES else data_operands(expr):
             if operand not in flat.places and operand.op != "input":
@@ -202,22 +204,22 @@ def _connect(flat: _Flat, regions: Mapping[Place, Region]) -> None:
             results[regions[place[:level]]][expr] = None
     for region in regions.values():
         region.params = list(params[region])
-        region.results = sorted(results[region], key=lambda expr: expr.origin.order)
+        region.results = sorted(results[region], key=position.__getitem__)
 
 
 def _fill(flat: _Flat, regions: Mapping[Place, Region]) -> None:
-    """Give every region its units: operands first, otherwise in the file's order."""
+    """Give every region its units: operands first, otherwise in the order of the graph."""
     first: dict[Vertex, int] = {}
     units: dict[Place, list[Vertex]] = {place: [] for place in regions}
-    for expr in flat.order:
+    for number, expr in enumerate(flat.order):
         place = flat.places[expr]
-        first[expr] = expr.origin.order
+        first[expr] = number
         units[place].append(expr)
         for depth in range(len(place), 0, -1):
             inner = place[:depth]
             if inner not in first:
                 units[inner[:-1]].append(inner)
-            first[inner] = min(first.get(inner, expr.origin.order), expr.origin.order)
+            first.setdefault(inner, number)
     dependencies = _dependencies(flat, flat.edges)
     for place, region in regions.items():
         ordered = _sorted_units(units[place], dependencies.get(place, {}), first)
@@ -227,7 +229,7 @@ def _fill(flat: _Flat, regions: Mapping[Place, Region]) -> None:
 def _sorted_units(
     units: list[Vertex], needed_by: Mapping[Vertex, set[Vertex]], first: Mapping[Vertex, int]
 ) -> list[Vertex]:
-    """A topological order that takes, of all units that could come next, the first in the file."""
+    """A topological order that takes, of all units that could come next, the first in the graph's order."""
     rank = {unit: (first[unit], position) for position, unit in enumerate(units)}
     waiting = dict.fromkeys(units, 0)
     for ends in needed_by.values():
