@@ -36,37 +36,23 @@ class TimeEmbedding(nn.Module):
 
 
 class ResBlock(nn.Module):
-    """down1, mid_block1, mid_block2"""
+    """down1, down2, mid_block1 and 3 more"""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(
+        self, num_channels: int, channels: int, *, conv_shortcut: bool = False
+    ) -> None:
         super().__init__()
-        self.norm1 = nn.GroupNorm(4, channels)
-        self.conv1 = nn.Conv2d(channels, channels, 3, padding=1)
+        self.conv_shortcut = (
+            nn.Conv2d(num_channels, channels, 1) if conv_shortcut else nn.Identity()
+        )
+        self.norm1 = nn.GroupNorm(4, num_channels)
+        self.conv1 = nn.Conv2d(num_channels, channels, 3, padding=1)
         self.time_emb_proj = nn.Linear(32, channels)
         self.norm2 = nn.GroupNorm(4, channels)
         self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, out: Tensor) -> Tensor:
-        # x: [batch, channels, *, *], out: [batch, 32] -> [batch, channels, *, *]
-        out = self.time_emb_proj(out)[:, :, None, None]
-        out = self.norm2(self.conv1(F.silu(self.norm1(x))) + out)
-        return x + self.conv2(F.silu(out))
-
-
-class ResBlock2(nn.Module):
-    """down2, up2, up1"""
-
-    def __init__(self, in_channels: int, channels: int) -> None:
-        super().__init__()
-        self.conv_shortcut = nn.Conv2d(in_channels, channels, 1)
-        self.norm1 = nn.GroupNorm(4, in_channels)
-        self.conv1 = nn.Conv2d(in_channels, channels, 3, padding=1)
-        self.time_emb_proj = nn.Linear(32, channels)
-        self.norm2 = nn.GroupNorm(4, channels)
-        self.conv2 = nn.Conv2d(channels, channels, 3, padding=1)
-
-    def forward(self, x: Tensor, out: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *], out: [batch, 32] -> [batch, channels, *, *]
+        # x: [batch, num_channels, *, *], out: [batch, 32] -> [batch, channels, *, *]
         out = self.time_emb_proj(out)[:, :, None, None]
         out = self.norm2(self.conv1(F.silu(self.norm1(x))) + out)
         return self.conv_shortcut(x) + self.conv2(F.silu(out))
@@ -100,15 +86,15 @@ class Denoiser(nn.Module):
         super().__init__()
         self.conv_in = nn.Conv2d(3, 16, 3, padding=1)
         self.time_embedding = TimeEmbedding()
-        self.down1 = ResBlock(16)
+        self.down1 = ResBlock(16, 16)
         self.downsample = nn.Conv2d(16, 16, 3, stride=2, padding=1)
-        self.down2 = ResBlock2(16, 32)
-        self.mid_block1 = ResBlock(32)
+        self.down2 = ResBlock(16, 32, conv_shortcut=True)
+        self.mid_block1 = ResBlock(32, 32)
         self.mid_attention = AttentionBlock()
-        self.mid_block2 = ResBlock(32)
-        self.up2 = ResBlock2(64, 32)
+        self.mid_block2 = ResBlock(32, 32)
+        self.up2 = ResBlock(64, 32, conv_shortcut=True)
         self.upsample = nn.Conv2d(32, 32, 3, padding=1)
-        self.up1 = ResBlock2(48, 16)
+        self.up1 = ResBlock(48, 16, conv_shortcut=True)
         self.conv_norm_out = nn.GroupNorm(4, 16)
         self.conv_out = nn.Conv2d(16, 3, 3, padding=1)
 
@@ -139,25 +125,33 @@ def load_model(
         model = Denoiser()
     if torch.device(device or "cpu").type == "meta":
         return model.to(dtype=dtype).eval()
-    tensors = load_weights(path)
+    tensors = load_weights(path, None if weights else "…")
     model.to(dtype=dtype).load_state_dict(tensors, strict=True)
     return model.eval()
 
 
-def load_weights(path: str | Path) -> dict[str, Tensor]:
+def load_weights(path: str | Path, model_id: str | None = None) -> dict[str, Tensor]:
     """Map the tensors of a weights file; changing them never changes the file."""
     with Path(path).open("rb") as file:
         unpacker = msgpack.Unpacker(file)
         try:
-            unpacker.read_map_header()
-            # The blobs that follow these six are mapped, not parsed.
-            *start, tensors = [unpacker.unpack() for _ in range(6)]
+            # The blobs, which come last, are mapped, not parsed.
+            keys = range(min(unpacker.read_map_header(), 5) - 1)
+            header = {unpacker.unpack(): unpacker.unpack() for _ in keys}
         except (msgpack.UnpackException, TypeError, ValueError) as error:
             raise ValueError(f"{path} is not a weights file") from error
-        if start != ["format", "onnxgen-weights", "version", 1, "tensors"]:
+        stated = header.get("format"), header.get("version")
+        if stated != ("onnxgen-weights", 1) or "tensors" not in header:
             raise ValueError(f"{path} is not a weights file of version 1")
+        if model_id and header.get("model_id", model_id) != model_id:
+            raise ValueError(
+                f"{path} was written with another model.py, perhaps by a conversion "
+                "that was cut short: convert again, or give load_model its path"
+            )
         data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_COPY)
-    return {name: map_tensor(data, name, entry) for name, entry in tensors.items()}
+    return {
+        name: map_tensor(data, name, entry) for name, entry in header["tensors"].items()
+    }
 
 
 def map_tensor(
