@@ -159,7 +159,7 @@ class Bert(nn.Module):
         return self.pooler(self.encoder(self.embeddings(input_ids), mask))
 
 
-class Model2(nn.Module):
+class Network(nn.Module):
     """model"""
 
     def __init__(self) -> None:
@@ -177,7 +177,7 @@ class BertTorchscript(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model2()
+        self.model = Network()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, 3]

@@ -85,7 +85,7 @@ class Transformer(nn.Module):
         return self.ln_f(x)
 
 
-class Model2(nn.Module):
+class Network(nn.Module):
     """model"""
 
     def __init__(self) -> None:
@@ -103,7 +103,7 @@ class Gpt2Torchscript(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model2()
+        self.model = Network()
         self.model.lm_head.weight = self.model.transformer.wte.weight
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:

@@ -88,7 +88,7 @@ class Layer(nn.Module):
         return x + self.mlp(self.post_attention_layernorm(x))
 
 
-class Model2(nn.Module):
+class Network(nn.Module):
     """model.model"""
 
     def __init__(self) -> None:
@@ -111,12 +111,12 @@ class Model2(nn.Module):
         return self.norm(x)
 
 
-class Model3(nn.Module):
+class Network2(nn.Module):
     """model"""
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model2()
+        self.model = Network()
         self.lm_head = nn.Linear(32, 99, bias=False)
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
@@ -129,7 +129,7 @@ class LlamaTorchscript(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model3()
+        self.model = Network2()
 
     def forward(self, input_ids: Tensor, attention_mask: Tensor) -> Tensor:
         # input_ids: [batch, seq], attention_mask: [batch, seq] -> [batch, seq, 99]

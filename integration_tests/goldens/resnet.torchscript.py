@@ -151,7 +151,7 @@ class Resnet(nn.Module):
         return self.encoder(self.embedder(image)).mean((2, 3), keepdim=True)
 
 
-class Model2(nn.Module):
+class Network(nn.Module):
     """model"""
 
     def __init__(self) -> None:
@@ -169,7 +169,7 @@ class ResnetTorchscript(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model2()
+        self.model = Network()
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 64, 64] -> [batch, 10]

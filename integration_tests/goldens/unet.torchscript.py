@@ -16,52 +16,31 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 
+class ConvBlock(nn.Sequential):
+    """down1, down2, bottom and 2 more"""
+
+    def __init__(self, in_channels: int, channels: int) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, channels, 3, padding=1),
+            nn.Identity(),
+            nn.ReLU(),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            nn.Identity(),
+            nn.ReLU(),
+        )
+
+
 class UnetTorchscript(nn.Module):
     output_names = ("output",)
 
     def __init__(self) -> None:
         super().__init__()
-        self.down1 = nn.Sequential(
-            nn.Conv2d(3, 8, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-            nn.Conv2d(8, 8, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-        )
-        self.down2 = nn.Sequential(
-            nn.Conv2d(8, 16, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-            nn.Conv2d(16, 16, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-        )
-        self.bottom = nn.Sequential(
-            nn.Conv2d(16, 32, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-            nn.Conv2d(32, 32, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-        )
+        self.down1 = ConvBlock(3, 8)
+        self.down2 = ConvBlock(8, 16)
+        self.bottom = ConvBlock(16, 32)
         self.up2 = nn.ConvTranspose2d(32, 16, 2, stride=2)
-        self.conv2 = nn.Sequential(
-            nn.Conv2d(32, 16, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-            nn.Conv2d(16, 16, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-        )
-        self.conv1 = nn.Sequential(
-            nn.Conv2d(24, 8, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-            nn.Conv2d(8, 8, 3, padding=1),
-            nn.Identity(),
-            nn.ReLU(),
-        )
+        self.conv2 = ConvBlock(32, 16)
+        self.conv1 = ConvBlock(24, 8)
         self.head = nn.Conv2d(8, 2, 1)
 
     def forward(self, image: Tensor) -> Tensor:

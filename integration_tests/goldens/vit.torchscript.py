@@ -110,7 +110,7 @@ class Vit(nn.Module):
         return self.layernorm(x)
 
 
-class Model2(nn.Module):
+class Network(nn.Module):
     """model"""
 
     def __init__(self) -> None:
@@ -128,7 +128,7 @@ class VitTorchscript(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.model = Model2()
+        self.model = Network()
 
     def forward(self, image: Tensor) -> Tensor:
         # image: [batch, 3, 32, 32] -> [batch, 10]

@@ -266,3 +266,32 @@ def test_arguments_come_main_stream_first_then_inputs_in_their_order_then_what_i
 def test_buffers_state_their_type(tmp_path: Path) -> None:
     text, _ = converted(tmp_path, made([call("Mul", "x mask", "y")], weights(mask=[4])))
     assert '    output_names = ("y",)\n\n    mask: Tensor\n\n    def __init__(self)' in text
+
+
+def chains(*places: str) -> onnx_proto.Model:
+    """The same four steps at each of the places, one after another."""
+    nodes: list[onnx_proto.Node] = []
+    value = "x"
+    for place in places:
+        for step, op in enumerate(("MatMul", "Relu", "MatMul", "Tanh")):
+            result = "y" if (place, step) == (places[-1], 3) else f"{place}{step}"
+            inputs = f"{value} {place}{step}.weight" if op == "MatMul" else value
+            nodes.append(call(op, inputs, result, f"{place}/{step}", "Sequential"))
+            value = result
+    names = [name for each in nodes for name in each.inputs if name.endswith(".weight")]
+    return made(nodes, weights(**{name.replace(".", "__"): [4, 4] for name in names}))
+
+
+def test_a_chain_in_many_places_is_a_class(tmp_path: Path) -> None:
+    text, _ = converted(tmp_path, chains("first", "second", "third"))
+    assert "class Block(nn.Sequential):" in text
+    assert "self.second = Block()" in text
+    text, _ = converted(tmp_path, chains("first", "second"))
+    assert "class Block" not in text
+    assert text.count("nn.Sequential(") == 2
+
+
+def test_only_the_model_itself_is_a_model(tmp_path: Path) -> None:
+    nodes = [call("MatMul", "x w", "h", "model"), call("Relu", "h", "y", "model")]
+    text, _ = converted(tmp_path, made(nodes, weights(w=[4, 4])))
+    assert "class Network(nn.Module):" in text

@@ -166,7 +166,9 @@ def name_classes(definitions: list[ClassDef], root: ClassDef) -> None:
     for definition in [root, *(d for d in definitions if d is not root)]:
         if definition.inline:
             continue
-        definition.name = ClassName(numbered(definition.base, taken))
+        # The model itself can be imported as Model, whatever it is called.
+        base = "Network" if definition.base == "Model" and definition is not root else definition.base
+        definition.name = ClassName(numbered(base, taken))
         taken.add(definition.name)
 
 

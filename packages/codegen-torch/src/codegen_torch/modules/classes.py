@@ -7,6 +7,7 @@ from collections.abc import Hashable, Iterable, Iterator, Mapping
 from dataflow_ir import Node, sccs
 
 from codegen_torch.emit.naming import MODULE_NAMES
+from codegen_torch.expr import Expr
 from codegen_torch.modules.arguments import MAX_PARAMETERS, Hole, find_holes, parameter_name
 from codegen_torch.modules.definition import ClassDef, Number, Option, Parameter, Run, Site
 from codegen_torch.modules.options import Group, Variants, called
@@ -15,6 +16,9 @@ from codegen_torch.modules.region import Region
 from codegen_torch.modules.sizes import Sizes
 from codegen_torch.modules.structure import structure_of
 from codegen_torch.names import ClassName, Identifier, numbered, singular
+
+MIN_STEPS, MIN_PLACES = 4, 3
+"""A chain of so many modules that stands in so many places is a class, not ``nn.Sequential(…)`` in each of them."""
 
 
 def assign_classes(root: Region, sizes: dict[Region, Sizes]) -> dict[Region, ClassDef]:
@@ -97,7 +101,9 @@ def _joined(groups: Iterable[Group], root: Region, variants: Variants) -> Iterat
 
 def _define(group: Group) -> ClassDef:
     first = group.regions[0]
-    definition = ClassDef(_base_name(first), group.regions, inline=_is_inline(first))
+    is_nameless = _is_inline(first)
+    inline = is_nameless and not _is_worth_a_class(group)
+    definition = ClassDef(_chain_name(first) if is_nameless else _base_name(first), group.regions, inline=inline)
     if definition.inline:
         definition.defaults = dict[Hashable, Number](group.defaults.items())
         for region, numbers in zip(group.regions, group.numbers, strict=True):
@@ -167,6 +173,21 @@ def _is_inline(region: Region) -> bool:
     if not region.path:
         return False
     return region.is_operation or (region.sequential and region.cls in (None, "Sequential"))
+
+
+def _is_worth_a_class(group: Group) -> bool:
+    """Whether a chain is written out so often, and is so long, that a class of it is shorter."""
+    first = group.regions[0]
+    if first.is_operation or len(first.units) < MIN_STEPS or len(find_holes(group.numbers)) > MAX_PARAMETERS:
+        return False
+    places = {tuple(part for part in region.path.split(".") if not part.isdecimal()) for region in group.regions}
+    return len(places) >= MIN_PLACES
+
+
+def _chain_name(chain: Region) -> ClassName:
+    """What people call a chain that the file has no class for."""
+    has_convolution = any(isinstance(unit, Expr) and "Conv" in unit.op for unit in chain.units)
+    return ClassName("ConvBlock" if has_convolution else "Block")
 
 
 def _base_name(region: Region) -> ClassName:
