@@ -23,6 +23,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.emit.counterparts import list_counterparts
 from codegen_torch.emit.module import Header, write_module
 from codegen_torch.errors import ConversionError, Obstacle, UnsupportedError
+from codegen_torch.exporters import tell_scopes
 from codegen_torch.expr import Expr
 from codegen_torch.extension import extended
 from codegen_torch.generated import Generated
@@ -191,7 +192,7 @@ def _lowered(path: Path, changes: Changes, notes: list[str], report: Progress) -
     report("clean", 1, STAGES)
     validate(model, path.name)
     inlined, positions = inline_functions(model, path.name)
-    cleaned = clean(changes.apply(inlined, path.name, notes))
+    cleaned = clean(changes.apply(tell_scopes(inlined), path.name, notes))
     report("lower", 2, STAGES)
     return model, lower(cleaned, path.name, _all_positions(cleaned, positions), typed=True)
 
@@ -296,7 +297,7 @@ def _class_name(model: onnx_proto.Model, path: Path) -> ClassName:
         cls = root_class(node)
         if cls and cls.isidentifier() and cls != "Sequential":
             return ClassName.like(cls, "Model")
-    generic = {"main_graph", "torch_jit", "graph", "model", "main", ""}
+    generic = {"main_graph", "torch_jit", "graph", "model", "main", "tf2onnx", "model from paddlepaddle.", ""}
     text = path.stem if model.graph.name.lower() in generic else model.graph.name
     name = re.sub(r"[^A-Za-z0-9]+", "_", text).strip("_")
     return ClassName.like(name, "Model") if name and not name[0].isdigit() else ClassName("Model")

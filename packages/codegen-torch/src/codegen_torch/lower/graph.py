@@ -14,6 +14,7 @@ from codegen_torch.clean.subgraphs import reads, value_in_branch, with_nested
 from codegen_torch.clean.trained import trained_values
 from codegen_torch.dtypes import DType
 from codegen_torch.errors import InvalidModelError, Obstacle, UnsupportedError
+from codegen_torch.exporters import tensor_names
 from codegen_torch.expr import (
     Expr,
     Origin,
@@ -70,6 +71,7 @@ class _Model:
         opsets: The versions of the domains.
         trained: The names of weights.
         typed: Whether element types that ONNX does not allow are refused.
+        names: What tensors are called in a ``state_dict``, where the file calls them otherwise.
         obstacles: What cannot be converted.
         blocks: The numbers of the blocks of code that are made.
         nodes: How many nodes were lowered: bodies of loops are lowered several times.
@@ -79,6 +81,7 @@ class _Model:
     opsets: Mapping[str, int]
     trained: frozenset[str]
     typed: bool = False
+    names: Mapping[str, str] = field(default_factory=dict)
     obstacles: list[Obstacle] = field(default_factory=list)
     blocks: Iterator[int] = field(default_factory=lambda: itertools.count(1))
     nodes: int = 0
@@ -222,7 +225,7 @@ def lower(
     """
     graph = model.graph
     opsets = {opset.domain: opset.version for opset in model.opset_imports}
-    scope = _Scope(_Model(source, opsets, trained_values(graph), typed), _used(graph))
+    scope = _Scope(_Model(source, opsets, trained_values(graph), typed, tensor_names(model)), _used(graph))
     inputs = _lower_inputs(scope, graph)
     _lower_initializers(scope, graph)
     for order, node in enumerate(graph.nodes):
@@ -283,15 +286,16 @@ def _lower_initializers(scope: _Scope, graph: Graph) -> None:
             scope.model.refuse("initializer", tensor.name, f"tensors of {tensor.dtype.name} are not supported")
             scope.define(tensor.name, None)
             continue
-        scope.define(tensor.name, _lower_tensor(tensor, scope.block, trained=tensor.name in scope.model.trained))
+        scope.define(tensor.name, _lower_tensor(scope, tensor))
 
 
-def _lower_tensor(tensor: Tensor, block: int, *, trained: bool) -> Expr:
+def _lower_tensor(scope: _Scope, tensor: Tensor) -> Expr:
     ref = TensorRef.of_onnx(tensor)
-    with originating(Origin(name=tensor.name, block=block)):
+    ref.name = scope.model.names.get(tensor.name, tensor.name)
+    with originating(Origin(name=tensor.name, block=scope.block)):
         if ref.dtype is DType.STRING:
             return strings(tensor.numpy(), tensor.name)
-        if trained:
+        if tensor.name in scope.model.trained:
             return weight(ref)
         value: Array | None = None
         if ref.size <= KNOWN_ELEMENTS and ref.dtype.in_numpy:

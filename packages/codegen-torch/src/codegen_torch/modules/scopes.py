@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import dataclasses
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from onnx_proto import Node
 
@@ -47,6 +47,11 @@ def root_class(node: Node) -> str | None:
     if not paths or paths[0] != "" or len(classes) != len(paths):
         return None
     return classes[0].rsplit(".", 1)[-1] or None
+
+
+def metadata_of(paths: Sequence[str], classes: Sequence[str]) -> dict[str, str]:
+    """The metadata of a node inside modules with these paths and classes, outermost first; "" is an unknown class."""
+    return {_SCOPES: repr(["", *paths, "op"]), _CLASSES: repr(["", *classes, "op"])}
 
 
 def metadata_beside(node: Node, path: str, cls: str) -> Mapping[str, str]:
