@@ -6,13 +6,11 @@ import ast
 from importlib import resources
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from codegen_torch.dims import Dim
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.module import TAKEN_CLASSES
-from codegen_torch.emit.naming import GENERIC, MODULE_NAMES, attention_roles, hint, is_generic, unique
+from codegen_torch.emit.naming import MODULE_NAMES, attention_roles, hint
 from codegen_torch.expr import Expr, graph_input
 from codegen_torch.facts import Fact
 from codegen_torch.symbols.namespaces import F, host, torch
@@ -25,30 +23,6 @@ def tensor(name: str, *dims: int | Dim, dtype: DType = DType.FLOAT32) -> Expr:
 
 
 X = tensor("x", BATCH, 4)
-
-
-@given(
-    st.one_of(st.none(), st.sampled_from(["x", "mask", "torch", "len", "q"])),
-    st.lists(st.sampled_from(["x", "x2", "out", "y", "z", "mask", "q"])),
-)
-def test_names_are_free(wanted: str | None, taken: list[str]) -> None:
-    name = unique(wanted, taken)
-    assert name.isidentifier()
-    assert name not in taken
-    assert name not in MODULE_NAMES
-
-
-def test_generic_names_come_in_order() -> None:
-    taken: list[str] = []
-    for _ in range(6):
-        taken.append(unique(None, taken))
-    assert taken == [*GENERIC, "x2", "x3"]
-    assert all(map(is_generic, taken))
-    assert not is_generic("mask")
-
-
-def test_a_name_of_the_module_is_not_shadowed() -> None:
-    assert unique("torch", []) == "torch2"
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,9 +11,10 @@ from codegen_torch.dtypes import DType
 from codegen_torch.emit.expression import render
 from codegen_torch.emit.layout import Bracket, Doc
 from codegen_torch.emit.literals import number_source
-from codegen_torch.emit.naming import attention_roles, hint, is_generic, unique
+from codegen_torch.emit.naming import attention_roles, hint, is_generic
 from codegen_torch.emit.plan import Detour, Loop, Plan, Statement, member_text, operands_of
 from codegen_torch.emit.source import Source
+from codegen_torch.emit.variables import Variables
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Container
 from codegen_torch.modules.definition import ClassDef
@@ -110,8 +111,7 @@ class BodyWriter:
         plan: Its statements.
         names: The variables of values.
         given: The source of values from outside that are no variables.
-        reserved: Names that no variable takes.
-        live: The variables that are still needed, or not yet overwritten, and what they hold.
+        variables: The variables that are still needed, or not yet overwritten, and what they hold.
         freed: The variables that the current statement is the last to need.
     """
 
@@ -123,9 +123,8 @@ class BodyWriter:
         self.members = self._members_of_values()
         self.names: dict[Expr, str] = {}
         self.given: dict[Expr, Source] = {}
-        self.reserved = list(method.reserved)
-        self.live: dict[str, Expr] = {}
-        self.freed: dict[str, Expr] = {}
+        self.variables = Variables(method.reserved)
+        self.freed: set[str] = set()
         self.roles = attention_roles([unit for unit in self.region.units if isinstance(unit, Expr)])
         self.hints = self._hints()
 
@@ -144,7 +143,7 @@ class BodyWriter:
         """A dtype; the model's float type is read off a tensor at hand, or off a parameter."""
         if dtype is not self.method.model_dtype:
             return str(dtype)
-        for name, value in self.live.items():
+        for name, value in self.variables.held.items():
             is_tensor = not isinstance(value.fact, tuple) and value.fact.is_tensor
             if is_tensor and value.dtype is dtype and value.op != "input":
                 return f"{name}.dtype"
@@ -155,7 +154,7 @@ class BodyWriter:
 
     def device(self) -> str:
         """The device of a tensor at hand."""
-        for name, value in self.live.items():
+        for name, value in self.variables.held.items():
             if not isinstance(value.fact, tuple) and value.fact.is_tensor:
                 return f"{name}.device"
         if self.method.weight_path:
@@ -185,7 +184,7 @@ class BodyWriter:
     def bind(self, value: Expr, name: str) -> None:
         """Let a variable hold a value."""
         self.names[value] = Identifier(name)
-        self.live[name] = value
+        self.variables.bind(name, value)
 
     def last_uses(self) -> dict[Expr, float]:
         """The positions of the last statements that need the values."""
@@ -198,11 +197,9 @@ class BodyWriter:
             last[value] = end
         return last
 
-    def release(self, index: int, last_uses: Mapping[Expr, float]) -> None:
+    def release(self, index: int) -> None:
         """Forget names whose values nothing needs after this statement; they may be taken again."""
-        self.freed = {name: value for name, value in self.live.items() if last_uses.get(value, -1) <= index}
-        for name in self.freed:
-            del self.live[name]
+        self.freed = self.variables.release(index)
 
     def targets(self, statement: Statement) -> str:
         """Give names to what a statement computes; what it assigns to."""
@@ -219,16 +216,17 @@ class BodyWriter:
 
     def name_of(self, target: Expr, statement: Statement) -> str:
         """A name for a value: that of one that is needed no more where both are of the main stream."""
-        wanted, taken = self.hints.get(target), [*self.live, *self.reserved]
-        if isinstance(target.fact, tuple) or not target.fact.is_tensor:
-            taken += self.method.tensors
+        wanted = self.hints.get(target)
+        is_tensor = not isinstance(target.fact, tuple) and target.fact.is_tensor
+        others: Collection[str] = () if is_tensor else self.method.tensors
         if wanted is None or wanted == "index":
             for value in statement.uses:
                 name = self.names.get(value)
-                reusable = name in self.freed and name not in taken and alike(value, target)
-                if name and reusable and (is_generic(name) or (value.op != "input" and wanted == "index")):
+                if name is None or name not in self.freed or name in self.variables or name in others:
+                    continue
+                if alike(value, target) and (is_generic(name) or (value.op != "input" and wanted == "index")):
                     return name
-        return unique(wanted, taken)
+        return self.variables.unique(wanted, others)
 
     # Source.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from codegen_torch.dtypes import DType
 from codegen_torch.emit.body import Line, Method
 from codegen_torch.emit.layout import Doc, lay_out
-from codegen_torch.emit.naming import hint, unique
+from codegen_torch.emit.naming import hint
 from codegen_torch.emit.plan import Detour, make_plan, operands_of
 from codegen_torch.emit.remarks import shapes
 from codegen_torch.emit.statements import StatementWriter
@@ -117,10 +117,12 @@ class ForwardWriter(StatementWriter):
                 name = name if name in _PASSED_ON else self.roles.get(param) or self._residual(param)
             elif param.op == "input" and not self._always_input(param):
                 name = None if param.dtype.is_float else "index"
-            self.bind(param, unique(name, [*self.live, *self.reserved]))
-        self.arguments = frozenset(self.live)
+            self.bind(param, self.variables.unique(name))
+        self.arguments = frozenset(self.variables.held)
         tensors = (
-            name for name, param in self.live.items() if not isinstance(param.fact, tuple) and param.fact.is_tensor
+            name
+            for name, param in self.variables.held.items()
+            if not isinstance(param.fact, tuple) and param.fact.is_tensor
         )
         self.method.tensors.update(dict.fromkeys(tensors))
 

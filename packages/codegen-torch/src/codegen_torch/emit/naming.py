@@ -9,7 +9,7 @@ from codegen_torch.dtypes import DType
 from codegen_torch.expr import Expr
 from codegen_torch.facts import Container, SequenceOf
 from codegen_torch.modules.region import data_operands, is_layer
-from codegen_torch.names import Identifier, numbered
+from codegen_torch.names import Identifier
 
 GENERIC = ("x", "out", "y", "z")
 """Names for values of the main stream, in the order they are taken."""
@@ -121,13 +121,3 @@ def spoken(name: str) -> str | None:
 def is_generic(name: str) -> bool:
     """Whether a name only says that a value is the main stream's."""
     return re.sub(r"\d+$", "", name) in GENERIC
-
-
-def unique(preferred: str | None, taken: Iterable[str]) -> str:
-    """The preferred name, or the first generic one, that is free."""
-    taken = set(taken)
-    candidates = (preferred,) if preferred else GENERIC
-    for candidate in candidates:
-        if candidate not in taken and candidate not in MODULE_NAMES:
-            return candidate
-    return numbered(preferred or GENERIC[0], taken | MODULE_NAMES)

@@ -10,12 +10,13 @@ from types import MappingProxyType
 from codegen_torch.blocks import LoopParts, captured, has_blocks, loop_parts
 from codegen_torch.emit.body import BodyWriter, Line, Method, alike, flat
 from codegen_torch.emit.layout import Bracket, Doc, lay_out
-from codegen_torch.emit.naming import is_generic, spoken, unique
+from codegen_torch.emit.naming import is_generic, spoken
 from codegen_torch.emit.plan import Detour, Loop, Statement, make_plan, member_text, operands_of
 from codegen_torch.emit.source import ATOM, Source
+from codegen_torch.emit.variables import Variables
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import Region, blocks
-from codegen_torch.names import numbered, singular
+from codegen_torch.names import singular
 
 
 class StatementWriter(BodyWriter):
@@ -39,16 +40,16 @@ class StatementWriter(BodyWriter):
     def statements(self) -> list[Line]:
         """The lines of all statements of the plan."""
         lines: list[Line] = []
-        last_uses = self.last_uses()
+        self.variables.end(self.last_uses())
         for index, statement in enumerate(self.plan.statements):
             unit = statement.unit
             if isinstance(unit, Expr) and has_blocks(unit):
                 write = {"control.branch": self._branches, "control.loop": self._loop}.get(unit.op, self._gradient)
-                lines += write(statement, unit, index, last_uses)
+                lines += write(statement, unit, index)
             elif isinstance(unit, Detour):
-                lines += self._detour(statement, unit, index, last_uses)
+                lines += self._detour(statement, unit, index)
             else:
-                lines += self._assignment(statement, unit, index, last_uses)
+                lines += self._assignment(statement, unit, index)
             lines += self.assigned([value for value in flat(statement.targets) if value is not None])
         return lines
 
@@ -69,34 +70,32 @@ class StatementWriter(BodyWriter):
             lines[0].values = () if self.repeated else self.method.written(sources, conditional=self.conditional)
         return lines
 
-    def _assignment(
-        self, statement: Statement, unit: Expr | Region | Loop, index: int, last_uses: Mapping[Expr, float]
-    ) -> list[Line]:
+    def _assignment(self, statement: Statement, unit: Expr | Region | Loop, index: int) -> list[Line]:
         sources = self.sources(statement.inlined)
         if isinstance(unit, Loop):
             arguments = [self.operand(value, sources).doc for value in unit.calls[0].params]
-            self.release(index, last_uses)
+            self.release(index)
             texts = self._layers(unit, self.targets(statement), arguments)
         else:
             source = self.unit_source(unit, sources)
-            self.release(index, last_uses)
+            self.release(index)
             texts = lay_out(source.doc, self.level, f"{self.targets(statement)} = ")
             sources |= {unit: source} if isinstance(unit, Expr) else {}
         return self.lines(texts, [*statement.inlined, unit], sources)
 
     # What is optional.
 
-    def _detour(self, statement: Statement, detour: Detour, index: int, last_uses: Mapping[Expr, float]) -> list[Line]:
+    def _detour(self, statement: Statement, detour: Detour, index: int) -> list[Line]:
         """``if self.flag: x = …``, which leaves ``x`` as it is otherwise."""
         value, *_ = detour.block.params
         outer = {param: self.operand(param, {}) for param in detour.block.params}
         held = outer[value].text
-        self.release(index, last_uses)
-        after = dict(self.live)
+        self.release(index)
+        after = dict(self.variables.held)
         if held in self.freed and is_generic(held):
             name = held
         else:
-            name = unique(self.hints.get(statement.targets), {*self.live, *self.freed, *self.reserved})
+            name = self.variables.unique(self.hints.get(statement.targets), self.freed)
         margin = "    " * self.level
         lines = [] if name == held else self.lines([f"{margin}{name} = {held}"], [])
         self.bind(statement.targets, name)
@@ -112,16 +111,14 @@ class StatementWriter(BodyWriter):
         params = statement.unit.calls[0].params
         carried = params[statement.unit.position]
         others = [self.names[value] for value in params if value in self.names and value is not carried]
-        taken = [*self.live, *self.reserved, *others]
         if self.names.get(carried) in self.freed and carried.op != "input":
             return self.names[carried]
-        return unique(None, taken)
+        return self.variables.unique(None, others)
 
     def _layers(self, loop: Loop, target: str, arguments: list[Doc]) -> list[str]:
         """``for layer in self.layers: x = layer(x, mask)``, after ``x`` has its first value."""
         container, _, first = self.region.members[loop.calls[0]].rpartition(".")
-        taken = [*self.live, *self.freed, *self.reserved, target]
-        variable = unique(singular(container.rsplit(".", 1)[-1]), taken)
+        variable = self.variables.unique(singular(container.rsplit(".", 1)[-1]), {*self.freed, target})
         start = str(arguments[loop.position])
         lines = [] if start == target else lay_out(start, self.level, f"{target} = ")
         margin = "    " * self.level
@@ -142,13 +139,13 @@ class StatementWriter(BodyWriter):
 
     # Branches.
 
-    def _branches(self, statement: Statement, unit: Expr, index: int, last_uses: Mapping[Expr, float]) -> list[Line]:
+    def _branches(self, statement: Statement, unit: Expr, index: int) -> list[Line]:
         """``if cond: … else: …``, both assigning the same names."""
         sources = self.sources(statement.inlined)
         cond = self.operand(unit.inputs[0], sources)
         outer = self._outer(unit, sources)
-        self.release(index, last_uses)
-        after = dict(self.live)
+        self.release(index)
+        after = dict(self.variables.held)
         self.targets(statement)
         targets = list(statement.targets)
         names = [self.names[target] for target in targets if target is not None]
@@ -174,22 +171,22 @@ class StatementWriter(BodyWriter):
 
     # Derivatives.
 
-    def _gradient(self, statement: Statement, unit: Expr, index: int, last_uses: Mapping[Expr, float]) -> list[Line]:
+    def _gradient(self, statement: Statement, unit: Expr, index: int) -> list[Line]:
         """The function that is differentiated, ``torch.func.vjp`` of it, and the derivatives."""
         sources = self.sources(statement.inlined)
         outer = self._outer(unit, sources)
         code = blocks(unit)[0]
         at = [self.operand(value, sources).doc for value in unit.inputs[: len(unit.inputs) - len(outer)]]
-        self.release(index, last_uses)
+        self.release(index)
         made, margin = [*statement.inlined, unit], "    " * self.level
-        taken = {*self.live, *self.freed, *self.reserved, *self.method.tensors, *(source.text for source in outer)}
+        taken = {*self.freed, *self.method.tensors, *(source.text for source in outer)}
         names: list[str] = []
         for wanted in ("function", "result", "pullback"):
-            names.append(unique(wanted, taken))
+            names.append(self.variables.unique(wanted, taken))
             taken.add(names[-1])
         function, result, pullback = names
-        writer = BlockWriter(self, code, dict(zip(code.params, outer, strict=False)), dict(self.live), names)
-        params = [unique(spoken(param.attrs["name"]), taken) for param in code.params[len(outer) :]]
+        writer = BlockWriter(self, code, dict(zip(code.params, outer, strict=False)), dict(self.variables.held), names)
+        params = [self.variables.unique(spoken(param.attrs["name"]), taken) for param in code.params[len(outer) :]]
         body = writer.write_function(dict(zip(code.params[len(outer) :], params, strict=True)))
         head = Bracket(f"def {function}(", tuple(f"{name}: Tensor" for name in params), ") -> Tensor:")
         call = Bracket("torch.func.vjp(", (function, *at), ")")
@@ -201,7 +198,7 @@ class StatementWriter(BodyWriter):
 
     # Loops.
 
-    def _loop(self, statement: Statement, unit: Expr, index: int, last_uses: Mapping[Expr, float]) -> list[Line]:
+    def _loop(self, statement: Statement, unit: Expr, index: int) -> list[Line]:
         """``for`` or ``while``, after the carried values have their first values and the lists are empty."""
         parts = loop_parts(unit)
         sources = self.sources(statement.inlined)
@@ -212,8 +209,8 @@ class StatementWriter(BodyWriter):
             None if parts.count is None else self.operand(parts.count, sources),
             None if parts.cond is None else self.operand(parts.cond, sources),
         )
-        self.release(index, last_uses)
-        after = dict(self.live)
+        self.release(index)
+        after = dict(self.variables.held)
         variables = self._loop_variables(statement, parts, {source.text for source in outer})
         margin = "    " * self.level
         made = [*statement.inlined, unit]
@@ -232,7 +229,7 @@ class StatementWriter(BodyWriter):
         )
         for target in flat(statement.targets):
             if target is not None:
-                self.live[self.names[target]] = target
+                self.bind(target, self.names[target])
         return lines
 
     def _iterable(self, value: Expr, sources: Mapping[Expr, Source]) -> Source:
@@ -256,8 +253,9 @@ class StatementWriter(BodyWriter):
     def _loop_variables(self, statement: Statement, parts: LoopParts, held: set[str]) -> LoopVariables:
         """Names for what changes in a loop. A carried value keeps its variable, if nothing else needs that."""
         targets = list(statement.targets)
-        taken = {*self.live, *self.reserved, *held, *self.method.tensors}
-        freed = self.freed.keys() - {*self.live, *self.reserved, *held}
+        unique = self.variables.unique
+        freed = {name for name in self.freed if name not in self.variables and name not in held}
+        taken = {*self.freed, *held, *self.method.tensors}
         carried: list[str] = []
         for param, initial, target in zip(parts.carried, parts.initial, targets, strict=False):
             name = self.names.get(initial, "")
@@ -269,25 +267,25 @@ class StatementWriter(BodyWriter):
             )
             if not reusable:
                 hint = spoken(param.attrs["name"]) or (self.hints.get(target) if target is not None else None)
-                name = unique(hint, taken | freed)
+                name = unique(hint, taken)
             carried.append(name)
             taken.add(name)
             if target is not None:
                 self.bind(target, name)
         lists: list[str] = []
         for target, value in zip(targets[len(carried) :], parts.collected, strict=True):
-            lists.append(unique(_plural(spoken(value.origin.name) or "out"), taken | freed))
+            lists.append(unique(_plural(spoken(value.origin.name) or "out"), taken))
             taken.add(lists[-1])
             if target is not None:
                 self.bind(target, lists[-1])
         elements: list[str] = []
         for element in parts.elements:
-            elements.append(unique(spoken(element.attrs["name"]), taken | freed))
+            elements.append(unique(spoken(element.attrs["name"]), taken))
             taken.add(elements[-1])
-        index = unique(spoken(parts.index.attrs["name"]) or "i", taken | freed)
-        cond = numbered("cond", taken | freed | {index})
+        index = unique(spoken(parts.index.attrs["name"]) or "i", taken)
+        cond = unique("cond", {*taken, index})
         for name in (*carried, *lists):
-            self.live.pop(name, None)
+            self.variables.drop(name)
         return LoopVariables(carried, lists, elements, index, cond)
 
     def _loop_head(self, parts: LoopParts, heads: _Heads, variables: LoopVariables, *, uses_index: bool) -> list[str]:
@@ -368,8 +366,7 @@ class BlockWriter(StatementWriter):
         super().__init__(around.method, block, around.level + 1)
         self.repeated = repeated
         self.arguments = around.arguments
-        self.reserved = [*around.reserved, *reserved]
-        self.live = dict(after)
+        self.variables = Variables([*around.variables.reserved, *reserved], after)
         self.endless = set(after.values())
         self.finals: dict[Expr, str] = {}
         for param, source in outer.items():
@@ -453,7 +450,7 @@ class BlockWriter(StatementWriter):
     def name_of(self, target: Expr, statement: Statement) -> str:
         """A result takes its name at once, if nothing needs any more what has that name now."""
         name = self.finals.get(target)
-        return name if name is not None and name not in self.live else super().name_of(target, statement)
+        return name if name is not None and name not in self.variables.held else super().name_of(target, statement)
 
     def _unassigned(
         self, finals: Sequence[tuple[str, Expr]], sources: Mapping[Expr, Source]
