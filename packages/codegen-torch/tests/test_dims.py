@@ -79,6 +79,12 @@ def test_an_exact_quotient_times_the_divisor_is_the_size(
         assert value_of(quotient, values) * value_of(divisor, values) == value_of(size, values)
 
 
+@given(sizes(), sizes())
+def test_a_product_divided_by_a_factor_is_the_other_one(left: int | Dim, right: int | Dim) -> None:
+    if left != 0 and right != 0:
+        assert divide(left * right, right) == left
+
+
 @given(sizes(), sizes(), VALUES)
 def test_a_minimum_is_one(left: int | Dim, right: int | Dim, values: dict[str, int]) -> None:
     expected = min(value_of(left, values), value_of(right, values))

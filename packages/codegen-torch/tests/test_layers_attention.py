@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 from layer_texts import (
     BATCH,
@@ -17,6 +18,7 @@ from layer_texts import (
     Q,
     V,
     X,
+    as_it_was,
     name,
     number,
     recovered,
@@ -26,9 +28,12 @@ from layer_texts import (
     weights,
 )
 
-from codegen_torch.expr import Expr
+from codegen_torch.dims import Dim
+from codegen_torch.dtypes import DType
+from codegen_torch.expr import Expr, constant, literal
 from codegen_torch.layers import recover_layers
-from codegen_torch.symbols.namespaces import F, torch
+from codegen_torch.symbols.namespaces import F, index, torch
+from codegen_torch.tensors import TensorRef
 
 ADDED = torch.where(KEPT, number(0.0), number(NEGATIVE))
 CUT = torch.where(KEPT, number(0.0), number(-math.inf))
@@ -79,6 +84,79 @@ def test_attention(before: Expr, after: str) -> None:
 )
 def test_what_is_not_quite_attention_stays(before: Expr) -> None:
     assert recovered(before) == text(before)
+
+
+PAST = Dim.symbol("past")
+LATER_K, LATER_V = (value(name, BATCH, 4, PAST + SEQ, 8) for name in "kv")
+SCORES = Q @ LATER_K.transpose(2, 3) / number(math.sqrt(8))
+KEYS = torch.arange(0, PAST + SEQ, dtype=DType.INT64)
+QUERIES = torch.arange(PAST, PAST + SEQ, dtype=DType.INT64).unsqueeze(1)
+
+
+def table(rows: np.ndarray[tuple[int, ...], np.dtype[np.bool]]) -> Expr:
+    ref = TensorRef.of_array(rows[None, None])
+    ref.name = "table"
+    return constant(ref)
+
+
+def of_table(lower: Expr, start: Dim | int = PAST, columns: int = 0) -> Expr:
+    """The rows of the queries, and the columns of the keys."""
+    return index.slice(index.slice(lower, 2, start, start + SEQ), 3, columns, PAST + SEQ)  # type: ignore[no-any-return]
+
+
+LOWER = table(np.tri(9, dtype=bool))
+
+
+def masked(condition: Expr, fill: float = NEGATIVE) -> Expr:
+    return weights(torch.where(condition, SCORES, number(fill))) @ LATER_V
+
+
+@pytest.mark.parametrize("fill", [NEGATIVE, -math.inf])
+@pytest.mark.parametrize(
+    "condition",
+    [
+        torch.le(KEYS, QUERIES),
+        torch.ge(QUERIES, KEYS),
+        ~torch.gt(KEYS, QUERIES),
+        ~torch.lt(QUERIES, KEYS),
+        torch.le(KEYS, torch.arange(0, SEQ, dtype=DType.INT64).unsqueeze(1) + literal(PAST)),
+        of_table(LOWER),
+        of_table(LOWER, start=0),
+        ~of_table(table(~np.tri(9, dtype=bool))),
+    ],
+    ids=name,
+)
+def test_a_mask_that_shows_every_query_the_first_key_is_a_condition(condition: Expr, fill: float) -> None:
+    shown = as_it_was(condition)
+    assert recovered(masked(condition, fill)) == f"F.scaled_dot_product_attention(q, k, v, {shown})"
+
+
+def test_the_leading_dimensions_of_such_a_mask_do_not_matter() -> None:
+    condition = torch.le(KEYS, QUERIES)
+    assert recovered(masked(condition.unsqueeze(0).unsqueeze(0))) == recovered(masked(condition))
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        torch.lt(KEYS, QUERIES),  # the first query may see nothing
+        torch.le(KEYS, QUERIES - literal(1)),
+        torch.ge(KEYS, QUERIES),
+        ~torch.le(KEYS, QUERIES),
+        of_table(table(np.tri(9, k=-1, dtype=bool))),
+        of_table(LOWER, columns=1),
+        of_table(table(~np.tri(9, dtype=bool))),
+        of_table(LOWER, start=PAST + PAST) & value("m", 1, 1, 1, PAST + SEQ, dtype=DType.BOOL),
+    ],
+    ids=name,
+)
+def test_a_mask_that_may_hide_all_keys_of_a_query_is_none(condition: Expr) -> None:
+    assert "F.scaled_dot_product_attention" not in recovered(masked(condition, -math.inf))
+
+
+def test_a_table_that_is_cut_elsewhere_may_broadcast_scores() -> None:
+    before = masked(index.slice(LOWER, 3, 0, PAST))
+    assert "F.scaled_dot_product_attention" not in recovered(before)
 
 
 def test_keys_may_be_turned_by_one_permutation_with_all_heads_in_a_batch() -> None:

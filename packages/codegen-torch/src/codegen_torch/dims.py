@@ -11,6 +11,8 @@ import itertools
 from collections.abc import Callable, Iterable, Mapping
 
 _fresh = itertools.count()
+_MOST_STEPS = 16
+"""No quotient that is found has more terms."""
 
 
 class Undecided(Exception):
@@ -265,7 +267,7 @@ def divide(size: int | Dim, divisor: int | Dim) -> int | Dim | None:
         return size // divisor if divisor and size % divisor == 0 else None
     divisor_terms = tuple(_terms(divisor))
     if len(divisor_terms) != 1:
-        return 1 if size == divisor else None
+        return _divide_by_sum(size, divisor, divisor_terms[0])
     atoms, factor = divisor_terms[0]
     if not factor:
         return None
@@ -280,6 +282,22 @@ def divide(size: int | Dim, divisor: int | Dim) -> int | Dim | None:
             return None
         quotient[tuple(rest)] = count // factor
     return _collect(quotient.items())
+
+
+def _divide_by_sum(size: int | Dim, divisor: int | Dim, leading: tuple[tuple[Atom, ...], int]) -> int | Dim | None:
+    """Long division: what the first term of the divisor leaves of the first term of the rest, again and again."""
+    monomial, factor = leading
+    first = _collect([(monomial, factor)])
+    quotient: int | Dim = 0
+    rest = size
+    for _ in range(_MOST_STEPS):
+        if rest == 0:
+            return quotient
+        step = divide(_collect([next(iter(_terms(rest)))]), first)
+        if step is None:
+            return None
+        quotient, rest = quotient + step, rest - step * divisor
+    return None
 
 
 def minimum(left: int | Dim, right: int | Dim) -> int | Dim:

@@ -14,6 +14,7 @@ from codegen_torch.layers.causal import causal_fill
 from codegen_torch.layers.movement import permuted
 from codegen_torch.layers.patterns import as_written, last_axes, near, number
 from codegen_torch.layers.rules import Family, tensor_operands
+from codegen_torch.layers.visible import reaches_no_further, shows_first_key
 from codegen_torch.symbols.dropout import OF_ELEMENTS
 from codegen_torch.symbols.namespaces import F, torch
 
@@ -112,12 +113,13 @@ def _scores(expr: Expr) -> _Scores | None:
     terms: list[Expr] = []
     dims = expr.dims
     while len(terms) < _MOST_TERMS:
-        if expr.dims != dims:
-            return None
         step = _added(expr)
         if step is None:
             break
         expr, term = step
+        if expr.dims != dims and (expr.dims is None or not reaches_no_further(_condition(term), expr.dims)):
+            return None
+        dims = expr.dims
         terms.insert(0, term)
     expr, scale = _unscaled(expr)
     if expr.op != "operator.matmul" or expr.dims != dims:
@@ -129,6 +131,12 @@ def _scores(expr: Expr) -> _Scores | None:
         return None
     key, by_inner_key = _unscaled_heads(key)
     return _Scores(query, key, scale * by_query * by_key * by_inner_key, tuple(terms))
+
+
+def _condition(term: Expr) -> Expr:
+    """What gives a mask its shape."""
+    is_choice = term.op == "torch.where" and all(number(each) is not None for each in term.inputs[1:])
+    return term.inputs[0] if is_choice else term
 
 
 def _added(expr: Expr) -> tuple[Expr, Expr] | None:
@@ -227,19 +235,23 @@ def _mask(scores: _Scores, guarded: bool) -> Expr | bool | None:
         return None
     if len(terms) == 1:
         kept = _kept(terms[0])
-        if kept is not None:
+        if kept is not None and shows_first_key(kept):
+            return kept if _fits(kept, scores) else False
+        if kept is not None and _is_cut_off(terms[0]):
             return kept if guarded else False
     if not guarded and not all(_is_finite(term) or causal_fill(term) is not None for term in terms):
         return False
     total, *rest = terms
     for term in rest:
         total = total + term
-    rank = scores.query.rank
     while total.op == "Tensor.unsqueeze" and total.rank is not None and total.attrs["dim"] % total.rank == 0:
         total = total.inputs[0]  # torch broadcasts it
-    if total.rank is None or rank is None or total.rank > rank or total.dtype is not scores.query.dtype:
-        return False
-    return total
+    return total if _fits(total, scores) and total.dtype is scores.query.dtype else False
+
+
+def _fits(mask: Expr, scores: _Scores) -> bool:
+    """Whether a mask has no more dimensions than what it is for."""
+    return mask.rank is not None and scores.query.rank is not None and mask.rank <= scores.query.rank
 
 
 def _adds_nothing(term: Expr, scores: _Scores) -> bool:
@@ -280,15 +292,21 @@ def _unexpanded(term: Expr) -> Expr:
 
 
 def _kept(term: Expr) -> Expr | None:
-    """The condition of ``where(condition, 0, -inf)``, or what ``where(condition, -inf, 0)`` keeps."""
+    """The condition of ``where(condition, 0, fill)``, or what ``where(condition, fill, 0)`` keeps: a fill like -inf."""
     if term.op != "torch.where":
         return None
-    condition, chosen, other = term.inputs
-    if number(chosen) == 0 and number(other) == -math.inf:
+    condition, *numbers = term.inputs
+    chosen, other = (number(each) for each in numbers)
+    if chosen == 0 and other is not None and _absorbs(other):
         return condition  # type: ignore[no-any-return]
-    if number(chosen) == -math.inf and number(other) == 0:
+    if other == 0 and chosen is not None and _absorbs(chosen):
         return condition.inputs[0] if condition.op == "operator.invert" else ~condition  # type: ignore[no-any-return]
     return None
+
+
+def _is_cut_off(term: Expr) -> bool:
+    """Whether what a mask adds is minus infinity, and not merely the smallest number."""
+    return any(number(each) == -math.inf for each in term.inputs[1:])
 
 
 def _is_finite(expr: Expr, most: int = 64) -> bool:
