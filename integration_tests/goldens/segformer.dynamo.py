@@ -36,15 +36,15 @@ class SegformerOverlapPatchEmbeddings(nn.Module):
 class SegformerSequenceReduction(nn.Module):
     """model.segformer.stages.0-2.blocks.0.attention.sequence_reduction"""
 
-    def __init__(self, sizes: int, dim: int, kernel_size: int) -> None:
+    def __init__(self, size: int, dim: int, kernel_size: int) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.size = size
         self.sequence_reduction = nn.Conv2d(dim, dim, kernel_size, stride=kernel_size)
         self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, *, dim] -> [batch, 4, dim]
-        x = x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes))
+        x = x.transpose(1, 2).unflatten(-1, (self.size, self.size))
         return self.layer_norm(self.sequence_reduction(x).flatten(2).transpose(1, 2))
 
 
@@ -71,24 +71,24 @@ class SegformerAttention(nn.Module):
 class SegformerDepthWiseConv(nn.Module):
     """model.segformer.stages.0-3.blocks.0.mlp.dwconv"""
 
-    def __init__(self, sizes: int, channels: int) -> None:
+    def __init__(self, size: int, channels: int) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.size = size
         self.dwconv = nn.Conv2d(channels, channels, 3, padding=1, groups=channels)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, *, channels] -> [batch, *, channels]
-        x = self.dwconv(x.transpose(1, 2).unflatten(-1, (self.sizes, self.sizes)))
+        x = self.dwconv(x.transpose(1, 2).unflatten(-1, (self.size, self.size)))
         return x.flatten(2).transpose(1, 2)
 
 
 class SegformerMixMLP(nn.Module):
     """model.segformer.stages.0-3.blocks.0.mlp"""
 
-    def __init__(self, dim: int, hidden_dim: int, sizes: int) -> None:
+    def __init__(self, dim: int, hidden_dim: int, size: int) -> None:
         super().__init__()
         self.fc1 = nn.Linear(dim, hidden_dim)
-        self.dwconv = SegformerDepthWiseConv(sizes, hidden_dim)
+        self.dwconv = SegformerDepthWiseConv(size, hidden_dim)
         self.fc2 = nn.Linear(hidden_dim, dim)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -104,7 +104,7 @@ class SegformerLayer(nn.Module):
         self.layernorm_before = nn.LayerNorm(16)
         self.attention = SegformerAttention()
         self.layernorm_after = nn.LayerNorm(16)
-        self.mlp = SegformerMixMLP(16, 64, sizes=16)
+        self.mlp = SegformerMixMLP(16, 64, size=16)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, 256, 16] -> [batch, 256, 16]
@@ -136,7 +136,7 @@ class SegformerAttention2(nn.Module):
         self,
         dim: int,
         num_heads: int,
-        sizes: int = 1,
+        size: int = 1,
         kernel_size: int = 1,
         *,
         sequence_reduction: bool = False,
@@ -145,7 +145,7 @@ class SegformerAttention2(nn.Module):
         self.num_heads = num_heads
         self.q_proj = nn.Linear(dim, dim)
         self.sequence_reduction = (
-            SegformerSequenceReduction(sizes, dim, kernel_size=kernel_size)
+            SegformerSequenceReduction(size, dim, kernel_size=kernel_size)
             if sequence_reduction
             else nn.Identity()
         )
@@ -171,7 +171,7 @@ class SegformerLayer2(nn.Module):
         dim: int,
         num_heads: int,
         hidden_dim: int,
-        sizes: int,
+        size: int,
         kernel_size: int = 1,
         *,
         sequence_reduction: bool = False,
@@ -181,12 +181,12 @@ class SegformerLayer2(nn.Module):
         self.attention = SegformerAttention2(
             dim,
             num_heads,
-            sizes=sizes,
+            size=size,
             kernel_size=kernel_size,
             sequence_reduction=sequence_reduction,
         )
         self.layernorm_after = nn.LayerNorm(dim)
-        self.mlp = SegformerMixMLP(dim, hidden_dim, sizes=sizes)
+        self.mlp = SegformerMixMLP(dim, hidden_dim, size=size)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, *, dim] -> [batch, *, dim]
@@ -203,13 +203,13 @@ class SegformerStage2(nn.Module):
         dim: int,
         num_heads: int,
         hidden_dim: int,
-        sizes: int,
+        size: int,
         kernel_size: int = 1,
         *,
         sequence_reduction: bool = False,
     ) -> None:
         super().__init__()
-        self.sizes = sizes
+        self.size = size
         self.patch_embeddings = SegformerOverlapPatchEmbeddings(
             in_channels=in_channels, dim=dim, kernel_size=3, stride=2, padding=1
         )
@@ -219,7 +219,7 @@ class SegformerStage2(nn.Module):
                     dim,
                     num_heads,
                     hidden_dim=hidden_dim,
-                    sizes=sizes,
+                    size=size,
                     kernel_size=kernel_size,
                     sequence_reduction=sequence_reduction,
                 ),
@@ -228,9 +228,9 @@ class SegformerStage2(nn.Module):
         self.layer_norm = nn.LayerNorm(dim)
 
     def forward(self, x: Tensor) -> Tensor:
-        # x: [batch, in_channels, *, *] -> [batch, dim, *, *]
+        # x: [batch, in_channels, *, *] -> [batch, dim, size, size]
         x = self.layer_norm(self.blocks[0](self.patch_embeddings(x)))
-        return x.unflatten(1, (self.sizes, self.sizes)).permute(0, 3, 1, 2)
+        return x.unflatten(1, (self.size, self.size)).permute(0, 3, 1, 2)
 
 
 class SegformerModel(nn.Module):
@@ -246,7 +246,7 @@ class SegformerModel(nn.Module):
                     dim=32,
                     num_heads=2,
                     hidden_dim=128,
-                    sizes=8,
+                    size=8,
                     kernel_size=4,
                     sequence_reduction=True,
                 ),
@@ -255,12 +255,12 @@ class SegformerModel(nn.Module):
                     dim=48,
                     num_heads=3,
                     hidden_dim=192,
-                    sizes=4,
+                    size=4,
                     kernel_size=2,
                     sequence_reduction=True,
                 ),
                 SegformerStage2(
-                    in_channels=48, dim=64, num_heads=4, hidden_dim=256, sizes=2
+                    in_channels=48, dim=64, num_heads=4, hidden_dim=256, size=2
                 ),
             ],
         )

@@ -78,10 +78,10 @@ class SwinMLP(nn.Module):
 class SwinLayer(nn.Module):
     """model.swin.encoder.layers.0-1.blocks.0"""
 
-    def __init__(self, dim: int, sizes: int, num_heads: int, hidden_dim: int) -> None:
+    def __init__(self, dim: int, size: int, num_heads: int, hidden_dim: int) -> None:
         super().__init__()
         self.dim = dim
-        self.sizes = sizes
+        self.size = size
         self.layernorm_before = nn.LayerNorm(dim)
         self.attention = SwinAttention(dim, num_heads)
         self.layernorm_after = nn.LayerNorm(dim)
@@ -91,9 +91,9 @@ class SwinLayer(nn.Module):
         # x: [batch, *, dim] -> [batch, *, dim]
         batch = x.shape[0]
         out = self.layernorm_before(x)
-        out = out.unflatten(1, (self.sizes, 4, self.sizes, 4)).transpose(2, 3)
+        out = out.unflatten(1, (self.size, 4, self.size, 4)).transpose(2, 3)
         attention = self.attention(out.reshape(-1, 16, self.dim))
-        attention = attention.reshape(batch, self.sizes, self.sizes, 4, 4, self.dim)
+        attention = attention.reshape(batch, self.size, self.size, 4, 4, self.dim)
         x = x + attention.transpose(2, 3).flatten(1, 4)
         return self.mlp(self.layernorm_after(x)) + x
 
@@ -129,31 +129,31 @@ class SwinLayer2(nn.Module):
     def __init__(
         self,
         dim: int,
-        sizes: int,
+        size: int,
         shape: int,
         num_heads: int,
-        size: int,
+        attention_size: int,
         hidden_dim: int,
     ) -> None:
         super().__init__()
         self.dim = dim
-        self.sizes = sizes
+        self.size = size
         self.shape = shape
         self.layernorm_before = nn.LayerNorm(dim)
-        self.attention = SwinAttention2(dim, num_heads, size=size)
+        self.attention = SwinAttention2(dim, num_heads, size=attention_size)
         self.layernorm_after = nn.LayerNorm(dim)
         self.mlp = SwinMLP(dim, hidden_dim)
 
     def forward(self, x: Tensor) -> Tensor:
         # x: [batch, *, dim] -> [batch, *, dim]
         batch = x.shape[0]
-        out = self.layernorm_before(x).unflatten(1, (self.sizes, self.sizes))
+        out = self.layernorm_before(x).unflatten(1, (self.size, self.size))
         out = torch.roll(out, (-2, -2), (1, 2))
         out = out.reshape(batch, self.shape, 4, self.shape, 4, self.dim)
         attention = self.attention(out.transpose(2, 3).reshape(-1, 16, self.dim), batch)
         attention = attention.reshape(batch, self.shape, self.shape, 4, 4, self.dim)
         attention = attention.transpose(2, 3)
-        attention = attention.reshape(batch, self.sizes, self.sizes, self.dim)
+        attention = attention.reshape(batch, self.size, self.size, self.dim)
         x = x + torch.roll(attention, (2, 2), (1, 2)).flatten(1, 2)
         return self.mlp(self.layernorm_after(x)) + x
 
@@ -184,7 +184,12 @@ class SwinStage(nn.Module):
             [
                 SwinLayer(16, 4, num_heads=2, hidden_dim=64),
                 SwinLayer2(
-                    dim=16, sizes=16, shape=4, num_heads=2, size=16, hidden_dim=64
+                    dim=16,
+                    size=16,
+                    shape=4,
+                    num_heads=2,
+                    attention_size=16,
+                    hidden_dim=64,
                 ),
             ],
         )
@@ -206,7 +211,12 @@ class SwinStage2(nn.Module):
             [
                 SwinLayer(32, 2, num_heads=4, hidden_dim=128),
                 SwinLayer2(
-                    dim=32, sizes=8, shape=2, num_heads=4, size=4, hidden_dim=128
+                    dim=32,
+                    size=8,
+                    shape=2,
+                    num_heads=4,
+                    attention_size=4,
+                    hidden_dim=128,
                 ),
             ],
         )

@@ -113,7 +113,7 @@ def parameter_name(region: Region, sites: Sequence[Site], taken: set[str]) -> Id
         return Identifier(width)
     position, label = min(enumerate(labels), key=lambda item: (item[1] not in heads.values(), item[1] in _GENERAL))
     unit = region.all_units[place] if isinstance(place := sites[position][0], int) else None
-    name = Identifier.like(label, "size")
+    name = Identifier.like("size" if label in _GENERAL and "size" not in taken else label, "size")
     if name in taken and unit is not None and unit in region.members:
         name = Identifier.like(f"{region.members[unit].replace('.', '_')}_{name}")
     return Identifier(numbered(name, taken))
