@@ -64,17 +64,17 @@ class MixtralExperts(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.weight = nn.Parameter(torch.empty(4, 32, 64))
-        self.weight2 = nn.Parameter(torch.empty(4, 128, 32))
+        self.down_proj = nn.Parameter(torch.empty(4, 32, 64))
+        self.gate_up_proj = nn.Parameter(torch.empty(4, 128, 32))
 
-    def forward(self, index: Tensor, x: Tensor, out: Tensor) -> Tensor:
-        # index: [batch * seq, 2], x: [batch * seq, 32], out: [batch * seq, 2]
+    def forward(self, x: Tensor, out: Tensor, index: Tensor) -> Tensor:
+        # x: [batch * seq, 32], out: [batch * seq, 2], index: [batch * seq, 2]
         # -> [batch * seq, 32]
         index = index.flatten()
-        x = self.weight2[index] @ x.repeat_interleave(2, 0).unsqueeze(-1)
+        x = self.gate_up_proj[index] @ x.repeat_interleave(2, 0).unsqueeze(-1)
         x, y = x.squeeze(-1).chunk(2, dim=1)
-        x = (self.weight[index] @ (F.silu(x) * y).unsqueeze(-1)).squeeze(-1)
-        return (x * out.reshape(-1, 1)).unflatten(0, (-1, 2)).sum(1)
+        x = self.down_proj[index] @ (F.silu(x) * y).unsqueeze(-1)
+        return (x.squeeze(-1) * out.reshape(-1, 1)).unflatten(0, (-1, 2)).sum(1)
 
 
 class MixtralSparseMoeBlock(nn.Module):
@@ -90,7 +90,7 @@ class MixtralSparseMoeBlock(nn.Module):
         batch, seq = x.shape[:2]
         x = x.flatten(end_dim=1)
         out, index = topk(F.softmax(self.gate(x), dim=-1), 2)
-        x = self.experts(index, x, out / out.sum(-1, keepdim=True))
+        x = self.experts(x, out / out.sum(-1, keepdim=True), index)
         return x.unflatten(0, (batch, seq))
 
 

@@ -80,7 +80,7 @@ def _is_size(number: object) -> bool:
 def _takes_first_column(cut: Expr) -> bool:
     if cut.op != "index.slice" or cut.rank is None or len(cut.inputs) != 1 or cut.attrs.get("step", 1) != 1:
         return False
-    return cut.attrs["dim"] % cut.rank != cut.rank - 1 or cut.attrs.get("start", 0) == 0
+    return bool(cut.attrs["dim"] % cut.rank != cut.rank - 1 or cut.attrs.get("start", 0) == 0)
 
 
 def _is_in_front(new: Expr) -> bool:

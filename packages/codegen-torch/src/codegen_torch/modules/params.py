@@ -24,8 +24,8 @@ def learned_values(results: Iterable[Expr]) -> set[Expr]:
 def arrange_params(instances: Sequence[Region], learned: set[Expr], inputs: Sequence[Expr]) -> None:
     """Put the parameters of a class's instances into one order that people would choose.
 
-    The main stream comes first, then the model's own inputs in their order, then what was computed beside: masks,
-    positions, angles. Otherwise the first that is used is the first.
+    The main stream comes first, then indices that were computed from it, then the model's own inputs in their order,
+    then what was computed beside: masks, positions, angles. Otherwise the first that is used is the first.
 
     Args:
         instances: The regions, which take the same parameters at the same positions.
@@ -37,9 +37,9 @@ def arrange_params(instances: Sequence[Region], learned: set[Expr], inputs: Sequ
     def rank(position: int) -> tuple[int, int]:
         values = {region.params[position] for region in instances}
         if not values.isdisjoint(learned):
-            return 0, position
+            return 0 if all(value.dtype.is_float for value in values) else 1, position
         (first, *others) = values
-        return (1, numbers[first]) if not others and first in numbers else (2, position)
+        return (2, numbers[first]) if not others and first in numbers else (3, position)
 
     order = sorted(range(len(instances[0].params)), key=rank)
     for region in instances:

@@ -27,6 +27,7 @@ _FARTHEST = 32
 _MOVES = ("Tensor.", "operator.getitem", "torch.cat", "index.")
 _TURNS = ("operator.mul", "operator.truediv", *_MOVES)
 _ATTENTION = "F.scaled_dot_product_attention"
+_GATES = frozenset({"F.gelu", "F.relu", "F.silu"})
 _WAVES = ("torch.sin", "torch.cos")
 
 
@@ -48,6 +49,10 @@ def tensor_role(leaf: Expr, users: Users) -> str | None:
         return "position_bias" if leaf.op == "weight" else "mask"
     if _reaches(leaf, users, _is_looked_up, through=("torch.gather", "runtime.expand", *_MOVES)):
         return "position_ids" if (buffer_source(leaf) or "").startswith("torch.arange") else "ids"
+    if _reaches(leaf, users, _is_gated, through=("operator.matmul", *_MOVES)):
+        return "gate_up_proj"
+    if _reaches(leaf, users, _takes_gated, through=_MOVES):
+        return "down_proj"
     direct = {_part(leaf, user) for user in users.get(leaf, [])}
     if direct <= {"scale", "divisor"} and _reaches(leaf, users, _is_wave, through=_TURNS):
         return "inv_freq" if direct == {"scale"} else "periods"
@@ -78,6 +83,23 @@ def _is_attended(user: Expr, value: Expr) -> bool:
 
 def _is_looked_up(user: Expr, value: Expr) -> bool:
     return user.op == "nn.Embedding" and data_operands(user)[0] is value
+
+
+def _is_gated(user: Expr, _: Expr) -> bool:
+    """Whether a product is cut in two halves, one of which gates the other."""
+    return user.op == "Tensor.chunk" and user.attrs.get("chunks") == 2
+
+
+def _takes_gated(user: Expr, value: Expr) -> bool:
+    """Whether a product is of what one half of another product gates: ``down_proj @ (F.silu(gate) * up)``."""
+    if user.op != "operator.matmul":
+        return False
+    gated = next((operand for operand in user.inputs if operand is not value), None)
+    while gated is not None and gated.op.startswith("Tensor."):
+        gated = gated.inputs[0]
+    if gated is None or gated.op != "operator.mul":
+        return False
+    return any(operand is not None and operand.op in _GATES for operand in gated.inputs)
 
 
 def _is_wave(user: Expr, _: Expr) -> bool:
