@@ -92,6 +92,7 @@ def trained_values(graph: Graph) -> frozenset[str]:
     initializers = [*graph.initializers, *inner]
     by = {name for node in nodes for name in differentiated(node)}
     weights = _flow_backwards(nodes, _WEIGHT_INPUTS)
+    certain = weights | by
     arithmetic = _flow_backwards(nodes, dict.fromkeys(_ARITHMETIC, ()))
     computed = _flow_backwards(nodes, dict.fromkeys(_COMPUTED_PLACES, ()))
     turning = frequencies(graph, nodes) - by
@@ -101,7 +102,7 @@ def trained_values(graph: Graph) -> frozenset[str]:
         if name in turning or tensor.dtype not in _FLOATS or (_BUFFERS.fullmatch(name) and name not in by):
             continue
         made = _GENERATED.fullmatch(name) or (name in computed and _COMPUTED.fullmatch(name))
-        if name in weights | by or (name in arithmetic and math.prod(tensor.shape) > 1 and not made):
+        if name in certain or (name in arithmetic and math.prod(tensor.shape) > 1 and not made):
             found.add(name)
     places, known = weights | arithmetic, {tensor.name for tensor in initializers}
     for node in nodes:

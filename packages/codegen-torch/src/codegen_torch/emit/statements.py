@@ -367,7 +367,7 @@ class BlockWriter(StatementWriter):
         self.repeated = repeated
         self.arguments = around.arguments
         self.variables = Variables([*around.variables.reserved, *reserved], after)
-        self.endless = set(after.values())
+        self.endless: set[Expr] = set()
         self.finals: dict[Expr, str] = {}
         for param, source in outer.items():
             if not source.text.isidentifier():

@@ -6,6 +6,7 @@ import heapq
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
+from itertools import chain
 from types import MappingProxyType
 
 from codegen_torch.emit.naming import GENERIC, MODULE_NAMES
@@ -27,7 +28,7 @@ class Variables:
 
     Args:
         reserved: Names that no variable is given.
-        held: The variables that there are at the beginning.
+        held: The variables that there are at the beginning, which stay.
     """
 
     def __init__(self, reserved: Iterable[str] = (), held: Mapping[str, Expr] = MappingProxyType({})) -> None:
@@ -59,9 +60,10 @@ class Variables:
     def end(self, last_uses: Mapping[Expr, float]) -> None:
         """Say which statements are the last to need values; what none needs ends with the first."""
         self._last_uses = last_uses
+        bound = [name for name in chain.from_iterable(self._ending.values()) if name in self.held]
         self._ending.clear()
-        for name, value in self.held.items():
-            self._ending[max(last_uses.get(value, -1), 0)].append(name)
+        for name in bound:
+            self._ending[max(last_uses.get(self.held[name], -1), 0)].append(name)
 
     def release(self, position: int) -> set[str]:
         """Forget the variables that nothing needs after a statement, and say which; the next one is the next to ask."""
