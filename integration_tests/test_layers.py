@@ -97,6 +97,16 @@ def by_group(ones: float = 1.0, zeros: float = 0.0) -> Expr:
     return y.reshape(BATCH, 6, SEQ, 4) * stored(6, 1, 1) + stored(1, 6, 1, 1)
 
 
+PIXELS = value("x", BATCH, 3, SEQ, 4).repeat(1, 1, 2, 2)
+
+
+def fake_quantized(x: Expr, scale: float, zero: int, dtype: DType) -> Expr:
+    rounded = t.round(x / number(scale))
+    low, high = dtype.limits
+    integers = t.clamp(rounded + number(zero) if zero else rounded, min=low, max=high).to(dtype).to(DType.FLOAT32)
+    return (integers - number(zero) if zero else integers) * number(scale)
+
+
 GRAPHS: dict[str, tuple[Expr, str]] = {
     "linear": (stored(6) + X @ stored(8, 6), "nn.Linear"),
     "conv1d of GPT-2": (F.linear(X.reshape(-1, 8), stored(6, 8), stored(6)).unflatten(0, (BATCH, SEQ)), "nn.Linear"),
@@ -202,6 +212,26 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
         F.softmax(t.where(SHOWN, CACHED_SCORES, number(float(np.finfo(np.float32).min))), dim=-1) @ CACHED,
         "F.scaled_dot_product_attention",
     ),
+    "attention by einsum": (
+        t.einsum([F.softmax(t.einsum([Q, K], "bhid,bhjd->bhij") * number(0.3) + FINITE, dim=-1), V], "bhij,bhjd->bihd"),
+        "F.scaled_dot_product_attention",
+    ),
+    "attention whose heads are in a batch": (
+        (F.softmax(Q.flatten(0, 1) @ K.flatten(0, 1).transpose(1, 2), dim=-1) @ V.flatten(0, 1)).unflatten(
+            0, (BATCH, 4)
+        ),
+        "F.scaled_dot_product_attention",
+    ),
+    "pixels into channels": (
+        PIXELS.unflatten(3, (4, 2)).unflatten(2, (SEQ, 2)).permute(0, 1, 3, 5, 2, 4).flatten(1, 3),
+        "F.pixel_unshuffle",
+    ),
+    "channels into pixels": (
+        value("x", BATCH, 24, SEQ, 4).unflatten(1, (6, 2, 2)).permute(0, 1, 4, 2, 5, 3).flatten(4, 5).flatten(2, 3),
+        "F.pixel_shuffle",
+    ),
+    "fake quantization": (fake_quantized(X, 0.02, 120, DType.UINT8), "runtime.fake_quantize"),
+    "fake quantization around zero": (fake_quantized(X, 0.1, 0, DType.INT8), "runtime.fake_quantize"),
     "attention of groups": (
         guarded(Q @ repeated(FEW_K).transpose(2, 3) * number(8**-0.5) + INFINITE) @ repeated(FEW_V),
         "F.scaled_dot_product_attention",

@@ -268,3 +268,23 @@ def test_a_size_that_only_a_tensor_tells_is_a_number_too() -> None:
     held = call("host.tensor", size, dtype=DType.INT64)
     after = inline_literals({"y": call("torch.lt", held, graph_input("n", Fact(DType.INT64, ())))})["y"]
     assert after.inputs[0] is size
+
+
+HALF, BRAIN, DOUBLE = (graph_input("x", Fact(dtype, (3,))) for dtype in (DType.FLOAT16, DType.BFLOAT16, DType.FLOAT64))
+
+
+@pytest.mark.parametrize(
+    ("x", "wide", "drops"),
+    [
+        (HALF, DType.FLOAT32, True),
+        (HALF, DType.FLOAT64, True),
+        (BRAIN, DType.FLOAT32, True),
+        (HALF, DType.BFLOAT16, False),
+        (BRAIN, DType.FLOAT16, False),
+        (HALF, DType.INT64, False),
+        (DOUBLE, DType.FLOAT32, False),
+    ],
+)
+def test_a_cast_to_a_wider_float_and_back_disappears(x: Expr, wide: DType, drops: bool) -> None:
+    assert (drop_identities({"y": x.to(wide).to(x.dtype)})["y"] is x) == drops
+    assert drop_identities({"y": x.to(wide).to(DType.BOOL)})["y"] is not x

@@ -7,11 +7,14 @@ from codegen_torch.layers import (
     activation,
     attention,
     conv,
+    einsum,
     embedding,
     joins,
     linear,
     masks,
     norm,
+    pixels,
+    quantization,
     rotary,
     subscripts,
     views,
@@ -23,6 +26,7 @@ from codegen_torch.layers.recurrent import join_recurrent
 from codegen_torch.layers.rules import Family
 
 PASSES: tuple[Family, ...] = (
+    quantization.RULES,  # first: what it makes is a layer's input
     conv.RULES,
     embedding.RULES,
     linear.RULES,
@@ -30,8 +34,10 @@ PASSES: tuple[Family, ...] = (
     norm.SPELLED_OUT,
     norm.RULES,  # the scale of a spelled-out norm may be stored, too
     activation.RULES,
-    attention.RULES,
+    einsum.RULES,
+    attention.RULES,  # sees the products that were einsums
     joins.RULES,  # heads that are repeated for groups of queries are attention's
+    pixels.RULES,
     rotary.RULES,  # sees what was stacked
     views.RULES,  # what is left of the shapes that layers and attention take
     subscripts.RULES,  # last: no other rule looks for what these make

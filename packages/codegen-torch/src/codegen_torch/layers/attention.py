@@ -57,6 +57,23 @@ def attention(softmax: Expr, dim: int, tag: str, value: Expr) -> Expr | None:
     return _attention(softmax, dim, value, guarded=tag == "guarded")
 
 
+_FUSED = V("fused", op="F.scaled_dot_product_attention")
+
+
+@RULES(once(_FUSED) >> V("apart", op={"Tensor.unflatten", "Tensor.reshape"}))
+def heads_in_a_batch(fused: Expr, apart: Expr) -> Expr | None:
+    """Attention whose heads are merged with the samples, and then told apart again, needs neither of the two."""
+    query, key, value, mask = fused.inputs
+    if mask is not None or apart.dims is None or len(apart.dims) != 4 or fused.attrs.get("enable_gqa", False):
+        return None
+    operands = [each.inputs[0] for each in (query, key, value) if each.rank == 3 and each.op in _JOINS]
+    if len(operands) < 3 or any(each.rank != 4 or each.dims[:2] != apart.dims[:2] for each in operands):
+        return None
+    if any(each.dims[2:] != merged.dims[1:] for each, merged in zip(operands, (query, key, value), strict=True)):
+        return None
+    return F.scaled_dot_product_attention(*operands, **fused.attrs)  # type: ignore[no-any-return]
+
+
 def _asked(softmax: Expr, dim: int, bias: Expr, largest: Expr, value: Expr, dropped: float = 0.0) -> Expr | None:
     scores = _scores(softmax.inputs[0])
     if scores is None or len(scores.terms) != 1 or scores.terms[0] is not bias or last_axes(largest) != 1:

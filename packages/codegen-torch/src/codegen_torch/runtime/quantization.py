@@ -1,4 +1,4 @@
-"""Quantization whose scale depends on the numbers."""
+"""Quantization: to integers and back, by a known scale or one that depends on the numbers."""
 
 import torch
 from torch import Tensor
@@ -11,6 +11,17 @@ def quantize_dynamically(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     zero_point = torch.round((-low / scale).clamp(0, 255))
     y = torch.round(x / scale) + zero_point
     return y.clamp(0, 255).to(torch.uint8), scale, zero_point.to(torch.uint8)
+
+
+def fake_quantize(
+    x: Tensor, scale: float, zero_point: int, dtype: torch.dtype
+) -> Tensor:
+    """The numbers nearest to those of a tensor for which integers of a type stand (ONNX)."""
+    limits = torch.iinfo(dtype)
+    integers = (
+        (torch.round(x / scale) + zero_point).clamp(limits.min, limits.max).to(dtype)
+    )
+    return (integers.to(x.dtype) - zero_point) * scale
 
 
 def unpack_bits(packed: Tensor, *, bits: int) -> Tensor:

@@ -13,13 +13,18 @@ _LEFT = {"operator.add": 0, "operator.mul": 1, "operator.sub": 0, "operator.true
 
 
 def drop_identities(outputs: dict[str, Expr]) -> dict[str, Expr]:
-    """``True & mask`` becomes ``mask``, ``x * 1`` becomes ``x``: where that has the result's type and shape."""
+    """``True & mask`` becomes ``mask``, ``x * 1`` becomes ``x``: where that has the result's type and shape.
+
+    So does a cast to a wider float and back.
+    """
     return postwalk(_other_operand, outputs)
 
 
 def _other_operand(expr: Expr) -> Expr | None:
     if expr.op in _LEFT:
         return _left_operand(expr)
+    if expr.op == "Tensor.to":
+        return _before_widening(expr)
     neutral = _NEUTRAL.get(expr.op)
     if neutral is None:
         return None
@@ -39,3 +44,16 @@ def _left_operand(expr: Expr) -> Expr | None:
         return None
     value = number.attrs["value"]
     return x if not isinstance(value, Dim) and value == _LEFT[expr.op] else None
+
+
+_WIDER = {DType.FLOAT16: {DType.FLOAT32, DType.FLOAT64}, DType.BFLOAT16: {DType.FLOAT32, DType.FLOAT64}}
+"""Types that hold every number of another one."""
+
+
+def _before_widening(cast: Expr) -> Expr | None:
+    """What was cast to a wider float and is now cast back."""
+    wide = cast.inputs[0]
+    if wide is None or wide.op != "Tensor.to" or len(wide.inputs) != 1:
+        return None
+    x: Expr = wide.inputs[0]
+    return x if x.dtype is cast.dtype and wide.dtype in _WIDER.get(x.dtype, ()) else None

@@ -246,7 +246,14 @@ def minimum(x: Tensor, y: Tensor) -> Fact:
     return pointwise(x, y)
 
 
-@symbol("torch.clamp")
+def _clip(x: Any, *, min: float | None = None, max: float | None = None) -> Any:
+    limits = [limit for limit in (min, max) if limit is not None]
+    if not limits or (x.dtype.kind != "f" and any(isinstance(limit, float) for limit in limits)):
+        raise Undecided
+    return np.clip(x, min, max)
+
+
+@symbol("torch.clamp", fold=_clip)
 def clamp(x: Tensor, *, min: float | None = None, max: float | None = None) -> Fact:
     return pointwise(x)
 

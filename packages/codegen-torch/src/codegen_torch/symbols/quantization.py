@@ -16,6 +16,11 @@ def quantize_dynamically(x: Tensor) -> tuple[Fact, ...]:
     return Fact(DType.UINT8, x.dims), Fact(x.dtype, ()), Fact(DType.UINT8, ())
 
 
+@symbol("runtime.fake_quantize")
+def fake_quantize(x: Tensor, scale: float, zero_point: int, dtype: DType) -> Fact:
+    return Fact(x.dtype, x.dims)
+
+
 @symbol("runtime.unpack_bits")
 def unpack_bits(packed: Tensor, *, bits: int) -> Fact:
     if packed.dims is None:
