@@ -43,6 +43,12 @@ def test_attention(before: Expr, after: str) -> None:
     assert recovered(before) == after
 
 
+def test_keys_may_come_first() -> None:
+    q, k, v = BY_ROWS
+    before = attention("aecd,abcd->acbe", "acbe,aecd->abcd", k, q, v)
+    assert recovered(before) == recovered(attention("bthd,bshd->bhts", "bhts,bshd->bthd", q, k, v))
+
+
 def test_scores_are_divided_and_masked_on_the_way() -> None:
     scores = torch.einsum([Q, K], "bhid,bhjd->bhij") / number(math.sqrt(8))
     mask = torch.where(value("m", BATCH, 1, SEQ, SEQ), number(0.0), number(-1e4))

@@ -83,12 +83,18 @@ class _Labels:
     inner: str
     column: str
 
+    def swapped(self) -> _Labels:
+        """The labels of the same product with its operands in the other order."""
+        return _Labels(self.right, self.left, self.result, self.batch, self.column, self.inner, self.row)
+
 
 def _product(einsum: Expr) -> Expr | None:
     labels = _labels(einsum)
     if labels is None:
         return None
     left, right = einsum.inputs
+    if labels.result.index(labels.row) > labels.result.index(labels.column):
+        left, right, labels = right, left, labels.swapped()
     rows = permuted(left, _order(labels.left, labels.batch + labels.row + labels.inner))
     columns = permuted(right, _order(labels.right, labels.batch + labels.inner + labels.column))
     return permuted(rows @ columns, _order(labels.batch + labels.row + labels.column, labels.result))
