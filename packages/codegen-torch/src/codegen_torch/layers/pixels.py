@@ -21,7 +21,7 @@ _INTO_PIXELS = (0, 1, 4, 2, 5, 3)
 
 @RULES(V("merged", op=_VIEWS))
 def pixel_unshuffle(merged: Expr) -> Expr | None:
-    """Blocks of pixels that are made channels, each channel's in a row, are F.pixel_unshuffle."""
+    """Making blocks of pixels channels, each channel's in a row, is F.pixel_unshuffle."""
     found = _through(merged, _INTO_CHANNELS)
     if found is None:
         return None
@@ -36,7 +36,7 @@ def pixel_unshuffle(merged: Expr) -> Expr | None:
 
 @RULES(V("merged", op=_VIEWS))
 def pixel_shuffle(merged: Expr) -> Expr | None:
-    """Channels, so many of each in a row, that are made blocks of pixels are F.pixel_shuffle."""
+    """Making channels, so many of each in a row, blocks of pixels is F.pixel_shuffle."""
     found = _through(merged, _INTO_PIXELS)
     if found is None:
         return None

@@ -28,7 +28,7 @@ def fake_quantized(
 def fake_quantized_around_zero(
     rounded: Expr, low: float, high: float, held: DType, dtype: DType, scale: Expr
 ) -> Expr | None:
-    """The same where zero stands for zero."""
+    """Quantizing and dequantizing is fake_quantize, too, where zero stands for zero."""
     return _fake_quantized(rounded, (low, high), held, dtype, 0, scale)
 
 
