@@ -1,14 +1,15 @@
-"""Modules for files that tell of none: what a graph repeats, by structure alone, are its blocks."""
+"""Modules for files whose nodes tell of none: what a graph repeats, by structure alone, are its blocks."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from dataflow_ir import Repeat, repeats
 
 from codegen_torch.expr import Expr
 from codegen_torch.modules.region import LEAVES, is_layer
+from codegen_torch.modules.weight_scopes import scopes_by_weights, told_paths
 from codegen_torch.names import numbered
 from codegen_torch.scope import Scope, Step
 
@@ -17,8 +18,8 @@ _TOLD = 0.1
 _ATTENTION = "F.scaled_dot_product_attention"
 
 
-def scopes_of(order: Iterable[Expr], results: Iterable[Expr]) -> Mapping[Expr, Scope]:
-    """The modules around every expression: those that the file tells, else what the graph repeats.
+def scopes_of(order: Iterable[Expr], results: Sequence[Expr]) -> Mapping[Expr, Scope]:
+    """The modules around every expression: those that nodes tell, else those that tensors do, else what is repeated.
 
     Args:
         order: The expressions; leaves are left out.
@@ -27,12 +28,15 @@ def scopes_of(order: Iterable[Expr], results: Iterable[Expr]) -> Mapping[Expr, S
     stated = {expr: expr.origin.scope for expr in order}
     if sum(map(bool, stated.values())) > _TOLD * len(stated):
         return stated
-    return {**dict.fromkeys(stated, ()), **_repeated(results)}
+    found = repeats(results, param=_is_leaf, token=_structure)
+    told = told_paths(stated)
+    if told:
+        return scopes_by_weights(list(stated), results, told, found)
+    return {**dict.fromkeys(stated, ()), **_repeated(found)}
 
 
-def _repeated(results: Iterable[Expr]) -> dict[Expr, Scope]:
+def _repeated(found: Iterable[Repeat]) -> dict[Expr, Scope]:
     """The scopes of what is repeated and has weights; the outer ones come first."""
-    found = repeats(list(results), param=_is_leaf, token=_structure)
     scopes: dict[Expr, Scope] = {}
     taken: dict[Scope, set[str]] = {}
     for repeat in found:
