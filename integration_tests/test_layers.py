@@ -107,6 +107,15 @@ def fake_quantized(x: Expr, scale: float, zero: int, dtype: DType) -> Expr:
     return (integers - number(zero) if zero else integers) * number(scale)
 
 
+def module_attention(x: Expr) -> Expr:
+    """As nn.MultiheadAttention has it, of eight features and two heads."""
+    parts = F.linear(x.transpose(0, 1), stored(24, 8), stored(24)).chunk(3, dim=-1)
+    q, k, v = (part.reshape(SEQ, -1, 4).transpose(0, 1).unflatten(0, (BATCH, 2)) for part in parts)
+    heads = F.softmax(q @ k.transpose(2, 3) * number(0.5), dim=-1) @ v
+    merged = heads.permute(2, 0, 1, 3).reshape(-1, 8)
+    return F.linear(merged, stored(8, 8), stored(8)).unflatten(0, (SEQ, BATCH)).transpose(0, 1)
+
+
 GRAPHS: dict[str, tuple[Expr, str]] = {
     "linear": (stored(6) + X @ stored(8, 6), "nn.Linear"),
     "conv1d of GPT-2": (F.linear(X.reshape(-1, 8), stored(6, 8), stored(6)).unflatten(0, (BATCH, SEQ)), "nn.Linear"),
@@ -232,6 +241,7 @@ GRAPHS: dict[str, tuple[Expr, str]] = {
     ),
     "fake quantization": (fake_quantized(X, 0.02, 120, DType.UINT8), "runtime.fake_quantize"),
     "fake quantization around zero": (fake_quantized(X, 0.1, 0, DType.INT8), "runtime.fake_quantize"),
+    "attention of torch's module": (module_attention(X), "F.scaled_dot_product_attention"),
     "attention of groups": (
         guarded(Q @ repeated(FEW_K).transpose(2, 3) * number(8**-0.5) + INFINITE) @ repeated(FEW_V),
         "F.scaled_dot_product_attention",

@@ -9,6 +9,7 @@ from codegen_torch.layers import (
     conv,
     einsum,
     embedding,
+    heads,
     joins,
     linear,
     masks,
@@ -19,6 +20,7 @@ from codegen_torch.layers import (
     subscripts,
     views,
 )
+from codegen_torch.layers.heads import keep_samples_first
 from codegen_torch.layers.leading import drop_leading
 from codegen_torch.layers.movement import cancel_movement
 from codegen_torch.layers.pieces import join_slices
@@ -34,8 +36,10 @@ PASSES: tuple[Family, ...] = (
     norm.SPELLED_OUT,
     norm.RULES,  # the scale of a spelled-out norm may be stored, too
     activation.RULES,
+    heads.RULES,
     einsum.RULES,
     attention.RULES,  # sees the products that were einsums
+    heads.RETURNED,
     joins.RULES,  # heads that are repeated for groups of queries are attention's
     pixels.RULES,
     rotary.RULES,  # sees what was stacked
@@ -57,4 +61,4 @@ def recover_layers(outputs: dict[str, Expr]) -> dict[str, Expr]:
     outputs = join_slices(drop_leading(cancel_movement(masks.RULES.apply(outputs))))
     for rules in PASSES:
         outputs = rules.apply(outputs)
-    return join_recurrent(outputs)
+    return keep_samples_first(join_recurrent(outputs))
