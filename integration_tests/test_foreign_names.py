@@ -21,6 +21,7 @@ ROOT = Path(__file__).parent.parent
 STYLE = ["--isolated", "--line-length=120", "--select=E,F,W,UP,SIM,RET,PIE"]
 MODULES = {
     "keras_cnn": {"conv2d", "conv2d_1", "batch_normalization", "conv2d_2", "dense", "predictions"},
+    "keras_flat_transformer": {"layers", "dense_6"},
     "keras_transformer": {"transformer_block", "transformer_block_1", "dense_4"},
     "paddle_resnet": {"conv2d_0", "batch_norm2d_0", "blocks", "linear_0"},
 }

@@ -120,20 +120,25 @@ def keras_cnn() -> onnx_proto.Model:
     return net.model(x, ["batch", 8, 8, 3], "tf2onnx", "tf2onnx")
 
 
-def keras_transformer(blocks: int = 2, width: int = 16) -> onnx_proto.Model:
+def keras_flat_transformer() -> onnx_proto.Model:
+    """A functional model: its layers are attentions, norms and dense ones, and nothing says which are a block."""
+    return keras_transformer(3, own_class=False)
+
+
+def keras_transformer(blocks: int = 2, width: int = 16, *, own_class: bool = True) -> onnx_proto.Model:
     """Layers of a class of one's own, in each of which Keras goes on counting."""
     net = Keras()
     x = "x"
     for index in range(blocks):
-        block = f"transformer_block_{index}" if index else "transformer_block"
+        block = f"transformer_block{f'_{index}' if index else ''}/" if own_class else ""
         numbers = [f"_{number}" if number else "" for number in range(2 * index, 2 * index + 2)]
-        mixed = net.attention(x, f"{block}/multi_head_attention{f'_{index}' if index else ''}", width, 4)
-        x = net.call("Add", f"{net.prefix}/{block}/add", x, mixed)
-        x = net.layer_norm(x, f"{block}/layer_normalization{numbers[0]}", width)
-        wide = net.dense(x, f"{block}/dense{numbers[0]}", width, 4 * width, "Relu", call="Tensordot")
-        narrow = net.dense(wide, f"{block}/dense{numbers[1]}", 4 * width, width, call="Tensordot")
-        x = net.call("Add", f"{net.prefix}/{block}/add_1", x, narrow)
-        x = net.layer_norm(x, f"{block}/layer_normalization{numbers[1]}", width)
+        mixed = net.attention(x, f"{block}multi_head_attention{f'_{index}' if index else ''}", width, 4)
+        x = net.call("Add", f"{net.prefix}/{block}add{numbers[0]}/add", x, mixed)
+        x = net.layer_norm(x, f"{block}layer_normalization{numbers[0]}", width)
+        wide = net.dense(x, f"{block}dense{numbers[0]}", width, 4 * width, "Relu", call="Tensordot")
+        narrow = net.dense(wide, f"{block}dense{numbers[1]}", 4 * width, width, call="Tensordot")
+        x = net.call("Add", f"{net.prefix}/{block}add{numbers[1]}/add", x, narrow)
+        x = net.layer_norm(x, f"{block}layer_normalization{numbers[1]}", width)
     x = net.call("ReduceMean", f"{net.prefix}/global_average_pooling1d/Mean", x, axes=[1], keepdims=0)
     x = net.dense(x, f"dense_{2 * blocks}", width, 2)
     return net.model(x, ["batch", "time", width], "tf2onnx", "tf2onnx")

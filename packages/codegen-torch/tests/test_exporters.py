@@ -10,7 +10,7 @@ from pathlib import Path
 
 import onnx_proto
 import pytest
-from exporter_samples import keras_cnn, keras_transformer, paddle_resnet
+from exporter_samples import keras_cnn, keras_flat_transformer, keras_transformer, paddle_resnet
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from onnx_proto.build import graph, model, node, tensor, value
@@ -171,6 +171,13 @@ def test_blocks_of_keras_are_one_class(tmp_path: Path) -> None:
     ) in text
 
 
+def test_blocks_of_a_flat_model_are_what_it_repeats(tmp_path: Path) -> None:
+    text, _ = converted(tmp_path, keras_flat_transformer())
+    assert "        self.query_weight = nn.Parameter(torch.empty(16, 4, 4))\n" in text
+    assert "        self.attention_output_bias = nn.Parameter(torch.empty(16))\n" in text
+    assert "        self.layers = nn.ModuleList(Layer() for _ in range(3))\n" in text
+
+
 def test_paddle_layers_have_their_names_outside_of_what_is_repeated(tmp_path: Path) -> None:
     text, report = converted(tmp_path, paddle_resnet())
     assert (
@@ -208,4 +215,4 @@ def test_names_that_lie_make_valid_code(
 
 @pytest.mark.parametrize("depth", [70, 20_000])
 def test_names_of_any_length_are_read(depth: int) -> None:
-    assert scopes("a/" * depth + "Relu", "b/c/Relu", "d/Relu") == ["", "b.c", "d"]
+    assert scopes("a/" * depth + "Relu", "b/c/Relu", "b/e/Relu", "d/Relu") == ["", "b.c", "b.e", "d"]

@@ -64,15 +64,16 @@ _VARIABLES = {
 
 
 def tell_scopes(model: Model) -> Model:
-    """The model with the scopes of its nodes in their metadata, if any module in it holds another.
+    """The model with the scopes of its nodes in their metadata, if most of them are in modules that hold others.
 
-    The names of a flat model tell layers only. What it repeats tells more.
+    The names of a flat model tell layers only, some of which may have parts. What it repeats tells more.
     """
     if not _is_tensorflow(model):
         return model
     nodes = model.graph.nodes
     modules = _modules_of_nodes(nodes)
-    if max(map(len, modules.values()), default=0) < 2:
+    outer = {path[0] for path in modules.values() if len(path) > 1}
+    if 2 * sum(path[0] in outer for path in modules.values()) <= len(modules):
         return model
     stored = {tensor.name for tensor in model.graph.initializers}
     projections = {modules.get(node.name, ()) for node in nodes if node.op_type == "Einsum" and stored & {*node.inputs}}

@@ -137,7 +137,10 @@ def _tensor_path(region: Region, leaf: Expr, users: Users) -> str:
         return relative(region, name).replace(".", "_")
     if "." in name and _is_module_path(name) and not region.path:
         return Identifier.like(name.replace(".", "_"))
-    last = name.rsplit(".", 1)[-1]
+    *around, last = name.split(".")
+    # Which of several weights it is; a number would tell equal blocks apart.
+    if last in ("weight", "bias") and around and is_name(around[-1]) and not around[-1][-1].isdigit():
+        return Identifier.like(f"{around[-1]}_{last}")
     if is_name(last):
         return Identifier.like(last)
     return tensor_role(leaf, users) or ("weight" if leaf.op == "weight" else "table")
