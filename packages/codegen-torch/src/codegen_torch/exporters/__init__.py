@@ -10,12 +10,12 @@ from collections.abc import Mapping
 
 from onnx_proto import Model
 
-from codegen_torch.exporters import paddle, tensorflow
+from codegen_torch.exporters import paddle, pytorch, tensorflow
 
 
 def tell_scopes(model: Model) -> Model:
-    """The model with the scopes of its nodes in their metadata, where another framework's names tell them."""
-    return tensorflow.tell_scopes(model)
+    """The model with the scopes of its nodes in their metadata, where names or the nodes around them tell them."""
+    return pytorch.tell_scopes(tensorflow.tell_scopes(model))
 
 
 def tensor_names(model: Model) -> Mapping[str, str]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ast
 import dataclasses
+import itertools
 import re
 from collections.abc import Mapping, Sequence
 
@@ -63,6 +64,21 @@ def metadata_beside(node: Node, path: str, cls: str) -> Mapping[str, str]:
     if len(classes) == len(paths):
         classes[-2] = cls
     return {**node.metadata, _SCOPES: repr(paths), _CLASSES: repr(classes)}
+
+
+def metadata_around(nodes: Sequence[Node]) -> dict[str, str] | None:
+    """The metadata of a node in the innermost module around all of these; None if there is none, or one tells none."""
+    steps: list[list[tuple[str, str]]] = []
+    for node in nodes:
+        paths, classes = (_strings(node.metadata.get(key, "")) for key in (_SCOPES, _CLASSES))
+        if not _from_metadata(node) or len(classes) != len(paths):
+            return None
+        steps.append(list(zip(paths[:-1], classes[:-1], strict=True)))
+    shared = [level[0] for level in itertools.takewhile(lambda level: len(set(level)) == 1, zip(*steps, strict=False))]
+    if len(shared) < 2:
+        return None
+    paths, classes = ([*column, "op"] for column in zip(*shared, strict=True))
+    return {_SCOPES: repr(paths), _CLASSES: repr(classes)}
 
 
 def outside_of(node: Node) -> Node:
