@@ -15,6 +15,7 @@ from codegen_torch.expr import Expr
 from codegen_torch.modules.places import Place, common, places_of
 from codegen_torch.modules.region import LEAVES, Region, data_operands, has_layers
 from codegen_torch.modules.repeat import scopes_of
+from codegen_torch.symbols import SYMBOLS
 
 Vertex = Expr | Place
 
@@ -27,8 +28,7 @@ def build_tree(inputs: list[Expr], outputs: Mapping[str, Expr]) -> Region:
         outputs: The graph's outputs, which become its results, by name.
     """
     results = list(outputs.values())
-    # The order in which nested expressions are evaluated: it is the graph's own, whatever order a file is in.
-    ordered = [expr for expr in topo(results) if isinstance(expr, Expr)]
+    ordered = _ordered(results)
     order = [expr for expr in ordered if expr.op not in LEAVES]
     places, classes = places_of(order, results, scopes_of(order, results))
     owned = _owned_weights(order)
@@ -43,6 +43,18 @@ def build_tree(inputs: list[Expr], outputs: Mapping[str, Expr]) -> Region:
     root.params = list(inputs)
     root.results = results
     return root
+
+
+def _ordered(results: list[Expr]) -> list[Expr]:
+    """The expressions in the order in which nested ones are evaluated: the graph's own, whatever order a file is in.
+
+    Where several draw random numbers the file's order stays, because another would draw others.
+    """
+    ordered = [expr for expr in topo(results) if isinstance(expr, Expr)]
+    symbols = [SYMBOLS[expr.op] for expr in ordered if expr.op in SYMBOLS]
+    if sum(symbol.effect and symbol.ordered for symbol in symbols) > 1:
+        ordered = [e for e in topo(results, key=lambda expr: expr.origin.order) if isinstance(e, Expr)]
+    return ordered
 
 
 class _Flat:
