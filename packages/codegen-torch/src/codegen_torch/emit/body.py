@@ -143,12 +143,16 @@ class BodyWriter:
         """A dtype; the model's float type is read off a tensor at hand, or off a parameter."""
         if dtype is not self.method.model_dtype:
             return str(dtype)
-        for name, value in self.variables.held.items():
-            is_tensor = not isinstance(value.fact, tuple) and value.fact.is_tensor
-            if is_tensor and value.dtype is dtype and value.op != "input":
-                return f"{name}.dtype"
+        held = [
+            (name, value)
+            for name, value in self.variables.held.items()
+            if not isinstance(value.fact, tuple) and value.fact.is_tensor and value.dtype is dtype
+        ]
+        computed = next((name for name, value in held if value.op != "input"), None)
+        if computed is not None:
+            return f"{computed}.dtype"
         if self.method.weight_path is None:
-            return str(dtype)
+            return f"{held[0][0]}.dtype" if held else str(dtype)
         self.method.needs_dtype = True
         return "dtype"
 
