@@ -32,11 +32,15 @@ from codegen_torch.pipeline import convert  # noqa: E402 - what is measured is m
 from converted import import_model  # noqa: E402
 from families import FAMILIES, ROTARY  # noqa: E402
 from made import kernel_in, made, tensors_of  # noqa: E402
+from packed_products import Product, product_of  # noqa: E402
+from quantized_weights import Weight  # noqa: E402
 
 HIDDEN = (1024, 2048, 4096, 8192, 16384)
 ELEMENTS = 1 << 26
 SMALL = 1 << 12
 SHOWN = ("silu_mul", "gelu_tanh_mul", "scale_add", "add_layer_norm", "add_rms_norm", "masked_softmax", "rotary")
+PACKED = {"uint4 by 32": ("uint4", 32, True), "int8 by output": ("int8", "outputs", False)}
+ROWS = (1, 16, 256, 4096)
 EPS = 1e-5
 L2 = 256 << 20  # bytes that are written between two calls, more than any card's L2 cache
 
@@ -136,6 +140,40 @@ def _kernel_line(setting: Setting, name: str, operator: Any, columns: int, eleme
     return (
         f"| {name} | {columns} | {count * columns} | {bandwidth / peak:.0%} | {eager / own:.2f} | {fused / own:.2f} |"
     )
+
+
+# Products with packed weights
+
+
+def measure_products(setting: Setting) -> None:
+    """A line for each kind of weight and number of rows, against the reference, and a product with a dense weight."""
+    size = 256 if setting.tiny else 4096
+    peak = copy_bandwidth(setting)
+    say("| packed weight | rows | of copy | x eager | x compile | x dense weight |")
+    say("|---|---|---|---|---|---|")
+    for name, (dtype, shares, zero) in PACKED.items():
+        with tempfile.TemporaryDirectory() as folder:
+            product = product_of(Weight(dtype, size, size, shares, zero=zero), Path(folder) / "product.onnx")
+            for rows in ROWS[:1] if setting.tiny else ROWS:
+                x = torch.randn(rows, size, dtype=setting.dtype, device=setting.device)
+                say(f"| {name} | {rows} | {_product_figures(setting, product, x, peak)} |")
+    say()
+
+
+@torch.no_grad()
+def _product_figures(setting: Setting, product: Product, x: torch.Tensor, peak: float) -> str:
+    arguments = product.arguments(x)
+    reference = product.operator.compute
+    torch.compiler.reset()
+    compiled = torch.compile(reference, fullgraph=True)
+    dense = torch.randn(x.shape[1], x.shape[1], dtype=x.dtype, device=x.device)
+    own, eager, fused = (
+        setting.milliseconds(lambda f=function: f(*arguments)) for function in (product.operator, reference, compiled)
+    )
+    matmul = setting.milliseconds(lambda: x @ dense)
+    tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
+    bandwidth = (sum(each.nbytes for each in tensors) + product.operator(*arguments).nbytes) / own * 1000
+    return f"{bandwidth / peak:.0%} | {eager / own:.2f} | {fused / own:.2f} | {matmul / own:.2f}"
 
 
 # Models
@@ -322,6 +360,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as cache:  # first calls find nothing that was compiled before
         os.environ |= {"TRITON_CACHE_DIR": f"{cache}/triton", "TORCHINDUCTOR_CACHE_DIR": f"{cache}/inductor"}
         measure_kernels(setting)
+        measure_products(setting)
         measure_models(setting, options.only)
 
 

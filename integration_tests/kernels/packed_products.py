@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from codegen_torch.pipeline import convert
 from converted import import_model
-from quantized_weights import WEIGHTS
+from quantized_weights import WEIGHTS, Blocks, Weight
 
 
 class Product:
@@ -31,9 +31,13 @@ class Product:
 
 
 def product_in(name: str, folder: Path) -> Product:
-    """The kernel of a weight, by the weight's name, converted in a folder."""
-    path = folder / f"{list(WEIGHTS).index(name)}.onnx"
-    WEIGHTS[name].save(path)
+    """The kernel of one of the weights, by its name, converted in a folder."""
+    return product_of(WEIGHTS[name], folder / f"{list(WEIGHTS).index(name)}.onnx")
+
+
+def product_of(weight: Weight | Blocks, path: Path) -> Product:
+    """The kernel of a weight, of which a file is written and converted beside it."""
+    weight.save(path)
     convert(path, path.with_suffix(""), kernels="triton")
     model = import_model(path.with_suffix(""))
     (operator,) = [key.removesuffix("_kernel") for key in vars(model.kernels) if key.endswith("_kernel")]
@@ -41,6 +45,6 @@ def product_in(name: str, folder: Path) -> Product:
     own = getattr(model.kernels, operator)
     setattr(model.kernels, operator, lambda *arguments: given.append(arguments) or own(*arguments))
     with torch.no_grad():
-        model.load_model()(torch.zeros(1, WEIGHTS[name].inputs))
+        model.load_model()(torch.zeros(1, weight.inputs))
     setattr(model.kernels, operator, own)
     return Product(model.kernels, operator, given[0])
