@@ -6,14 +6,15 @@ stage builds them from functional forms; emission takes the constructor's argume
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any, TypeAlias
 
+import codegen_torch.symbols.conv  # noqa: F401  (registers the functional forms)
 from codegen_torch.facts import Fact, Facts
 from codegen_torch.symbols.base import symbol
 from codegen_torch.table import SYMBOLS
 
 Tensor: TypeAlias = Fact
-Ints: TypeAlias = int | tuple[int, ...]
 
 
 @symbol("nn.Linear")
@@ -55,45 +56,6 @@ def _functional(name: str, *operands: Fact | None, **attributes: Any) -> Facts:
 
 
 def _register(count: int) -> None:
-    @symbol(f"nn.Conv{count}d")
-    def conv(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        *,
-        stride: Ints = 1,
-        padding: Ints | str = 0,
-        dilation: Ints = 1,
-        groups: int = 1,
-    ) -> Facts:
-        return _functional(
-            f"F.conv{count}d", x, weight, bias, stride=stride, padding=padding, dilation=dilation, groups=groups
-        )
-
-    @symbol(f"nn.ConvTranspose{count}d")
-    def conv_transpose(
-        x: Tensor,
-        weight: Tensor,
-        bias: Tensor | None = None,
-        *,
-        stride: Ints = 1,
-        padding: Ints = 0,
-        output_padding: Ints = 0,
-        groups: int = 1,
-        dilation: Ints = 1,
-    ) -> Facts:
-        return _functional(
-            f"F.conv_transpose{count}d",
-            x,
-            weight,
-            bias,
-            stride=stride,
-            padding=padding,
-            output_padding=output_padding,
-            groups=groups,
-            dilation=dilation,
-        )
-
     @symbol(f"nn.InstanceNorm{count}d")
     def instance_norm(
         x: Tensor, weight: Tensor | None = None, bias: Tensor | None = None, *, eps: float = 1e-5
@@ -113,5 +75,12 @@ def _register(count: int) -> None:
         return Fact(x.dtype, x.dims)
 
 
+def _register_like(layer: str, functional: str) -> None:
+    """Register a layer that takes what its functional form takes, and returns what that returns."""
+    SYMBOLS[layer] = dataclasses.replace(SYMBOLS[functional], name=layer)
+
+
 for _count in (1, 2, 3):
     _register(_count)
+    _register_like(f"nn.Conv{_count}d", f"F.conv{_count}d")
+    _register_like(f"nn.ConvTranspose{_count}d", f"F.conv_transpose{_count}d")
