@@ -20,7 +20,7 @@ import sys
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -128,18 +128,26 @@ def _kernel_line(setting: Setting, name: str, operator: Any, columns: int, eleme
     sizes = {"a": 1, "b": count, "c": columns, "s": count}
     arguments: list[Any] = tensors_of(FAMILIES[name][1], sizes, setting.dtype, setting.device)
     arguments += [EPS] if "eps" in operator.compute.__annotations__ else []
+    times, bandwidth = _times_of(setting, operator, arguments)
+    return f"| {name} | {columns} | {count * columns} | {bandwidth / peak:.0%} | {_ratios(times)} |"
+
+
+def _times_of(setting: Setting, operator: Any, arguments: Sequence[Any]) -> tuple[list[float], float]:
+    """Milliseconds of a kernel, of its torch function and of that compiled; and the kernel's bytes per second."""
     torch.compiler.reset()
     compiled = torch.compile(operator.compute, fullgraph=True)
     results = operator(*arguments)
     tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
     tensors += [results] if isinstance(results, torch.Tensor) else results
-    own, eager, fused = (
+    times = [
         setting.milliseconds(lambda f=function: f(*arguments)) for function in (operator, operator.compute, compiled)
-    )
-    bandwidth = sum(each.nbytes for each in tensors) / own * 1000
-    return (
-        f"| {name} | {columns} | {count * columns} | {bandwidth / peak:.0%} | {eager / own:.2f} | {fused / own:.2f} |"
-    )
+    ]
+    return times, sum(each.nbytes for each in tensors) / times[0] * 1000
+
+
+def _ratios(times: list[float]) -> str:
+    """How many times as long all others take as the first."""
+    return " | ".join(f"{other / times[0]:.2f}" for other in times[1:])
 
 
 # Products with packed weights
@@ -162,18 +170,10 @@ def measure_products(setting: Setting) -> None:
 
 @torch.no_grad()
 def _product_figures(setting: Setting, product: Product, x: torch.Tensor, peak: float) -> str:
-    arguments = product.arguments(x)
-    reference = product.operator.compute
-    torch.compiler.reset()
-    compiled = torch.compile(reference, fullgraph=True)
+    times, bandwidth = _times_of(setting, product.operator, product.arguments(x))
     dense = torch.randn(x.shape[1], x.shape[1], dtype=x.dtype, device=x.device)
-    own, eager, fused = (
-        setting.milliseconds(lambda f=function: f(*arguments)) for function in (product.operator, reference, compiled)
-    )
-    matmul = setting.milliseconds(lambda: x @ dense)
-    tensors = [each for each in arguments if isinstance(each, torch.Tensor)]
-    bandwidth = (sum(each.nbytes for each in tensors) + product.operator(*arguments).nbytes) / own * 1000
-    return f"{bandwidth / peak:.0%} | {eager / own:.2f} | {fused / own:.2f} | {matmul / own:.2f}"
+    times.append(setting.milliseconds(lambda: x @ dense))
+    return f"{bandwidth / peak:.0%} | {_ratios(times)}"
 
 
 # Models
